@@ -1,0 +1,1 @@
+"""Find dendrites and dendritic spines in 3-D microscope stacks."""

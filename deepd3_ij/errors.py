@@ -1,0 +1,48 @@
+"""The exceptions that a user can meet.
+
+Each message is one line and says what went wrong, the value received, what is
+accepted and the next step. The command line prints the message and exits with
+code 1; Fiji shows it in a dialog; the trace goes to the log.
+"""
+
+from __future__ import annotations
+
+
+class DeepD3Error(Exception):
+    """Base of every error that is addressed to the user."""
+
+
+class StackError(DeepD3Error):
+    """An image file or array that cannot be used as a stack."""
+
+
+class VoxelSizeError(StackError):
+    """A stack whose voxel size is unknown, unusable or contradictory."""
+
+
+class ParameterError(DeepD3Error):
+    """A parameter outside of its accepted range or of the wrong type."""
+
+
+class ModelError(DeepD3Error):
+    """A model file that is missing, unsafe, damaged or of the wrong shape."""
+
+
+class AnnotationError(DeepD3Error):
+    """An annotation (SWC, mask, ROI, table) that cannot be read."""
+
+
+class FileFormatError(DeepD3Error):
+    """A data file (HDF5, ROI zip, CSV) that is damaged or of another kind."""
+
+
+class OutputError(DeepD3Error):
+    """A result that cannot be written."""
+
+
+class FijiError(DeepD3Error):
+    """Java, ImageJ or Fiji is missing, too old or did not do as asked."""
+
+
+class Cancelled(DeepD3Error):  # noqa: N818 - an outcome, not a fault
+    """The user stopped the work; nothing was changed."""
