@@ -1,1 +1,89 @@
-"""Find dendrites and dendritic spines in 3-D microscope stacks."""
+"""Find dendrites and dendritic spines in 3-D microscope stacks.
+
+``open_stack`` → ``predict`` → ``clean`` → ``build_rois_3d`` → ``measure``; ``analyze`` does all of it.
+Importing the package loads neither TensorFlow nor Java; names are loaded when they are used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+try:
+    __version__ = version("deepd3_ij")
+except PackageNotFoundError:  # a source tree on the path, not installed
+    __version__ = "0.0.0"
+
+if TYPE_CHECKING:
+    from deepd3_ij.cleaning import clean
+    from deepd3_ij.errors import DeepD3Error
+    from deepd3_ij.measurement import Measurements, measure
+    from deepd3_ij.model import load_model
+    from deepd3_ij.parameters import (
+        CleaningParameters,
+        MeasureParameters,
+        PredictionParameters,
+        Roi2DParameters,
+        Roi3DParameters,
+    )
+    from deepd3_ij.pipeline import Analysis, analyze
+    from deepd3_ij.rois import RoiSet, build_rois_2d, build_rois_3d
+    from deepd3_ij.segmentation import predict
+    from deepd3_ij.stack import label_prediction, label_stack, open_stack
+
+_HOMES = {
+    "Analysis": "pipeline",
+    "CleaningParameters": "parameters",
+    "DeepD3Error": "errors",
+    "MeasureParameters": "parameters",
+    "Measurements": "measurement",
+    "PredictionParameters": "parameters",
+    "Roi2DParameters": "parameters",
+    "Roi3DParameters": "parameters",
+    "RoiSet": "rois",
+    "analyze": "pipeline",
+    "build_rois_2d": "rois",
+    "build_rois_3d": "rois",
+    "clean": "cleaning",
+    "label_prediction": "stack",
+    "label_stack": "stack",
+    "load_model": "model",
+    "measure": "measurement",
+    "open_stack": "stack",
+    "predict": "segmentation",
+}
+
+__all__ = [
+    "Analysis",
+    "CleaningParameters",
+    "DeepD3Error",
+    "MeasureParameters",
+    "Measurements",
+    "PredictionParameters",
+    "Roi2DParameters",
+    "Roi3DParameters",
+    "RoiSet",
+    "analyze",
+    "build_rois_2d",
+    "build_rois_3d",
+    "clean",
+    "label_prediction",
+    "label_stack",
+    "load_model",
+    "measure",
+    "open_stack",
+    "predict",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -145,6 +145,24 @@ def _accepted(info: ParameterInfo) -> str:
     return kind + (f" ({info.unit})" if info.unit else "")
 
 
+@dataclass(frozen=True)
+class VoxelSizeParameters(Parameters):
+    """Voxel size of a stack whose file does not tell it."""
+
+    xy_um: float = parameter(0.094, "Size of a pixel.", low=1e-4, high=1000, unit="um", label="Pixel size",
+                             option="--xy")
+    z_um: float = parameter(0.5, "Distance between planes.", low=1e-4, high=1000, unit="um",
+                            label="Distance between planes", option="--z")
+
+
+@dataclass(frozen=True)
+class ChannelParameters(Parameters):
+    """Which part of a file with several channels or time points a Fiji user means (counted from 1)."""
+
+    channel: int = parameter(1, "Channel, counted from 1.", low=1, high=10_000)
+    frame: int = parameter(1, "Time point, counted from 1.", low=1, high=1_000_000, label="Time point")
+
+
 TILINGS = ("seamless", "plane", "inset", "fourfold")
 
 
@@ -163,6 +181,9 @@ class PredictionParameters(Parameters):
                              choices=("mean", "min"))
     resample: bool = parameter(True, "Resample planes to the model's training resolution, if its card names one, "
                                "and the maps back.")
+    z_sigma_um: float = parameter(0.0, "Standard deviation of a Gaussian average over neighbouring planes before "
+                                  "prediction; against noise, for models that were trained with it.",
+                                  low=0, high=10, unit="um", option="--z-sigma")
 
     def check(self) -> None:
         if self.tiling in ("inset", "fourfold"):
@@ -184,10 +205,14 @@ class CleaningParameters(Parameters):
     dendrite_dimensions: int = parameter(3, "Find dendrite pieces in 3-D, or plane by plane (2).", low=2, high=3)
     dendrite_threshold: float = parameter(0.7, "Dendrite probability above which a pixel is dendrite.",
                                           low=0, high=1)
-    min_dendrite_px: int = parameter(100, "Smallest dendrite piece that is kept.", low=1, high=1_000_000_000, unit="px")
+    min_dendrite_px: int = parameter(100, "Smallest dendrite piece that is kept (plane by plane: "
+                                     "pieces must be larger than this).", low=1, high=1_000_000_000, unit="px")
     clean_spines: bool = parameter(True, "Remove spine probability far from any dendrite.")
     spine_distance_um: float = parameter(2.0, "Largest distance of spine probability from the dendrite.",
                                          low=0, high=1000, unit="um")
+    spine_iterations: int | None = parameter(None, "Distance in voxels (dilations with the 6-neighbour cross, as in "
+                                             "the original), used instead of the distance in µm if given.",
+                                             low=0, high=1000, unit="px")
 
 
 ROI_MODES = ("floodfill", "connected")
@@ -230,11 +255,16 @@ class Roi2DParameters(Parameters):
                                low=0, high=5, unit="px")
     min_distance_px: int = parameter(3, "Smallest distance between ROI centres for the watershed.",
                                      low=1, high=100, unit="px")
-    clean: bool = parameter(True, "Remove small ROIs and ROIs far from any dendrite.", label="Clean ROIs")
+    clean: bool = parameter(True, "Remove small ROIs and ROIs far from any dendrite.", label="Clean ROIs",
+                            option="--clean-rois")
     max_dendrite_distance_px: int = parameter(30, "A kept ROI has dendrite within this distance of its centre.",
                                               low=0, high=10_000, unit="px")
     min_px: int = parameter(10, "Smallest ROI that is kept.", low=0, high=1_000_000_000, unit="px")
     dendrite_threshold: float = parameter(0.7, "Dendrite probability above which a pixel is dendrite.", low=0, high=1)
+
+    def check(self) -> None:
+        if self.mask_size not in (0, 3, 5):
+            raise ParameterError(f"mask_size is {self.mask_size}; accepted: 0, 3, 5.")
 
 
 @dataclass(frozen=True)
@@ -242,7 +272,8 @@ class MeasureParameters(Parameters):
     """How spines and dendrites are measured."""
 
     dendrite_threshold: float = parameter(0.5, "Dendrite probability above which a voxel is dendrite.", low=0, high=1)
-    min_dendrite_um: float = parameter(2.0, "Shortest dendrite that is listed.", low=0, high=1000, unit="um")
+    min_dendrite_um: float = parameter(2.0, "Shortest dendrite that is listed, and shortest side branch that counts.",
+                                       low=0, high=1000, unit="um")
     background_um: float = parameter(1.0, "Width of the ring around a spine whose median is the background.",
                                      low=0, high=100, unit="um")
 
@@ -256,3 +287,165 @@ class EvaluationParameters(Parameters):
     within_um: float = parameter(2.5, "With a traced dendrite: unmatched detections farther away do not count.",
                                  low=0, high=1000, unit="um")
     trace_z_planes: float = parameter(3.0, "With a traced dendrite: the same along z.", low=0, high=1000, unit="planes")
+
+
+@dataclass(frozen=True)
+class SimulationParameters(Parameters):
+    """What a simulated stack contains and how the microscope shows it."""
+
+    planes: int = parameter(11, "Number of planes.", low=1, high=2000, unit="planes")
+    height_px: int = parameter(320, "Height of a plane.", low=16, high=10_000, unit="px", option="--height")
+    width_px: int = parameter(320, "Width of a plane.", low=16, high=10_000, unit="px", option="--width")
+    xy_um: float = parameter(0.12, "Size of a pixel.", low=0.02, high=1, unit="um", option="--xy")
+    z_um: float = parameter(1.0, "Distance between planes.", low=0.05, high=5, unit="um", option="--z")
+    psf_xy_um: float = parameter(0.40, "Lateral width of the point-spread function (full width at half maximum).",
+                                 low=0.1, high=2, unit="um")
+    psf_z_um: float = parameter(2.2, "Axial width of the point-spread function (full width at half maximum).",
+                                low=0.2, high=10, unit="um")
+    dendrites: int = parameter(2, "Number of dendrites that run through the volume.", low=0, high=50)
+    dendrite_radius_um: float = parameter(0.40, "Median radius of a dendrite.", low=0.1, high=2, unit="um")
+    branching: float = parameter(0.3, "Probability that a dendrite branches.", low=0, high=1)
+    spine_density_per_um: float = parameter(0.9, "Mean number of spines per µm of dendrite.", low=0, high=5,
+                                            unit="1/um")
+    head_diameter_um: float = parameter(0.54, "Median diameter of a spine head.", low=0.2, high=1.5, unit="um")
+    neck_length_um: float = parameter(0.6, "Median length of a spine neck.", low=0.1, high=2, unit="um")
+    axons: int = parameter(2, "Number of thin neurites with boutons.", low=0, high=100)
+    blob_clusters: int = parameter(6, "Number of clusters of bright blobs that are no spines.", low=0, high=1000)
+    clouds: int = parameter(4, "Number of diffuse patches.", low=0, high=1000)
+    cloud_peak: float = parameter(10.0, "Brightness of the diffuse patches.", low=0, high=65535, unit="grey levels")
+    halo: float = parameter(0.05, "Share of scattered light around bright structures.", low=0, high=1)
+    head_peak: float = parameter(110.0, "Brightness of a median spine head without noise.", low=1, high=65535,
+                                 unit="grey levels")
+    background: float = parameter(5.0, "Uniform background.", low=0, high=65535, unit="grey levels")
+    gain: float = parameter(22.0, "Mean pulse of one photon.", low=0.01, high=10_000, unit="grey levels")
+    pulse_spread: float = parameter(0.7, "Variance of a photon's pulse relative to its squared mean.", low=0.01, high=4)
+    line_smear: float = parameter(0.55, "Part of a pulse that runs on into the next pixel of the line.",
+                                  low=0, high=0.9)
+    read_noise: float = parameter(1.0, "Standard deviation of the read noise.", low=0, high=1000, unit="grey levels")
+    offset: float = parameter(-0.5, "Grey level of darkness; negative if the digitiser cuts it off.",
+                              low=-1000, high=10_000, unit="grey levels")
+    bits: int = parameter(8, "Bits of the digitiser: 8, 12 or 16.", low=8, high=16)
+
+    def check(self) -> None:
+        if self.bits not in (8, 12, 16):
+            raise ParameterError(f"bits is {self.bits}; accepted: 8, 12, 16.")
+
+
+@dataclass(frozen=True)
+class TrainingDataParameters(Parameters):
+    """Which part of an annotated stack becomes training data."""
+
+    x_px: int = parameter(0, "First column of the box.", low=0, high=1_000_000, unit="px", option="--x")
+    y_px: int = parameter(0, "First row of the box.", low=0, high=1_000_000, unit="px", option="--y")
+    width_px: int | None = parameter(None, "Width of the box; without it, to the right edge.", low=1, high=1_000_000,
+                                     unit="px", option="--width")
+    height_px: int | None = parameter(None, "Height of the box; without it, to the lower edge.", low=1, high=1_000_000,
+                                      unit="px", option="--height")
+    z_begin: int = parameter(0, "First plane (the first of the stack is 0).", low=0, high=1_000_000, unit="planes")
+    z_end: int | None = parameter(None, "Last plane, included; without it, the last of the stack.",
+                                  low=0, high=1_000_000, unit="planes")
+    swc_units: str = parameter("um", "Unit of positions in an SWC file: µm, or pixels and planes; its radii are in µm.",
+                               choices=("um", "px"))
+    allow_empty: bool = parameter(False, "Accept a mask without foreground in the box (an example of what is none).")
+
+    def check(self) -> None:
+        if self.z_end is not None and self.z_end < self.z_begin:
+            raise ParameterError(f"z_end is {self.z_end}; accepted: at least z_begin ({self.z_begin}); the last plane "
+                                 "is included.")
+
+
+@dataclass(frozen=True)
+class SamplerParameters(Parameters):
+    """How training samples are cut from annotated stacks."""
+
+    planes: int = parameter(1, "Planes of a sample.", low=1, high=1024, unit="planes")
+    height_px: int = parameter(128, "Height of a sample.", low=1, high=8192, unit="px")
+    width_px: int = parameter(128, "Width of a sample.", low=1, high=8192, unit="px")
+    samples_per_epoch: int = parameter(50_000, "Samples of one epoch.", low=1, high=1_000_000_000)
+    batch_size: int = parameter(32, "Samples of one batch.", low=1, high=100_000)
+    target_resolution_um: float | None = parameter(
+        None, "Pixel size to which all stacks are resampled; without it, stacks keep theirs and must agree.",
+        low=0.001, high=1000, unit="um", option="--target-resolution")
+    target_z_um: float | None = parameter(
+        None, "Distance of planes to which all stacks are resampled; only of use for samples of several planes.",
+        low=0.001, high=1000, unit="um", option="--target-z")
+    stack_choice: str = parameter("size", "Draw stacks by their number of windows ('size') or each equally often "
+                                  "('uniform').", choices=("size", "uniform"))
+    min_content_px: int = parameter(0, "A sample has more than this many foreground voxels of dendrite or of spine, "
+                                    "before augmentation.", low=0, high=1_000_000_000, unit="px",
+                                    option="--min-content")
+    normalise: str = parameter("tile", "Scale by the minimum and maximum of the sample ('tile') or of its planes in "
+                               "the stack ('plane', as prediction does).", choices=("tile", "plane"))
+    low: float = parameter(-1.0, "Value of the minimum after scaling.", low=-1e6, high=1e6)
+    high: float = parameter(1.0, "Value of the maximum after scaling.", low=-1e6, high=1e6)
+    seed: int = parameter(42, "Seed: the same seed gives the same samples.", low=0, high=2**32 - 1)
+
+    def check(self) -> None:
+        if self.low >= self.high:
+            raise ParameterError(f"low is {self.low:g}; accepted: less than high ({self.high:g}).")
+
+
+@dataclass(frozen=True)
+class AugmentationParameters(Parameters):
+    """How training samples are varied; strengths are those of a sample whose grey levels span 0 to 1."""
+
+    flip_probability: float = parameter(0.5, "Probability of a flip, for each axis of its own.", low=0, high=1)
+    turn_probability: float = parameter(0.5, "Probability of a turn by 90, 180 or 270 degrees (180 if a sample is "
+                                        "not square).", low=0, high=1)
+    rotation_probability: float = parameter(0.5, "Probability of a rotation.", low=0, high=1)
+    rotation_deg: float = parameter(10.0, "Largest rotation to either side.", low=0, high=180, unit="degrees")
+    zoom_probability: float = parameter(0.25, "Probability of a zoom.", low=0, high=1)
+    zoom: float = parameter(0.1, "Largest zoom: 0.1 is 1.1 times larger or smaller.", low=0, high=3)
+    elastic_probability: float = parameter(0.2, "Probability of an elastic deformation.", low=0, high=1)
+    elastic_px: float = parameter(1.5, "Root mean square of the elastic displacement along each axis.",
+                                  low=0, high=50, unit="px")
+    elastic_spacing_px: float = parameter(32.0, "Distance of the elastic deformation's control points.",
+                                          low=4, high=4096, unit="px")
+    drift_probability: float = parameter(0.25, "Samples of several planes: probability that planes are shifted against "
+                                         "each other.", low=0, high=1)
+    drift_px: float = parameter(0.7, "Root mean square of the shift from one plane to the next along each axis.",
+                                low=0, high=50, unit="px")
+    blur_probability: float = parameter(0.2, "Probability of a blur.", low=0, high=1)
+    blur_px: float = parameter(1.2, "Largest standard deviation of the blur.", low=0, high=20, unit="px")
+    gamma_probability: float = parameter(0.25, "Probability of a gamma change.", low=0, high=1)
+    gamma: float = parameter(0.3, "Largest gamma change: 0.3 is an exponent between 1/1.3 and 1.3.", low=0, high=10)
+    contrast_probability: float = parameter(0.25, "Probability of a change of brightness and contrast.", low=0, high=1)
+    brightness: float = parameter(0.2, "Largest change of brightness.", low=0, high=1)
+    contrast: float = parameter(0.2, "Largest relative change of contrast.", low=0, high=1)
+    noise_probability: float = parameter(0.5, "Probability of noise.", low=0, high=1)
+    read_noise: float = parameter(0.03, "Largest standard deviation of noise that is the same at every grey level.",
+                                  low=0, high=1)
+    shot_noise: float = parameter(0.06, "Largest standard deviation, at grey level 1, of noise whose variance grows "
+                                  "with the grey level.", low=0, high=1)
+
+
+TRAINING_LOSSES = ("dice", "mse", "bce", "dice+bce")
+SCHEDULES = ("constant", "cosine", "exponential")
+
+
+@dataclass(frozen=True)
+class TrainingParameters(Parameters):
+    """How a network is trained."""
+
+    filters: int = parameter(8, "Filters of the first block: 8, 16 or 32 are usual.", low=1, high=256)
+    steps: int = parameter(3000, "Number of batches.", low=1, high=10_000_000, unit="batches")
+    batch: int = parameter(16, "Tiles in a batch.", low=1, high=4096, unit="tiles")
+    tile_px: int = parameter(128, "Side of a tile (a multiple of 16).", low=16, high=4096, unit="px", option="--tile")
+    learning_rate: float = parameter(1.2e-3, "Learning rate of Adam at the start.", low=1e-8, high=1)
+    schedule: str = parameter("cosine", "'cosine' falls to zero over the second half, 'exponential' by a tenth per "
+                              "thirtieth of the training over the second half, 'constant' stays.", choices=SCHEDULES)
+    dendrite_loss: str = parameter("dice", "Loss of the dendrite map.", choices=TRAINING_LOSSES)
+    spine_loss: str = parameter("dice+bce", "Loss of the spine map.", choices=TRAINING_LOSSES)
+    averaging: float = parameter(0.998, "Share of the earlier average in the running mean of the weights that is "
+                                 "validated and saved; 0 saves the weights as they are.", low=0, high=0.99999)
+    precision: str = parameter("float32", "Arithmetic of the layers; 'mixed_bfloat16' and 'mixed_float16' are faster "
+                               "where the processor has them.", choices=("float32", "mixed_bfloat16", "mixed_float16"))
+    validate_every: int = parameter(250, "Batches between two validations and checkpoints.", low=1, high=1_000_000,
+                                    unit="batches")
+    patience: int = parameter(0, "Stop after this many validations without a better one; 0 never stops early.",
+                              low=0, high=100_000)
+    seed: int = parameter(1, "Seed of the weights and of the samples.", low=0, high=2**31 - 1)
+
+    def check(self) -> None:
+        if self.tile_px % 16:
+            raise ParameterError(f"tile_px is {self.tile_px}; accepted: a multiple of 16.")

@@ -1,0 +1,1 @@
+"""From annotations (tracings, masks, ROIs) to volumes."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from deepd3_ij.errors import StackError
+from deepd3_ij.errors import ParameterError, StackError
+from deepd3_ij.parameters import Parameters
 from deepd3_ij.rois.contours import Contours, trace_contours
-from deepd3_ij.stack import DIMS
+from deepd3_ij.rois.labels import LabelStatistics, checked_labels, consecutive, label_statistics, renumber
+from deepd3_ij.stack import DIMS, label_like, provenance_of, voxel_size_um
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,43 @@ class RoiSet:
             raise StackError(f"ROI labels are int32 with dimensions {DIMS}; "
                              f"received {self.labels.dtype} with {self.labels.dims}.")
 
+    @classmethod
+    def from_labels(
+        cls,
+        labels: np.ndarray | xr.DataArray,
+        like: xr.DataArray | xr.Dataset,
+        *,
+        dimensions: int = 3,
+        provenance: Mapping[str, Any] | None = None,
+    ) -> RoiSet:
+        """Make a set from any array of whole numbers, on the coordinates of a stack or prediction.
+
+        Parameters
+        ----------
+        labels
+            Integer labels, shape ``(z, y, x)``; 0 is background.
+        like
+            Stack or prediction of the same shape.
+        dimensions, provenance
+            See the class.
+
+        Raises
+        ------
+        StackError
+            The shapes differ, or the values are no whole numbers from 0 to 2³¹ − 1.
+        """
+        volume = checked_labels(np.asarray(labels))
+        return cls(label_like(volume, like), dimensions, dict(provenance or {}))
+
     @cached_property
+    def statistics(self) -> LabelStatistics:
+        """Voxel counts, planes, centroids and bounding boxes, one row per ROI."""
+        return label_statistics(self.labels.values)
+
+    @property
     def ids(self) -> np.ndarray:
         """Ids of the ROIs, ascending (int32, shape ``(n,)``)."""
-        present = np.unique(self.labels.values)
-        return present[present > 0]
+        return self.statistics.ids
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -52,3 +89,69 @@ class RoiSet:
     def contours(self) -> Contours:
         """Outlines of all parts of all ROIs, plane by plane, along pixel edges."""
         return trace_contours(self.labels.values)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per ROI.
+
+        Columns: ``id``; ``z_um, y_um, x_um`` and ``z_px, y_px, x_px``, the centroid (pixel centres, 0-based);
+        ``planes``; ``first_plane, last_plane`` (0-based); ``voxels``; ``volume_um3``.
+        """
+        import pandas as pd
+
+        rows = self.statistics
+        size = np.array(voxel_size_um(self.labels))
+        origin = np.array([float(self.labels.coords[dim][0]) for dim in DIMS])
+        position = rows.centroids_zyx
+        columns: dict[str, np.ndarray] = {"id": rows.ids}
+        columns |= {f"{dim}_um": origin[axis] + position[:, axis] * size[axis] for axis, dim in enumerate(DIMS)}
+        columns |= {f"{dim}_px": position[:, axis] for axis, dim in enumerate(DIMS)}
+        columns |= {"planes": rows.planes, "first_plane": rows.low_zyx[:, 0], "last_plane": rows.high_zyx[:, 0],
+                    "voxels": rows.voxels, "volume_um3": rows.voxels * size.prod()}
+        return pd.DataFrame(columns)
+
+    def without(self, ids: Iterable[int]) -> RoiSet:
+        """Remove ROIs; the others keep their ids.
+
+        Raises
+        ------
+        ParameterError
+            An id is not in the set.
+        """
+        gone = np.array(list(ids), dtype=np.int64)
+        unknown = np.setdiff1d(gone, self.ids)
+        if len(unknown):
+            raise ParameterError(f"There is no ROI {int(unknown[0])}; this set has {len(self)} ROIs"
+                                 + (f" with ids {self.ids[0]} to {self.ids[-1]}." if len(self) else "."))
+        kept = self.ids[~np.isin(self.ids, gone)]
+        return self._with_ids(kept, kept)
+
+    def relabelled(self) -> RoiSet:
+        """The same ROIs with the ids 1…n in the old order."""
+        return self._with_ids(self.ids, consecutive(len(self)))
+
+    def mask_of(self, roi_id: int) -> tuple[tuple[slice, slice, slice], np.ndarray]:
+        """Bounding box of one ROI and its mask in that box (bool).
+
+        Raises
+        ------
+        ParameterError
+            The id is not in the set.
+        """
+        row = int(np.searchsorted(self.ids, roi_id))
+        if row == len(self) or self.ids[row] != roi_id:
+            raise ParameterError(f"There is no ROI {roi_id}; this set has {len(self)} ROIs.")
+        box = self.statistics.box(row)
+        return box, self.labels.values[box] == roi_id
+
+    def _with_ids(self, ids: np.ndarray, new_ids: np.ndarray) -> RoiSet:
+        labels = renumber(self.labels.values, ids, new_ids)
+        return RoiSet(self.labels.copy(data=labels), self.dimensions, self.provenance)
+
+
+def rois_like(
+    labels: np.ndarray, prediction: xr.Dataset, *, dimensions: int, parameters: Parameters
+) -> RoiSet:
+    """Label ROIs with the coordinates of their prediction; its provenance is carried on, with the parameters added."""
+    provenance = {**provenance_of(prediction), type(parameters).__name__: parameters.to_dict()}
+    return RoiSet(label_like(labels, prediction), dimensions, provenance)

@@ -1,0 +1,137 @@
+"""From a traced centre line to the volume that it fills."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numba
+import numpy as np
+
+from deepd3_ij.annotation.swc import Tracing
+from deepd3_ij.errors import AnnotationError, VoxelSizeError
+from deepd3_ij.progress import Progress, no_progress
+
+UNITS = ("um", "px")
+SEGMENTS_PER_STEP = 500
+
+
+def draw_tracing(
+    tracing: Tracing,
+    shape: Sequence[int],
+    *,
+    xy_um: float,
+    z_um: float,
+    units: str = "um",
+    progress: Progress = no_progress,
+) -> np.ndarray:
+    """Draw a tracing as tapered tubes.
+
+    Every segment is the union of all balls whose centre moves from one node to the next while the radius changes
+    linearly (a cone with round ends). A voxel is set if its centre lies in a tube, and also if the centre line passes
+    through it, so that a tube thinner than a voxel, or of unknown radius (0), stays a connected line. What lies
+    outside of the volume is cut off.
+
+    Parameters
+    ----------
+    tracing
+        Nodes; radii in µm.
+    shape
+        Size of the volume (z, y, x) in voxels.
+    xy_um, z_um
+        Size of a pixel and distance between planes in µm.
+    units
+        Unit of the nodes' positions: "um", or "px" for pixels and planes. Position 0 is the centre of voxel 0.
+    progress
+        Called after each few hundred segments.
+
+    Returns
+    -------
+    numpy.ndarray
+        Boolean, shape ``(z, y, x)``.
+
+    Raises
+    ------
+    AnnotationError
+        Unknown unit, or a tracing that lies outside of the volume altogether (most often a wrong unit).
+    VoxelSizeError
+        A voxel size that is not positive.
+    """
+    if units not in UNITS:
+        raise AnnotationError(f"units is {units!r}; accepted: {', '.join(UNITS)}.")
+    for name, size in (("xy_um", xy_um), ("z_um", z_um)):
+        if not (np.isfinite(size) and size > 0):
+            raise VoxelSizeError(f"{name} is {size}; a voxel size must be a positive number of µm.")
+    placed = tracing if units == "um" else tracing.pixels_to_um(xy_um=xy_um, z_um=z_um)
+    volume = np.zeros(tuple(shape), dtype=np.bool_)
+    voxel = np.array([z_um, xy_um, xy_um])
+    nodes = placed.xyz[:, ::-1].copy()
+    segments = placed.segments
+    alone = np.setdiff1d(np.arange(len(placed)), segments)
+    segments = np.concatenate([segments, np.stack([alone, alone], axis=1)])
+    progress(0, len(segments), "Drawing the tracing")
+    for first in range(0, len(segments), SEGMENTS_PER_STEP):
+        _draw_segments(volume, nodes, placed.radius, segments[first:first + SEGMENTS_PER_STEP], voxel)
+        progress(min(first + SEGMENTS_PER_STEP, len(segments)), len(segments), "Drawing the tracing")
+    if not volume.any():
+        low, high, end = (", ".join(f"{value:.1f}" for value in place) for place in
+                          (placed.xyz.min(axis=0), placed.xyz.max(axis=0), volume.shape[::-1] * voxel[::-1]))
+        raise AnnotationError(f"The tracing lies outside of the volume: it spans x, y, z from ({low}) to ({high}) µm, "
+                              f"the volume ends at ({end}) µm. Check the voxel size and whether the units are "
+                              f"{' or '.join(UNITS)}.")
+    return volume
+
+
+@numba.njit(cache=True, nogil=True)
+def _draw_segments(
+    volume: np.ndarray, nodes: np.ndarray, radius: np.ndarray, segments: np.ndarray, voxel: np.ndarray
+) -> None:
+    low = np.empty(3, dtype=np.int64)
+    high = np.empty(3, dtype=np.int64)
+    for row in range(len(segments)):
+        begin, end = segments[row, 0], segments[row, 1]
+        a, b = nodes[begin], nodes[end]
+        ra, rb = radius[begin], radius[end]
+        for axis in range(3):
+            low[axis] = max(0, int(np.ceil(min(a[axis] - ra, b[axis] - rb) / voxel[axis])))
+            high[axis] = min(volume.shape[axis] - 1, int(np.floor(max(a[axis] + ra, b[axis] + rb) / voxel[axis])))
+        for z in range(low[0], high[0] + 1):
+            for y in range(low[1], high[1] + 1):
+                for x in range(low[2], high[2] + 1):
+                    if not volume[z, y, x] and _inside(z * voxel[0], y * voxel[1], x * voxel[2], a, b, ra, rb):
+                        volume[z, y, x] = True
+        _draw_line(volume, a / voxel, b / voxel)
+
+
+@numba.njit(cache=True, nogil=True)
+def _inside(z: float, y: float, x: float, a: np.ndarray, b: np.ndarray, ra: float, rb: float) -> bool:
+    """Whether a point lies in one of the balls between a and b.
+
+    The distance to a ball's surface is convex in the ball's place t, so its minimum is where the derivative
+    vanishes, or at an end.
+    """
+    dz, dy, dx = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+    pz, py, px = z - a[0], y - a[1], x - a[2]
+    length2 = dz * dz + dy * dy + dx * dx
+    taper = rb - ra
+    if taper * taper >= length2:  # one end holds all the others
+        if taper > 0:
+            pz, py, px = pz - dz, py - dy, px - dx
+        return bool(pz * pz + py * py + px * px <= max(ra, rb) ** 2)
+    length = np.sqrt(length2)
+    along = (pz * dz + py * dy + px * dx) / length
+    across = np.sqrt(max(pz * pz + py * py + px * px - along * along, 0.0))
+    slope = taper / length
+    t = (along + slope * across / np.sqrt(1.0 - slope * slope)) / length
+    t = min(max(t, 0.0), 1.0)
+    return bool((along - t * length) ** 2 + across * across <= (ra + t * taper) ** 2)
+
+
+@numba.njit(cache=True, nogil=True)
+def _draw_line(volume: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
+    """Set the voxels along a line between two points in voxel coordinates."""
+    steps = 1 + int(np.ceil(2.0 * np.abs(b - a).max()))
+    for step in range(steps + 1):
+        place = a + (b - a) * (step / steps)
+        z, y, x = int(np.floor(place[0] + 0.5)), int(np.floor(place[1] + 0.5)), int(np.floor(place[2] + 0.5))
+        if 0 <= z < volume.shape[0] and 0 <= y < volume.shape[1] and 0 <= x < volume.shape[2]:
+            volume[z, y, x] = True

@@ -1,0 +1,354 @@
+"""Cleaning of probability maps: connect dendrite, drop small pieces and far spines."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numba import njit
+from scipy import ndimage
+
+from deepd3_ij.errors import ParameterError, StackError
+from deepd3_ij.parallel import in_blocks
+from deepd3_ij.parameters import CleaningParameters
+from deepd3_ij.probabilities import probability_map
+from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.stack import label_prediction, provenance_of, voxel_size_um
+
+
+def clean(
+    prediction: xr.Dataset, parameters: CleaningParameters | None = None, progress: Progress = no_progress
+) -> xr.Dataset:
+    """Clean both maps: closing, dendrite pieces, then spines (with the cleaned dendrite).
+
+    Parameters
+    ----------
+    prediction
+        Dataset with ``dendrite`` and ``spine``; not changed.
+    parameters
+        Which steps, and how; defaults if None.
+    progress
+        Called before and after each step; may raise ``Cancelled``.
+
+    Returns
+    -------
+    xarray.Dataset
+        A new prediction; its provenance lists the parameters. A map that no step touches is shared, not copied.
+
+    Raises
+    ------
+    StackError
+        A map is missing or holds no probabilities.
+    """
+    chosen = parameters or CleaningParameters()
+    dendrite, spine = probability_map(prediction, "dendrite"), probability_map(prediction, "spine")
+    size = voxel_size_um(prediction)
+    progress(0, 3, "Connect dendrite")
+    if chosen.closing:
+        dendrite = close_dendrite(dendrite, chosen.closing_iterations)
+    progress(1, 3, "Clean dendrite")
+    if chosen.clean_dendrite:
+        dendrite = clean_dendrite(dendrite, chosen.dendrite_threshold, chosen.min_dendrite_px,
+                                  dimensions=chosen.dendrite_dimensions)
+    progress(2, 3, "Clean spines")
+    if chosen.clean_spines:
+        if chosen.spine_iterations is None:
+            spine = clean_spines(spine, dendrite, size, dendrite_threshold=chosen.dendrite_threshold,
+                                 distance_um=chosen.spine_distance_um)
+        else:
+            spine = clean_spines_by_iterations(spine, dendrite, dendrite_threshold=chosen.dendrite_threshold,
+                                               iterations=chosen.spine_iterations)
+    progress(3, 3, "Maps cleaned")
+    provenance = {**provenance_of(prediction), "CleaningParameters": chosen.to_dict()}
+    return label_prediction(dendrite, spine, prediction, provenance)
+
+
+def close_dendrite(dendrite: np.ndarray, iterations: int = 1) -> np.ndarray:
+    """Fill gaps: grey dilations with a flat 3×3×3 window, then as many erosions.
+
+    One iteration is the grey closing of the original; more iterations reach farther. Values outside of the
+    volume take no part. Dilating n times equals one maximum over a box 2 n + 1 wide; it is taken axis by axis, with
+    windows that double, so the time grows with the logarithm of n.
+
+    Parameters
+    ----------
+    dendrite
+        float32 probabilities, shape ``(z, y, x)``.
+    iterations
+        Number of dilations, and of erosions.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, nowhere below the input.
+    """
+    if iterations < 1:
+        raise ParameterError(f"iterations is {iterations}; accepted: a whole number of at least 1.")
+    dilated = np.empty_like(dendrite)
+    closed = np.empty_like(dendrite)
+    for source, target, sign in ((dendrite, dilated, np.float32(1)), (dilated, closed, np.float32(-1))):
+        _box_maximum(source, target, iterations, sign)
+    return closed
+
+
+def _box_maximum(source: np.ndarray, target: np.ndarray, reach: int, sign: np.float32) -> None:
+    """Write ``sign`` times the maximum of ``sign * source`` in a box of ``2 * reach + 1`` to ``target``."""
+    in_blocks(lambda begin, end: _maximum_along_z(source, reach, sign, begin, end, target), source.shape[1])
+    in_blocks(lambda begin, end: _maximum_in_planes(target, reach, sign, begin, end), source.shape[0])
+
+
+@njit(cache=True, nogil=True)
+def _maximum_along_z(source: np.ndarray, reach: int, sign: np.float32, begin: int, end: int,
+                     target: np.ndarray) -> None:
+    depth, _, width = source.shape
+    lines = np.empty((depth + 2 * reach, width), np.float32)
+    for y in range(begin, end):
+        lines[:] = -np.inf
+        for z in range(depth):
+            line, given = lines[z + reach], source[z, y]
+            for x in range(width):
+                line[x] = sign * given[x]
+        rest = _double_windows(lines, 2 * reach + 1)
+        for z in range(depth):
+            first, second, result = lines[z], lines[z + rest], target[z, y]
+            for x in range(width):
+                result[x] = sign * max(first[x], second[x])
+
+
+@njit(cache=True, nogil=True)
+def _maximum_in_planes(volume: np.ndarray, reach: int, sign: np.float32, begin: int, end: int) -> None:
+    _, height, width = volume.shape
+    lines = np.empty((height + 2 * reach, width), np.float32)
+    row = np.empty(width + 2 * reach, np.float32)
+    wider = np.empty(width + 2 * reach, np.float32)
+    for z in range(begin, end):
+        lines[:] = -np.inf
+        for y in range(height):
+            line, given = lines[y + reach], volume[z, y]
+            for x in range(width):
+                line[x] = sign * given[x]
+        rest = _double_windows(lines, 2 * reach + 1)
+        for y in range(height):
+            row[:] = -np.inf
+            first, second, result = lines[y], lines[y + rest], row[reach:]
+            for x in range(width):
+                result[x] = max(first[x], second[x])
+            span = 1
+            while 2 * span <= 2 * reach + 1:
+                ahead = row[span:]
+                for x in range(len(ahead)):
+                    wider[x] = max(row[x], ahead[x])
+                wider[len(ahead):] = row[len(ahead):]
+                row, wider = wider, row
+                span *= 2
+            ahead, result = row[2 * reach + 1 - span:], volume[z, y]
+            for x in range(width):
+                result[x] = sign * max(row[x], ahead[x])
+
+
+@njit(cache=True, nogil=True)
+def _double_windows(lines: np.ndarray, window: int) -> int:
+    """Replace every line by the maximum of itself and the next ones, as many as the largest power of two in ``window``.
+
+    Returns
+    -------
+    int
+        Offset of the second line whose maximum with the first spans the window.
+    """
+    span = 1
+    while 2 * span <= window:
+        for i in range(len(lines) - span):
+            line, ahead = lines[i], lines[i + span]
+            for x in range(len(line)):
+                line[x] = max(line[x], ahead[x])
+        span *= 2
+    return window - span
+
+
+def clean_dendrite(
+    dendrite: np.ndarray, threshold: float = 0.7, min_px: int = 100, *, dimensions: int = 3
+) -> np.ndarray:
+    """Keep the probabilities of large pieces of dendrite and set everything else to 0.
+
+    Parameters
+    ----------
+    dendrite
+        float32 probabilities, shape ``(z, y, x)``.
+    threshold
+        Probability that a pixel of a piece exceeds.
+    min_px
+        Size of a piece. In 3-D, pieces of at least this many voxels are kept; in 2-D, as in
+        the original, pieces of more pixels than this.
+    dimensions
+        3: 26-connected pieces. 2: 8-connected pieces of single planes.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32.
+    """
+    import cc3d
+
+    if dimensions not in (2, 3):
+        raise ParameterError(f"dimensions is {dimensions}; accepted: 2, 3.")
+    result = np.empty_like(dendrite)
+    blocks = [dendrite] if dimensions == 3 else [plane[np.newaxis] for plane in dendrite]
+    outputs = [result] if dimensions == 3 else [plane[np.newaxis] for plane in result]
+    smallest = min_px if dimensions == 3 else min_px + 1
+    for block, output in zip(blocks, outputs, strict=True):
+        pieces, count = cc3d.connected_components(block > np.float32(threshold), connectivity=26, return_N=True,
+                                                  binary_image=True, out_dtype=np.uint32)
+        _keep_large(block, pieces, count, smallest, output)
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _keep_large(values: np.ndarray, pieces: np.ndarray, count: int, smallest: int, out: np.ndarray) -> None:
+    sizes = np.zeros(count + 1, np.int64)
+    for z in range(values.shape[0]):
+        for y in range(values.shape[1]):
+            for x in range(values.shape[2]):
+                sizes[pieces[z, y, x]] += 1
+    sizes[0] = 0
+    for z in range(values.shape[0]):
+        for y in range(values.shape[1]):
+            for x in range(values.shape[2]):
+                out[z, y, x] = values[z, y, x] if sizes[pieces[z, y, x]] >= smallest else 0
+
+
+def clean_spines(
+    spine: np.ndarray,
+    dendrite: np.ndarray,
+    voxel_size_um: tuple[float, float, float],
+    *,
+    dendrite_threshold: float = 0.7,
+    distance_um: float = 2.0,
+) -> np.ndarray:
+    """Set spine probability to 0 where no dendrite is near.
+
+    Parameters
+    ----------
+    spine, dendrite
+        float32 probabilities, shape ``(z, y, x)``.
+    voxel_size_um
+        Size of a voxel in µm along z, y and x; y and x equal.
+    dendrite_threshold
+        Probability that dendrite exceeds.
+    distance_um
+        Largest distance in µm between a kept voxel's centre and that of a dendrite voxel; 0 keeps what lies
+        in the dendrite itself.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32.
+    """
+    _check_same_shape(spine, dendrite)
+    z_um, y_um, x_um = voxel_size_um
+    if y_um != x_um:
+        raise StackError(f"Pixels measure {y_um:g} × {x_um:g} µm (y × x); accepted: square pixels.")
+    reach_planes = min(int(distance_um / z_um + 1e-6), len(spine) - 1)
+    planes_um = np.arange(reach_planes + 1) * z_um
+    # Largest squared distance within a plane, in whole px, at each distance in planes.
+    limits = np.floor(np.maximum(distance_um ** 2 - planes_um ** 2, 0) / x_um ** 2 + 1e-6).astype(np.int64)
+    farthest = min(spine.shape[1] ** 2 + spine.shape[2] ** 2, 2 ** 29)  # so that sums fit 32 bits
+    limits = np.minimum(limits, farthest).astype(np.int32)
+    result = np.empty_like(spine)
+    threshold = np.float32(dendrite_threshold)
+    in_blocks(lambda begin, end: _keep_near(spine, dendrite, threshold, limits, begin, end, result), len(spine))
+    return result
+
+
+@njit(cache=True, nogil=True)
+def _keep_near(spine: np.ndarray, dendrite: np.ndarray, threshold: np.float32, limits: np.ndarray,
+               begin: int, end: int, out: np.ndarray) -> None:
+    """Planes ``begin:end``; distances in a plane are kept for as many planes as the reach spans."""
+    depth, height, width = spine.shape
+    reach = len(limits) - 1
+    ring = min(2 * reach + 1, depth)
+    squared = np.empty((ring, height, width), np.int32)
+    across = np.empty((height, width), np.int32)
+    near = np.empty(width, np.bool_)
+    known = max(0, begin - reach)
+    for z in range(begin, end):
+        while known < min(depth, z + reach + 1):
+            _squared_distance(dendrite[known], threshold, limits[0], across, squared[known % ring])
+            known += 1
+        for y in range(height):
+            near[:] = False
+            for plane in range(max(0, z - reach), min(depth, z + reach + 1)):
+                limit = limits[abs(plane - z)]
+                row = squared[plane % ring, y]
+                for x in range(width):
+                    near[x] |= row[x] <= limit
+            for x in range(width):
+                out[z, y, x] = spine[z, y, x] if near[x] else np.float32(0)
+
+
+@njit(cache=True, nogil=True)
+def _squared_distance(plane: np.ndarray, threshold: np.float32, limit: int,
+                      across: np.ndarray, out: np.ndarray) -> None:
+    """Squared distance in px to pixels above the threshold where it is at most ``limit``, else more than that.
+
+    Row by row, then column by column, as in Meijster, Roerdink and Hesselink, A general algorithm for
+    computing distance transforms in linear time (2000), with the search limited to the reach.
+    """
+    height, width = plane.shape
+    reach = int(np.sqrt(limit))
+    beyond = np.int32(limit + 1)
+    filled = np.zeros(height, np.bool_)
+    for y in range(height):
+        last = -width - reach - 1
+        for x in range(width):
+            if plane[y, x] > threshold:
+                last = x
+                filled[y] = True
+            away = x - last
+            across[y, x] = away * away if away <= reach else beyond
+        if not filled[y]:
+            continue
+        last = 2 * width + reach + 1
+        for x in range(width - 1, -1, -1):
+            if across[y, x] == 0:
+                last = x
+            away = last - x
+            if away <= reach and away * away < across[y, x]:
+                across[y, x] = away * away
+    for y in range(height):
+        out[y, :] = beyond
+        for other in range(max(0, y - reach), min(height, y + reach + 1)):
+            if filled[other]:
+                rise = np.int32((other - y) * (other - y))
+                for x in range(width):
+                    out[y, x] = min(out[y, x], across[other, x] + rise)
+
+
+def clean_spines_by_iterations(
+    spine: np.ndarray, dendrite: np.ndarray, *, dendrite_threshold: float = 0.7, iterations: int
+) -> np.ndarray:
+    """The same with a distance in voxels, as in the original.
+
+    Parameters
+    ----------
+    spine, dendrite
+        float32 probabilities, shape ``(z, y, x)``.
+    dendrite_threshold
+        Probability that dendrite exceeds.
+    iterations
+        Dilations of the dendrite with the 6-neighbour cross in 3-D; 0 dilates not at all.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32.
+    """
+    _check_same_shape(spine, dendrite)
+    near = dendrite > np.float32(dendrite_threshold)
+    if iterations > 0:
+        near = ndimage.binary_dilation(near, iterations=iterations)
+    return np.where(near, spine, np.float32(0))
+
+
+def _check_same_shape(spine: np.ndarray, dendrite: np.ndarray) -> None:
+    if spine.shape != dendrite.shape:
+        raise StackError(f"The maps differ in shape: spine {spine.shape}, dendrite {dendrite.shape} (z, y, x); "
+                         "take both from one prediction.")

@@ -1,0 +1,45 @@
+"""The command line ``deepd3-ij``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+from deepd3_ij.cli.parser import build_parser
+from deepd3_ij.errors import Cancelled, DeepD3Error
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``deepd3-ij``.
+
+    Returns
+    -------
+    int
+        0 done, 1 failed (one line on stderr), 2 wrong usage.
+    """
+    arguments = build_parser().parse_args(argv)
+    debug = arguments.debug or bool(os.environ.get("DEEPD3_DEBUG"))
+    try:
+        return int(arguments.run(arguments) or 0)
+    except (KeyboardInterrupt, Cancelled):
+        return _fail("cancelled; files that were already there are unchanged", debug)
+    except BrokenPipeError:
+        # Point stdout elsewhere so that the interpreter does not fail again while it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except DeepD3Error as error:
+        return _fail(str(error), debug)
+    except MemoryError as error:
+        return _fail(f"not enough memory ({error}); try fewer planes with --z-range", debug)
+    except Exception as error:
+        return _fail(f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]} "
+                     "(run again with --debug for the trace)", debug)
+
+
+def _fail(message: str, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"deepd3-ij: {message}", file=sys.stderr)
+    return 1

@@ -1,0 +1,72 @@
+"""The commands ``demo`` and ``analyze``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from deepd3_ij import open_stack
+from deepd3_ij.cli.console import shown_progress
+from deepd3_ij.cli.options import typed_parameters
+from deepd3_ij.cli.report import print_analysis, print_files
+from deepd3_ij.files.atomic import check_output_folder
+from deepd3_ij.files.results import Extras, stem_of, write_analysis
+from deepd3_ij.parameters import (
+    CleaningParameters,
+    MeasureParameters,
+    PredictionParameters,
+    Roi2DParameters,
+    Roi3DParameters,
+)
+from deepd3_ij.stack import voxel_size_um
+
+if TYPE_CHECKING:
+    from deepd3_ij.model.card import ModelCard
+
+
+def analyze(arguments: argparse.Namespace) -> None:
+    """Run ``deepd3-ij analyze``."""
+    from deepd3_ij.model import load_model
+    from deepd3_ij.pipeline import analyze as run_analysis
+
+    folder = check_output_folder(arguments.out)
+    stack = open_stack(arguments.stack, xy_um=arguments.xy_um_given, z_um=arguments.z_um_given,
+                       channel=arguments.channel, frame=arguments.frame)
+    model = load_model(arguments.model)
+    size = voxel_size_um(stack)
+    roi_parameters = roi_parameters_of(arguments, model.card, size)
+    with shown_progress(arguments.quiet) as progress:
+        analysis = run_analysis(
+            stack, model,
+            prediction_parameters=typed_parameters(PredictionParameters, arguments, model.card, size),
+            cleaning_parameters=typed_parameters(CleaningParameters, arguments, model.card, size),
+            cleaning=not arguments.no_clean,
+            roi_parameters=roi_parameters,
+            measure_parameters=typed_parameters(MeasureParameters, arguments, model.card, size),
+            z_range=arguments.z_range, progress=progress)
+        files = write_analysis(analysis, folder, stem_of(arguments.stack), extras_from(arguments),
+                               progress=progress)
+    print_analysis(analysis)
+    print_files(files)
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    """Run ``deepd3-ij demo``: simulate a stack, analyze it, compare with what was simulated."""
+    from deepd3_ij.cli.demonstration import run
+
+    run(check_output_folder(arguments.out), quiet=arguments.quiet)
+
+
+def extras_from(arguments: argparse.Namespace) -> Extras:
+    """The optional files that the user asked for."""
+    return Extras(eight_bit=getattr(arguments, "eight_bit", False), roi_folder=arguments.roi_folder,
+                  binary_roi_map=arguments.binary_roi_map, centroids=arguments.centroids)
+
+
+def roi_parameters_of(arguments: argparse.Namespace, card: ModelCard | None = None,
+                      voxel_size_um: tuple[float, float, float] = (1.0, 1.0, 1.0)
+                      ) -> Roi3DParameters | Roi2DParameters:
+    """Parameters of the kind of ROIs that the user chose with ``--rois``."""
+    if arguments.roi_dimensions == "2d":
+        return typed_parameters(Roi2DParameters, arguments, card, voxel_size_um)
+    return typed_parameters(Roi3DParameters, arguments, card, voxel_size_um)

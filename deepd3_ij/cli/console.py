@@ -1,0 +1,59 @@
+"""What the command line prints: a progress bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from deepd3_ij.progress import Progress
+
+SECONDS_BETWEEN_LINES = 5.0
+
+
+@contextmanager
+def shown_progress(quiet: bool = False) -> Iterator[Progress]:
+    """Show progress on stderr while the block runs."""
+    if quiet:
+        yield lambda done, total, message: None
+    elif sys.stderr.isatty():
+        with _bar() as progress:
+            yield progress
+    else:
+        yield _lines()
+
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"),
+               TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, int] = {}
+
+        def progress(done: int, total: int, message: str, /) -> None:
+            if message not in tasks:
+                tasks[message] = bar.add_task(message, total=total)
+            bar.update(tasks[message], completed=done, total=total)  # type: ignore[arg-type]
+
+        yield progress
+
+
+def _lines() -> Progress:
+    """A line when a step begins, every few seconds, and when it ends."""
+    shown = ("", -1)
+    shown_at = 0.0
+
+    def progress(done: int, total: int, message: str, /) -> None:
+        nonlocal shown, shown_at
+        now = time.monotonic()
+        begins, ends = message != shown[0], done >= total
+        if (message, done) != shown and (begins or ends or now - shown_at >= SECONDS_BETWEEN_LINES):
+            print(f"{message}: {done}/{total}", file=sys.stderr, flush=True)
+            shown, shown_at = (message, done), now
+
+    return progress

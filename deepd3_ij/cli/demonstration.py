@@ -1,0 +1,58 @@
+"""The demo: a simulated stack, analyzed and compared with what was simulated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from deepd3_ij.cli.console import shown_progress
+from deepd3_ij.cli.report import print_analysis, print_files
+from deepd3_ij.files.results import write_analysis
+from deepd3_ij.files.tables import write_table
+from deepd3_ij.files.tiff import write_stack
+from deepd3_ij.measurement.evaluation import evaluate
+from deepd3_ij.measurement.points import SpinePoints
+from deepd3_ij.parameters import SimulationParameters
+from deepd3_ij.pipeline import analyze
+from deepd3_ij.training.simulation import SimulatedScene, simulate
+
+SEED = 7
+SCENE = SimulationParameters(planes=15, height_px=384, width_px=512, dendrites=2)
+
+
+def run(folder: Path, *, quiet: bool = False) -> None:
+    """Make the sample, analyze it with the default model and print what was found and where it is.
+
+    Parameters
+    ----------
+    folder
+        Existing folder for sample and results.
+    quiet
+        Print results only.
+    """
+    with shown_progress(quiet) as progress:
+        progress(0, 1, "Simulate a sample stack")
+        scene = simulate(SCENE, seed=SEED)
+        progress(1, 1, "Simulate a sample stack")
+        sample = folder / "sample.tif"
+        write_stack(sample, scene.stack)
+        visible = scene.spines[scene.spines["visible"]]
+        write_table(folder / "sample_true_spines.csv", visible)
+        analysis = analyze(scene.stack, progress=progress)
+        files = write_analysis(analysis, folder, "sample", progress=progress)
+    print_analysis(analysis)
+    scores = evaluate(_positions(analysis.measurements.spines, scene), _positions(visible, scene)).scores
+    print(f"of {scores.truth} simulated spines {scores.matched} were found, "
+          f"{scores.false_positives} detections are no spine (F1 {scores.f1:.2f})")
+    print(f"Results, for the sample stack {sample}:")
+    print_files(files)
+    print(f"Open the sample, {files[0].name} and {folder / 'sample_rois.zip'} in Fiji, or look at "
+          f"{folder / 'sample_overview.png'}")
+
+
+def _positions(table: pd.DataFrame, scene: SimulatedScene) -> SpinePoints:
+    size_um = np.array([scene.parameters.z_um, scene.parameters.xy_um, scene.parameters.xy_um])
+    zyx_px = table[["z_um", "y_um", "x_um"]].to_numpy(float) / size_um
+    return SpinePoints(table["id"].to_numpy(), zyx_px, z_um=size_um[0], xy_um=size_um[1])

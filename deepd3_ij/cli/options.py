@@ -1,0 +1,139 @@
+"""Command-line options made from the parameter classes."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from rich_argparse import RichHelpFormatter
+
+from deepd3_ij.parameters import ParameterInfo, Parameters, describe, from_values
+
+if TYPE_CHECKING:
+    from deepd3_ij.model.card import ModelCard
+
+P = TypeVar("P", bound=Parameters)
+
+
+class HelpFormatter(RichHelpFormatter):
+    """Coloured help on a terminal, with room for long option names."""
+
+    group_name_formatter = str
+
+    def __init__(self, prog: str, **kwargs: Any) -> None:
+        kwargs["max_help_position"] = 34
+        super().__init__(prog, **kwargs)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose usage errors are one line and exit code 2."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("formatter_class", HelpFormatter)
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. See '{self.prog} --help'.\n")
+
+
+def add_parameters(parser: argparse.ArgumentParser, title: str, *classes: type[Parameters], **variants: type[Parameters]
+                   ) -> None:
+    """Add one option per parameter; a name that several classes share is one option.
+
+    Parameters
+    ----------
+    parser
+        Gets a group of options.
+    title
+        Title of the group.
+    classes, variants
+        Parameter classes. For options of several classes given by keyword, help names each default with its keyword.
+    """
+    group = parser.add_argument_group(title)
+    taken = {action.dest for action in parser._actions}
+    owners = {**dict.fromkeys(classes, ""), **{cls: name for name, cls in variants.items()}}
+    for cls in owners:
+        for info in describe(cls):
+            if info.name not in taken:
+                taken.add(info.name)
+                group.add_argument(info.option, **_keywords(info, _default_text(info.name, owners)))
+
+
+def _default_text(name: str, owners: Mapping[type[Parameters], str]) -> str:
+    values = [(describe_value(info), variant) for cls, variant in owners.items() for info in describe(cls)
+              if info.name == name]
+    if len({value for value, _ in values}) == 1:
+        return values[0][0]
+    return ", ".join(f"{value} ({variant})" for value, variant in values)
+
+
+def typed_parameters(cls: type[P], arguments: argparse.Namespace, card: ModelCard | None = None,
+                     voxel_size_um: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> P:
+    """Parameters of a class: what the user typed, then the model card's, then the defaults."""
+    values = typed_values(cls, arguments)
+    return from_values(cls, values) if card is None else card.resolve(cls, values, voxel_size_um)
+
+
+def typed_values(cls: type[Parameters], arguments: argparse.Namespace) -> dict[str, Any]:
+    """What the user typed for the parameters of a class."""
+    names = [info.name for info in describe(cls)]
+    return {name: getattr(arguments, name) for name in names if getattr(arguments, name, None) is not None}
+
+
+def describe_value(info: ParameterInfo) -> str:
+    """A default as help shows it."""
+    if info.type is bool:
+        return "on" if info.default else "off"
+    if info.default is None:
+        return "none"
+    return f"{info.default} {info.unit.replace('um', 'µm')}".strip()
+
+
+def _keywords(info: ParameterInfo, default: str) -> dict[str, Any]:
+    help_text = f"{info.help} Default: {default}.".replace("%", "%%")
+    common: dict[str, Any] = {"dest": info.name, "default": None, "help": help_text}
+    if info.type is bool:
+        return {**common, "action": argparse.BooleanOptionalAction}
+    if info.choices:
+        return {**common, "choices": info.choices, "metavar": "|".join(info.choices)}
+    units = {"um": "UM", "px": "PX", "voxels": "PX", "planes": "N"}
+    return {**common, "type": info.type, "metavar": units.get(info.unit, "N" if info.type is int else "X")}
+
+
+def plane_range(text: str) -> tuple[int, int]:
+    """Read ``A:B`` (0-based, end exclusive)."""
+    begin, colon, end = text.partition(":")
+    if not colon or not begin.strip().isdigit() or not end.strip().isdigit() or int(begin) >= int(end):
+        raise argparse.ArgumentTypeError(f"'{text}' is no range of planes; give A:B, 0-based, end exclusive, e.g. 3:20")
+    return int(begin), int(end)
+
+
+def add_voxel_size(parser: argparse.ArgumentParser) -> None:
+    """Add ``--xy`` and ``--z``."""
+    group = parser.add_argument_group("voxel size (default: from the file)")
+    group.add_argument("--xy", type=float, metavar="UM", dest="xy_um_given", help="Size of a pixel in µm.")
+    group.add_argument("--z", type=float, metavar="UM", dest="z_um_given", help="Distance between planes in µm.")
+
+
+def add_stack(parser: argparse.ArgumentParser) -> None:
+    """Add the stack with everything that opens it."""
+    parser.add_argument("stack", metavar="STACK", help="TIFF file: stack, hyperstack or OME-TIFF.")
+    add_voxel_size(parser)
+    group = parser.add_argument_group("what to read")
+    group.add_argument("--channel", type=int, metavar="N", help="Channel, 0-based, if the file has several.")
+    group.add_argument("--frame", type=int, metavar="N", help="Time point, 0-based, if the file has several.")
+    group.add_argument("--z-range", type=plane_range, metavar="A:B",
+                       help="Planes A to B-1 only (0-based, end exclusive).")
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add ``--model``."""
+    parser.add_argument("--model", metavar="M", default=None,
+                        help="Name (see 'deepd3-ij models list') or file of a model. Default: the bundled model.")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add ``--out``."""
+    parser.add_argument("--out", metavar="DIR", required=True, help="Folder for the results; made if missing.")

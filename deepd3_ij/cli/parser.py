@@ -1,0 +1,137 @@
+"""The commands and their options; what a command does is imported when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from collections.abc import Callable
+
+from deepd3_ij import __version__
+from deepd3_ij.cli.options import (
+    Parser,
+    add_model,
+    add_output,
+    add_parameters,
+    add_stack,
+    add_voxel_size,
+)
+from deepd3_ij.parameters import (
+    CleaningParameters,
+    EvaluationParameters,
+    MeasureParameters,
+    PredictionParameters,
+    Roi2DParameters,
+    Roi3DParameters,
+)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of ``deepd3-ij``."""
+    common = Parser(add_help=False)
+    common.add_argument("--quiet", action="store_true", help="Print results and errors only.")
+    common.add_argument("--debug", action="store_true", help="Print the trace of an error.")
+    parser = Parser("deepd3-ij", description="Find dendrites and dendritic spines in 3-D microscope stacks.")
+    parser.add_argument("--version", action="version", version=f"deepd3-ij {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+
+    def command(name: str, handler: str, text: str, within: argparse._SubParsersAction | None = None
+                ) -> argparse.ArgumentParser:
+        added = (within or commands).add_parser(name, help=text, description=text, parents=[common])
+        added.set_defaults(run=_later(handler))
+        return added
+
+    demo = command("demo", "analysis:demo", "Analyze a simulated stack and print where the results are.")
+    demo.add_argument("--out", metavar="DIR", default="demo_results", help="Folder for the results.")
+
+    analyze = command("analyze", "analysis:analyze", "From a stack to probability maps, ROIs and tables.")
+    add_stack(analyze)
+    add_model(analyze)
+    add_output(analyze)
+    add_parameters(analyze, "prediction", PredictionParameters)
+    _add_cleaning(analyze)
+    _add_rois(analyze)
+    add_parameters(analyze, "measures", MeasureParameters)
+    _add_exports(analyze)
+    analyze.add_argument("--eight-bit", action="store_true", help="Write the probability maps with 8 bit (0-255).")
+
+    segment = command("segment", "steps:segment", "From a stack to probability maps; larger than memory if need be.")
+    add_stack(segment)
+    add_model(segment)
+    add_output(segment)
+    add_parameters(segment, "prediction", PredictionParameters)
+    segment.add_argument("--eight-bit", action="store_true", help="Write the probability maps with 8 bit (0-255).")
+
+    clean = command("clean", "steps:clean", "Clean probability maps.")
+    _add_maps(clean)
+    add_output(clean)
+    add_parameters(clean, "cleaning", CleaningParameters)
+
+    rois = command("rois", "steps:rois", "From probability maps to ROIs and a spine table.")
+    _add_maps(rois)
+    add_output(rois)
+    _add_rois(rois)
+    add_parameters(rois, "measures", MeasureParameters)
+    _add_exports(rois)
+
+    measure = command("measure", "steps:measure", "Measure ROIs, e.g. after correction in Fiji.")
+    measure.add_argument("rois", metavar="ROIS", help="ROI zip, ROI map (TIFF) or .rois file.")
+    _add_maps(measure)
+    measure.add_argument("--stack", metavar="TIFF", help="The stack, for intensities.")
+    measure.add_argument("--channel", type=int, metavar="N", help="Channel of the stack, 0-based.")
+    measure.add_argument("--frame", type=int, metavar="N", help="Time point of the stack, 0-based.")
+    add_output(measure)
+    add_parameters(measure, "measures", MeasureParameters)
+
+    evaluate = command("evaluate", "evaluation:evaluate", "Compare a spine table with annotated spines.")
+    evaluate.add_argument("detected", metavar="DETECTED.csv", help="Spine table of 'analyze', 'rois' or 'measure'.")
+    evaluate.add_argument("truth", metavar="TRUTH.csv", help="Annotated spines: a spine table or marker table.")
+    evaluate.add_argument("--dendrites", metavar="SWC", help="Traced dendrites; detections far from them do not count.")
+    evaluate.add_argument("--json", metavar="FILE", dest="json_file",
+                          help="Where the scores go. Default: <stem of DETECTED>_evaluation.json beside it.")
+    add_voxel_size(evaluate)
+    add_parameters(evaluate, "matching", EvaluationParameters)
+
+    models = commands.add_parser("models", help="List, get and show models.", description="List, get and show models.")
+    actions = models.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
+    command("list", "models:list_models", "List bundled, downloaded and downloadable models.", actions)
+    get = command("get", "models:get", "Download a model of the Zoo into the cache.", actions)
+    get.add_argument("name", metavar="NAME", help="Name as in 'models list'.")
+    show = command("show", "models:show", "Show a model's card.", actions)
+    show.add_argument("name", metavar="MODEL", nargs="?", help="Name or file; the default model if omitted.")
+    return parser
+
+
+def _later(handler: str) -> Callable[[argparse.Namespace], int | None]:
+    module, function = handler.split(":")
+
+    def run(arguments: argparse.Namespace) -> int | None:
+        result: int | None = getattr(importlib.import_module(f"deepd3_ij.cli.{module}"), function)(arguments)
+        return result
+
+    return run
+
+
+def _add_maps(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("probability maps (a .prediction file, or two TIFFs)")
+    group.add_argument("--prediction", metavar="FILE", help=".prediction file.")
+    group.add_argument("--dendrite", metavar="TIFF", help="Dendrite map.")
+    group.add_argument("--spine", metavar="TIFF", help="Spine map.")
+    add_voxel_size(parser)
+
+
+def _add_cleaning(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--no-clean", action="store_true", help="Do not clean the probability maps.")
+    add_parameters(parser, "cleaning", CleaningParameters)
+
+
+def _add_rois(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--rois", choices=("3d", "2d"), default="3d", dest="roi_dimensions",
+                        help="3-D ROIs, or 2-D ROIs plane by plane. Default: 3d.")
+    add_parameters(parser, "ROIs", **{"3-D": Roi3DParameters, "2-D": Roi2DParameters})
+
+
+def _add_exports(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("more files")
+    group.add_argument("--roi-folder", action="store_true", help="Also a folder of outlines as CSV.")
+    group.add_argument("--binary-roi-map", action="store_true", help="Also the ROI map as a binary image (0/255).")
+    group.add_argument("--centroids", action="store_true", help="Also the ROI centroids as CSV.")

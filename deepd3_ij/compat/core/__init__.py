@@ -1,0 +1,1 @@
+"""The guide's ``deepd3.core``."""

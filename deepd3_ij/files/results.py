@@ -1,0 +1,141 @@
+"""All files of an analysis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import xarray as xr
+
+from deepd3_ij.files.contour_folder import write_contour_folder
+from deepd3_ij.files.hdf5 import write_prediction, write_rois
+from deepd3_ij.files.overview import draw_overview
+from deepd3_ij.files.roi_zip import write_roi_zip
+from deepd3_ij.files.tables import write_centroids, write_table
+from deepd3_ij.files.tiff import write_prediction_maps, write_stack
+from deepd3_ij.progress import Progress, no_progress
+
+if TYPE_CHECKING:
+    from deepd3_ij.measurement import Measurements
+    from deepd3_ij.pipeline import Analysis
+    from deepd3_ij.rois import RoiSet
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Files beyond the usual ones.
+
+    Attributes
+    ----------
+    eight_bit
+        Probability maps as 8-bit images, 0–255, instead of 32-bit.
+    roi_folder
+        Also a folder of outlines, one CSV per plane and ROI.
+    binary_roi_map
+        Also the ROI map as a binary image, 0/255.
+    centroids
+        Also the centroids as CSV.
+    """
+
+    eight_bit: bool = False
+    roi_folder: bool = False
+    binary_roi_map: bool = False
+    centroids: bool = False
+
+
+def stem_of(path: str | PathLike[str]) -> str:
+    """File name without folder and image suffix (``a.ome.tif`` → ``a``)."""
+    name = Path(path).name
+    for suffix in (".ome.tiff", ".ome.tif", ".tiff", ".tif", ".prediction", ".rois"):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return Path(path).stem
+
+
+def write_maps(prediction: xr.Dataset, folder: Path, stem: str, *, eight_bit: bool = False) -> list[Path]:
+    """Write ``<stem>_dendrites.tif``, ``<stem>_spines.tif`` and ``<stem>.prediction``."""
+    maps = write_prediction_maps(folder, stem, prediction, eight_bit=eight_bit)
+    target = folder / f"{stem}.prediction"
+    write_prediction(target, prediction)
+    return [*maps, target]
+
+
+def write_roi_files(rois: RoiSet, folder: Path, stem: str, extras: Extras = Extras()) -> list[Path]:
+    """Write ``<stem>_roi_map.tif``, ``<stem>_rois.zip`` and what `extras` asks for."""
+    writers: list[tuple[str, Callable[[Path], object]]] = [
+        (f"{stem}_roi_map.tif", lambda path: write_stack(path, rois.labels)),
+        (f"{stem}_rois.zip", lambda path: write_roi_zip(path, rois)),
+    ]
+    if extras.binary_roi_map:
+        writers.append((f"{stem}_roi_map_binary.tif", lambda path: write_binary_roi_map(path, rois)))
+    if extras.centroids:
+        writers.append((f"{stem}_centroids.csv", lambda path: write_centroids(path, rois)))
+    files = []
+    for name, write in writers:
+        write(folder / name)
+        files.append(folder / name)
+    if extras.roi_folder:
+        files.append(write_contour_folder(folder, stem, rois))
+    return files
+
+
+def write_binary_roi_map(path: Path, rois: RoiSet) -> None:
+    """Write a ROI map as an 8-bit image: 255 inside of ROIs, 0 elsewhere."""
+    binary = (rois.labels > 0).astype(np.uint8) * np.uint8(255)
+    write_stack(path, binary.assign_attrs(rois.labels.attrs), display_range=(0, 255))
+
+
+def write_measurements(measurements: Measurements, folder: Path, stem: str) -> list[Path]:
+    """Write ``<stem>_spines.csv`` and ``<stem>_dendrites.csv``."""
+    files = [folder / f"{stem}_spines.csv", folder / f"{stem}_dendrites.csv"]
+    write_table(files[0], measurements.spines)
+    write_table(files[1], measurements.dendrites)
+    return files
+
+
+def write_analysis(analysis: Analysis, folder: Path, stem: str, extras: Extras = Extras(),
+                   *, progress: Progress = no_progress) -> list[Path]:
+    """Write every file of an analysis; each is replaced only when the new one is complete.
+
+    Parameters
+    ----------
+    analysis
+        Result of :func:`deepd3_ij.analyze`.
+    folder
+        Existing folder.
+    stem
+        Start of every file name.
+    extras
+        Files beyond the usual ones.
+    progress
+        Receives progress.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files, in the order of the way of the data.
+    """
+    steps: list[Callable[[], list[Path]]] = [
+        lambda: write_maps(analysis.prediction, folder, stem, eight_bit=extras.eight_bit),
+        lambda: write_roi_files(analysis.rois, folder, stem, extras),
+        lambda: _one(folder / f"{stem}.rois", lambda path: write_rois(
+            path, analysis.rois, analysis.measurements.spines)),
+        lambda: write_measurements(analysis.measurements, folder, stem),
+        lambda: _one(folder / f"{stem}_overview.png", lambda path: draw_overview(
+            path, analysis.stack, analysis.prediction, analysis.rois, analysis.measurements)),
+    ]
+    files: list[Path] = []
+    for done, step in enumerate(steps):
+        progress(done, len(steps), "Write results")
+        files += step()
+    progress(len(steps), len(steps), "Write results")
+    return files
+
+
+def _one(path: Path, write: Callable[[Path], object]) -> list[Path]:
+    write(path)
+    return [path]

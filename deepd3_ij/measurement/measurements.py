@@ -1,0 +1,92 @@
+"""From ROIs and a prediction to tables of spines and dendrites."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import xarray as xr
+
+from deepd3_ij.errors import StackError
+from deepd3_ij.measurement.dendrites import dendrite_table, find_dendrites
+from deepd3_ij.measurement.spines import roi_voxels, spine_table
+from deepd3_ij.parameters import MeasureParameters
+from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.rois.roiset import RoiSet
+from deepd3_ij.stack import DIMS
+
+
+@dataclass(frozen=True, eq=False)
+class Measurements:
+    """Result of :func:`measure`.
+
+    Attributes
+    ----------
+    spines
+        One row per ROI.
+    dendrites
+        One row per dendrite.
+    dendrite_labels
+        int32 volume ``(z, y, x)`` on the prediction's coordinates with the dendrites' ids; 0 is background.
+    """
+
+    spines: pd.DataFrame
+    dendrites: pd.DataFrame
+    dendrite_labels: xr.DataArray
+
+
+def measure(
+    rois: RoiSet,
+    prediction: xr.Dataset,
+    stack: xr.DataArray | None = None,
+    parameters: MeasureParameters | None = None,
+    progress: Progress = no_progress,
+) -> Measurements:
+    """Measure spines and dendrites.
+
+    Parameters
+    ----------
+    rois
+        Spine ROIs, 2-D or 3-D.
+    prediction
+        Probability maps of the same shape.
+    stack
+        Image of the same shape, for the intensities; may be lazy.
+    parameters
+        Limits of what is a dendrite, width of the background ring; the defaults if None.
+    progress
+        Called after each piece of dendrite and each plane with intensities.
+
+    Returns
+    -------
+    Measurements
+        ``spines`` has the columns ``id``; ``z_um, y_um, x_um`` and ``z_px, y_px, x_px`` (centroid of the voxels,
+        0-based); ``planes`` (number of planes with voxels); ``voxels``; ``volume_um3``; ``max_probability,
+        mean_probability``; ``dendrite_id`` (the nearest dendrite, 0 if there is none);
+        ``distance_to_dendrite_um`` (gap between the surfaces of the ROI and of the dendrite, 0 if they touch or
+        overlap, NaN without dendrite); ``position_along_dendrite_um`` (along the dendrite's centre line from one end
+        of its longest path to the point nearest to the centroid); ``first_plane … max_x_px`` (bounding box, 0-based,
+        both ends included); ``largest_area_um2`` (of the plane with most voxels); ``equivalent_diameter_um`` (of the
+        sphere of the same volume); and with a stack ``mean_intensity``; ``background_intensity`` (median of the pixels
+        within ``background_um`` of the ROI in its own planes that belong to no ROI and no dendrite; NaN if there are
+        none); ``integrated_intensity`` (sum over the ROI less its background).
+        ``dendrites`` is described at :func:`deepd3_ij.measurement.dendrites.dendrite_table`.
+        Without ROIs or dendrites the tables are empty, with the same columns and types.
+
+    Raises
+    ------
+    StackError
+        Shapes differ.
+    Cancelled
+        ``progress`` asked to stop.
+    """
+    shape = tuple(prediction.sizes[dim] for dim in DIMS)
+    for name, other in (("ROIs", rois.labels), ("stack", stack)):
+        if other is not None and other.shape != shape:
+            raise StackError(f"The {name} have the shape {other.shape} and the prediction {shape} (z, y, x); "
+                             "use those that were made from the same stack.")
+    chosen = parameters or MeasureParameters()
+    dendrites = find_dendrites(prediction["dendrite"], chosen, progress)
+    spines = spine_table(roi_voxels(rois), prediction["spine"], dendrites, chosen, stack, progress)
+    table = dendrite_table(dendrites, prediction["dendrite"], spines["dendrite_id"].to_numpy())
+    return Measurements(spines=spines, dendrites=table, dendrite_labels=dendrites.labels)

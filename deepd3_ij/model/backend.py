@@ -1,0 +1,61 @@
+"""TensorFlow and Keras, imported on first use and without their log lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from deepd3_ij.errors import ModelError
+
+
+def tensorflow() -> Any:
+    """The TensorFlow module.
+
+    Raises
+    ------
+    ModelError
+        TensorFlow is not installed or cannot be loaded.
+    """
+    if "tensorflow" not in sys.modules:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    try:
+        with _native_log_hidden("tensorflow" not in sys.modules):
+            import tensorflow as tf
+    except ImportError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise ModelError(f"TensorFlow cannot be loaded ({reason}); install it with: pip install tensorflow") from error
+    return tf
+
+
+def keras() -> Any:
+    """The Keras module (version 3, on TensorFlow)."""
+    tensorflow()
+    import keras
+
+    return keras
+
+
+@contextmanager
+def _native_log_hidden(active: bool) -> Iterator[None]:
+    """TensorFlow's native code writes to the error stream while it loads, whatever its log level is."""
+    try:
+        error_stream = sys.__stderr__.fileno() if active and sys.__stderr__ is not None else None
+    except (OSError, ValueError):
+        error_stream = None
+    if error_stream is None:
+        yield
+        return
+    sys.__stderr__.flush()  # type: ignore[union-attr]
+    saved = os.dup(error_stream)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, error_stream)
+        yield
+    finally:
+        os.dup2(saved, error_stream)
+        os.close(nowhere)
+        os.close(saved)

@@ -1,0 +1,231 @@
+"""Model cards: what a model was trained on, how good it is, and the parameters that suit it.
+
+A card is a JSON text inside the model file itself: the zip member ``deepd3_card.json`` of a
+``.keras`` file, the root attribute ``deepd3_card`` of an ``.h5`` file. Other programs ignore it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import shutil
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any, TypeVar
+
+from deepd3_ij.errors import ModelError
+from deepd3_ij.parameters import Parameters, Roi3DParameters, describe, from_values
+
+MEMBER = "deepd3_card.json"
+ATTRIBUTE = "deepd3_card"
+_LARGEST_CARD_BYTES = 1_000_000
+_HDF5_ATTRIBUTE_BYTES = 60_000
+
+P = TypeVar("P", bound=Parameters)
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known about a model.
+
+    Attributes
+    ----------
+    name, description
+        Name and one paragraph for the user.
+    resolution_um
+        Pixel size in the plane that the training data were brought to; None if they were
+        used as they were.
+    z_um
+        Distance between planes of the training data, if they have one.
+    filters
+        Filters of the first encoder block.
+    licence, created
+        Licence of the weights; date of training (ISO 8601).
+    training, scores
+        Free tables: data, steps, losses; measured recall, precision, F1.
+    recommended
+        Parameters that suit the model, by parameter class name, e.g.
+        ``{"Roi3DParameters": {"area_threshold": 0.3}, "min_volume_um3": 0.05}``;
+        ``min_volume_um3`` and ``max_volume_um3`` become ``min_px`` and ``max_px``.
+    """
+
+    name: str = ""
+    description: str = ""
+    resolution_um: float | None = None
+    z_um: float | None = None
+    filters: int | None = None
+    licence: str = ""
+    created: str = ""
+    training: dict[str, Any] = field(default_factory=dict)
+    scores: dict[str, Any] = field(default_factory=dict)
+    recommended: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("resolution_um", "z_um"):
+            value = getattr(self, name)
+            if value is not None and not (_is_number(value) and 0 < value < 1000):
+                raise ModelError(f"The model card's {name} is {value!r}; accepted: a positive number of µm, or null.")
+        for name in ("training", "scores", "recommended"):
+            if not isinstance(getattr(self, name), dict):
+                raise ModelError(f"The model card's {name} is {getattr(self, name)!r}; accepted: a table.")
+
+    def to_json(self) -> str:
+        """The card as JSON text."""
+        return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> ModelCard:
+        """Read a card from JSON text; names that this version does not know are passed over.
+
+        Raises
+        ------
+        ModelError
+            The text is no JSON table, or a value is unusable.
+        """
+        try:
+            values = json.loads(text)
+        except ValueError as error:
+            raise ModelError(f"The model card is no JSON text ({error}); attach a new card to the model.") from error
+        if not isinstance(values, dict):
+            raise ModelError(f"The model card is a {type(values).__name__}; accepted: a JSON table.")
+        known = {item.name for item in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in values.items() if name in known})
+
+    def resolve(
+        self, cls: type[P], user_values: Mapping[str, Any], voxel_size_um: tuple[float, float, float]
+    ) -> P:
+        """Parameters of an operation: what the user gave, then the card's, then the defaults.
+
+        Parameters
+        ----------
+        cls
+            Parameter class.
+        user_values
+            Only what the user really gave, by name.
+        voxel_size_um
+            Voxel size (z, y, x) of the stack at hand, to turn volumes in µm³ into voxels.
+
+        Returns
+        -------
+        Parameters
+            An instance of ``cls``.
+        """
+        return from_values(cls, {**self._recommended_for(cls, voxel_size_um), **user_values})
+
+    def _recommended_for(self, cls: type[Parameters], voxel_size_um: tuple[float, float, float]) -> dict[str, Any]:
+        values = self.recommended.get(cls.__name__, {})
+        known = {info.name for info in describe(cls)}
+        chosen = {name: value for name, value in values.items() if name in known}
+        if cls is Roi3DParameters:
+            voxel_um3 = math.prod(voxel_size_um)
+            for limit in ("min", "max"):
+                volume_um3 = self.recommended.get(f"{limit}_volume_um3")
+                if volume_um3 is not None:
+                    chosen[f"{limit}_px"] = max(1, round(volume_um3 / voxel_um3))
+        return chosen
+
+
+def read_card(path: str | PathLike[str]) -> ModelCard:
+    """Read the card of a model file; a model without one gets an empty card with its file's stem as name.
+
+    Parameters
+    ----------
+    path
+        A ``.keras`` or ``.h5`` file.
+
+    Raises
+    ------
+    ModelError
+        The file is missing, is no model file, or its card is unusable.
+    """
+    path = Path(path)
+    text = _read_zip_card(path) if _is_zip(path) else _read_hdf5_card(path)
+    card = ModelCard() if text is None else ModelCard.from_json(text)
+    return card if card.name else dataclasses.replace(card, name=path.stem)
+
+
+def attach_card(path: str | PathLike[str], card: ModelCard) -> None:
+    """Put a card into a model file; an earlier card is replaced.
+
+    The file is replaced as a whole only when the new one is complete.
+
+    Parameters
+    ----------
+    path
+        A ``.keras`` or ``.h5`` file.
+    card
+        The new card.
+
+    Raises
+    ------
+    ModelError
+        The file is missing or no model file.
+    """
+    from deepd3_ij.files.atomic import replacing
+
+    path = Path(path)
+    text = card.to_json()
+    with replacing(path) as temporary:
+        if _is_zip(path):
+            _write_zip_card(path, Path(temporary), text)
+        else:
+            _write_hdf5_card(path, Path(temporary), text)
+
+
+def _is_zip(path: Path) -> bool:
+    if not path.is_file():
+        raise ModelError(f"There is no model file {path}; check the path.")
+    return zipfile.is_zipfile(path)
+
+
+def _read_zip_card(path: Path) -> bytes | None:
+    with zipfile.ZipFile(path) as archive:
+        try:
+            info = archive.getinfo(MEMBER)
+        except KeyError:
+            return None
+        if info.file_size > _LARGEST_CARD_BYTES:
+            raise ModelError(f"The card in {path.name} has {info.file_size} bytes; "
+                             f"accepted: at most {_LARGEST_CARD_BYTES}.")
+        return archive.read(info)
+
+
+def _read_hdf5_card(path: Path) -> str | bytes | None:
+    with _open_hdf5(path, "r") as file:
+        text = file.attrs.get(ATTRIBUTE)
+    return text if text is None or isinstance(text, str | bytes) else str(text)
+
+
+def _write_zip_card(path: Path, temporary: Path, text: str) -> None:
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(temporary, "w") as new:
+        for info in old.infolist():
+            if info.filename != MEMBER:
+                with old.open(info) as source, new.open(info, "w") as target:
+                    shutil.copyfileobj(source, target)
+        new.writestr(MEMBER, text)
+
+
+def _write_hdf5_card(path: Path, temporary: Path, text: str) -> None:
+    if len(text.encode()) > _HDF5_ATTRIBUTE_BYTES:
+        raise ModelError(f"The card has {len(text.encode())} bytes; an .h5 file takes at most "
+                         f"{_HDF5_ATTRIBUTE_BYTES}: shorten it or save the model as .keras.")
+    shutil.copyfile(path, temporary)
+    with _open_hdf5(temporary, "r+") as file:
+        file.attrs[ATTRIBUTE] = text
+
+
+def _open_hdf5(path: Path, mode: str) -> Any:
+    import h5py
+
+    try:
+        return h5py.File(path, mode)
+    except OSError as error:
+        raise ModelError(f"{path.name} is no model file; accepted: .keras or .h5 as written by Keras.") from error
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,54 @@
+"""Checked access to the maps of a prediction."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from deepd3_ij.errors import StackError
+from deepd3_ij.stack import DIMS
+
+TOLERANCE = 1e-3  # resampling and 8-bit storage may leave the range by this much
+
+
+def probability_map(prediction: xr.Dataset, name: str) -> np.ndarray:
+    """Take one map out of a prediction and check that it holds probabilities.
+
+    Parameters
+    ----------
+    prediction
+        Dataset with ``dendrite`` and ``spine``.
+    name
+        "dendrite" or "spine".
+
+    Returns
+    -------
+    numpy.ndarray
+        float32, shape ``(z, y, x)``; the prediction's own memory, not to be written to, where that is float32 already.
+
+    Raises
+    ------
+    StackError
+        The map is missing, has other dimensions or values outside of 0…1.
+    """
+    if name not in prediction:
+        raise StackError(f"The prediction has no {name} map; it has: {', '.join(map(str, prediction)) or 'nothing'}.")
+    if prediction[name].dims != DIMS:
+        raise StackError(f"The {name} map has dimensions {prediction[name].dims}; accepted: {DIMS}.")
+    return checked_probabilities(prediction[name].values, name)
+
+
+def checked_probabilities(values: np.ndarray, name: str) -> np.ndarray:
+    """Check a volume of probabilities; see :func:`probability_map`."""
+    if values.ndim != 3 or 0 in values.shape:
+        raise StackError(f"The {name} map has shape {values.shape}; accepted: three dimensions (z, y, x), none empty.")
+    if values.dtype.kind not in "fbiu":
+        raise StackError(f"The {name} map has pixel type {values.dtype}; accepted: float32 with values 0 to 1.")
+    values = np.ascontiguousarray(values, dtype=np.float32)
+    low, high = float(values.min()), float(values.max())
+    if np.isnan(low) or np.isnan(high):
+        raise StackError(f"The {name} map contains NaN; accepted: values 0 to 1. Predict it again from the stack.")
+    if low < -TOLERANCE or high > 1 + TOLERANCE:
+        raise StackError(f"The {name} map has values from {low:g} to {high:g}; accepted: probabilities, 0 to 1 "
+                         "(divide an 8-bit map by 255).")
+    return values

@@ -1,0 +1,178 @@
+"""2-D ROIs, plane by plane."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from numba import njit
+from scipy import ndimage
+
+from deepd3_ij.errors import StackError
+from deepd3_ij.parameters import Roi2DParameters
+from deepd3_ij.probabilities import probability_map
+from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.rois.chamfer import chamfer_distance
+from deepd3_ij.rois.labels import label_statistics, renumber
+from deepd3_ij.rois.roiset import RoiSet, rois_like
+from deepd3_ij.rois.splitting import flood_markers
+
+
+def build_rois_2d(
+    prediction: xr.Dataset, parameters: Roi2DParameters | None = None, progress: Progress = no_progress
+) -> RoiSet:
+    """Build ROIs in single planes.
+
+    Parameters
+    ----------
+    prediction
+        Dataset with the maps ``dendrite`` and ``spine``.
+    parameters
+        How ROIs are built; defaults if None.
+    progress
+        Called after every plane; may raise ``Cancelled``.
+
+    Returns
+    -------
+    RoiSet
+        ROIs whose ids are unique through all planes, ascending with the plane. Cleaning leaves gaps in the ids.
+
+    Raises
+    ------
+    StackError
+        A map is missing or holds no probabilities.
+    """
+    chosen = parameters or Roi2DParameters()
+    spine = probability_map(prediction, "spine")
+    labels = label_spines_2d(spine, chosen, progress)
+    if chosen.clean:
+        labels = clean_rois_2d(labels, probability_map(prediction, "dendrite"), chosen)
+    return rois_like(labels, prediction, dimensions=2, parameters=chosen)
+
+
+def label_spines_2d(spine: np.ndarray, parameters: Roi2DParameters, progress: Progress = no_progress) -> np.ndarray:
+    """Label the 8-connected regions above the threshold in every plane, split by shape on request.
+
+    Parameters
+    ----------
+    spine
+        float32 probabilities, shape ``(z, y, x)``.
+    parameters
+        ``threshold``, ``watershed``, ``mask_size`` and ``min_distance_px``.
+    progress
+        Called after every plane.
+
+    Returns
+    -------
+    numpy.ndarray
+        int32 labels 1…n; numbering goes on from plane to plane. Without watershed, ids are in raster
+        order of the regions' first pixels.
+    """
+    import cc3d
+
+    labels = np.zeros(spine.shape, np.int32)
+    count = 0
+    progress(0, len(spine), "Find 2-D ROIs")
+    for z, plane in enumerate(spine):
+        mask = plane > np.float32(parameters.threshold)
+        if mask.any():
+            regions = np.asarray(cc3d.connected_components(mask, connectivity=8, out_dtype=np.uint32)).view(np.int32)
+            if parameters.watershed:
+                regions = split_plane(regions, parameters.mask_size, parameters.min_distance_px)
+            labels[z] = np.where(mask, regions + count, 0)
+            count += int(regions.max())
+        progress(z + 1, len(spine), "Find 2-D ROIs")
+    return labels
+
+
+def split_plane(regions: np.ndarray, mask_size: int, min_distance_px: int) -> np.ndarray:
+    """Split the regions of a plane at their waists.
+
+    Markers are the local maxima of the distance to the background, at least ``min_distance_px`` rows
+    or columns apart; a region without one (small, or close to a larger one) gets its own highest
+    pixel. Watershed as in :func:`deepd3_ij.rois.splitting.flood_markers`.
+
+    Parameters
+    ----------
+    regions
+        int32 labels of the 8-connected regions, shape ``(y, x)``.
+    mask_size
+        Chamfer mask of the distance, 3 or 5; 0 for the exact distance.
+    min_distance_px
+        Smallest spacing of markers.
+
+    Returns
+    -------
+    numpy.ndarray
+        int32 labels from 1; every pixel of a region belongs to a piece.
+    """
+    from skimage.feature import peak_local_max
+
+    mask = regions > 0
+    if mask.all():
+        return regions
+    distance = ndimage.distance_transform_edt(mask) if mask_size == 0 else chamfer_distance(mask, mask_size)
+    peaks = peak_local_max(distance, min_distance=min_distance_px, footprint=np.ones((3, 3), bool),
+                           threshold_abs=0, exclude_border=False)
+    chosen = np.zeros(mask.shape, bool)
+    chosen[tuple(peaks.T)] = True
+    count = int(regions.max())
+    marked = np.zeros(count + 1, bool)
+    marked[regions[chosen]] = True
+    lacking = np.flatnonzero(~marked[1:]) + 1
+    if len(lacking):
+        chosen[tuple(np.array(ndimage.maximum_position(distance, regions, lacking)).T)] = True
+    markers, _ = ndimage.label(chosen, np.ones((3, 3)))
+    return flood_markers(distance, markers, mask)
+
+
+def clean_rois_2d(labels: np.ndarray, dendrite: np.ndarray, parameters: Roi2DParameters) -> np.ndarray:
+    """Remove small ROIs and ROIs far from any dendrite; the others keep their ids.
+
+    A ROI is kept when it has at least ``min_px`` pixels and when dendrite (above ``dendrite_threshold``) lies
+    nearer than ``max_dendrite_distance_px`` to its centroid (whole pixels, rounded down), in its plane.
+    Cleaning twice changes nothing more.
+
+    Parameters
+    ----------
+    labels
+        int32 labels, shape ``(z, y, x)``, each in one plane; not changed.
+    dendrite
+        float32 probabilities of the same shape.
+    parameters
+        See above.
+
+    Returns
+    -------
+    numpy.ndarray
+        int32 labels.
+
+    Raises
+    ------
+    StackError
+        The shapes differ.
+    """
+    if labels.shape != dendrite.shape:
+        raise StackError(f"ROIs and dendrite map differ in shape: {labels.shape} and {dendrite.shape} (z, y, x).")
+    rois = label_statistics(labels)
+    near = _near_dendrite(dendrite, np.floor(rois.centroids_zyx).astype(np.int64),
+                          np.float32(parameters.dendrite_threshold), parameters.max_dendrite_distance_px)
+    kept = rois.ids[near & (rois.voxels >= parameters.min_px)]
+    return renumber(labels, kept, kept)
+
+
+@njit(cache=True, nogil=True)
+def _near_dendrite(dendrite: np.ndarray, centres: np.ndarray, threshold: np.float32, radius_px: int) -> np.ndarray:
+    """Whether dendrite lies in the open disk around each centre, in the centre's plane."""
+    near = np.zeros(len(centres), np.bool_)
+    height, width = dendrite.shape[1], dendrite.shape[2]
+    for i in range(len(centres)):
+        z, centre_y, centre_x = centres[i, 0], centres[i, 1], centres[i, 2]
+        for y in range(max(0, centre_y - radius_px), min(height, centre_y + radius_px + 1)):
+            for x in range(max(0, centre_x - radius_px), min(width, centre_x + radius_px + 1)):
+                if (dendrite[z, y, x] > threshold
+                        and (y - centre_y) ** 2 + (x - centre_x) ** 2 < radius_px ** 2):
+                    near[i] = True
+                    break
+            if near[i]:
+                break
+    return near

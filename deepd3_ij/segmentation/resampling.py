@@ -1,0 +1,45 @@
+"""Bringing planes to the pixel size that a model was trained at, and its maps back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+_NEGLIGIBLE = 0.02
+
+
+def resampled_shape(
+    shape: tuple[int, int], pixel_um: tuple[float, float], resolution_um: float | None
+) -> tuple[int, int] | None:
+    """Height and width of a plane at another pixel size.
+
+    Parameters
+    ----------
+    shape
+        Height and width in pixels.
+    pixel_um
+        Pixel size (y, x).
+    resolution_um
+        Pixel size to reach; None leaves planes as they are.
+
+    Returns
+    -------
+    tuple of int or None
+        None if nothing is to be done: the pixel sizes differ by 2 % or less.
+    """
+    if resolution_um is None or all(abs(size / resolution_um - 1) <= _NEGLIGIBLE for size in pixel_um):
+        return None
+    height, width = (max(1, round(side * size / resolution_um)) for side, size in zip(shape, pixel_um, strict=True))
+    return height, width
+
+
+def resample(plane: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Resample a plane bilinearly (over the same field of view), smoothed before it is made smaller."""
+    from skimage.transform import resize
+
+    smaller = any(after < before for before, after in zip(plane.shape, shape, strict=True))
+    resized = resize(plane.astype(np.float32), shape, order=1, mode="reflect", anti_aliasing=smaller,
+                     preserve_range=True)
+    return np.asarray(resized, dtype=np.float32)

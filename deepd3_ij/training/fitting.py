@@ -1,0 +1,288 @@
+"""Train a network: batches in, the best model file out; can be killed and resumed at any time."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from deepd3_ij.errors import FileFormatError
+from deepd3_ij.files.atomic import replacing
+from deepd3_ij.parameters import TrainingParameters
+from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.training.losses import loss
+
+Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
+
+HEAD_BIAS = {"dendrites": -2.0, "spines": -4.0}
+"""Start of the heads' biases: about the logit of the share of foreground in the samples."""
+
+FREE_ON_RESUME = ("steps", "validate_every", "patience")
+"""Parameters that may differ when a training is resumed."""
+
+
+class BatchSource(Protocol):
+    """Where samples come from; batch `index` is always the same."""
+
+    def batch(self, index: int, size: int) -> Batch:
+        """Image (−1…1), dendrite and spine targets (1, 0, −1 = does not count), float32 ``(size, h, w, 1)``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Validation:
+    """What is measured after every `validate_every` batches; a larger ``score`` is better."""
+
+    score: float
+    figures: dict[str, float]
+
+
+Validator = Callable[[Any], Validation]
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A finished training: the model with the best weights, the log and the best score."""
+
+    network: Any
+    log: list[dict[str, float]]
+    best_step: int
+    best_score: float
+    seconds: float
+
+
+def learning_rate(step: int, parameters: TrainingParameters) -> float:
+    """Learning rate of a step: a short warm-up, then the chosen schedule over the second half."""
+    p = parameters
+    warm = min(1.0, (step + 1) / max(1.0, min(200.0, p.steps / 10)))
+    late = max(0.0, (step / p.steps - 0.5) * 2)
+    factor = 1.0
+    if p.schedule == "cosine":
+        factor = 0.5 * (1 + math.cos(math.pi * late))
+    elif p.schedule == "exponential":
+        factor = math.exp(-0.1 * 15 * late)
+    return p.learning_rate * warm * factor
+
+
+def start_biases(network: Any) -> None:
+    """Set the heads' biases so that the untrained network predicts about the usual share of foreground."""
+    for name, value in HEAD_BIAS.items():
+        head = network.get_layer(name)
+        kernel, bias = head.get_weights()
+        head.set_weights([kernel, np.full_like(bias, value)])
+
+
+class _Trainer:
+    """A network in training precision, its optimizer and the running average of its weights."""
+
+    def __init__(self, parameters: TrainingParameters, initial: Any | None) -> None:
+        import keras
+        import tensorflow as tf
+
+        from deepd3_ij.model.network import build_network
+
+        self.parameters = parameters
+        keras.utils.set_random_seed(parameters.seed)
+        before = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(parameters.precision)
+        try:
+            self.network = build_network(parameters.filters)
+        finally:
+            keras.config.set_dtype_policy(before)
+        for name in HEAD_BIAS:  # probabilities near 0 and 1 need all digits
+            self.network.get_layer(name).dtype_policy = "float32"
+        if initial is None:
+            start_biases(self.network)
+        else:
+            self.network.set_weights(initial.get_weights())
+        self.averaged = build_network(parameters.filters)
+        self.averaged.set_weights(self.network.get_weights())
+        self.optimizer = keras.optimizers.Adam(parameters.learning_rate)
+        self.optimizer.build(self.network.trainable_variables)
+        if parameters.precision == "mixed_float16":
+            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
+            self.optimizer.build(self.network.trainable_variables)
+        self.averaging = tf.Variable(0.0, dtype=tf.float32)
+        self._step = tf.function(self._train, reduce_retracing=True)
+
+    def _train(self, image: Any, dendrite: Any, spine: Any) -> Any:
+        import tensorflow as tf
+
+        scale = getattr(self.optimizer, "scale_loss", lambda value: value)
+        with tf.GradientTape() as tape:
+            found_dendrite, found_spine = self.network(image, training=True)
+            dendrite_loss = loss(self.parameters.dendrite_loss, dendrite, tf.cast(found_dendrite, tf.float32))
+            spine_loss = loss(self.parameters.spine_loss, spine, tf.cast(found_spine, tf.float32))
+            total = scale(dendrite_loss + spine_loss)
+        gradients = tape.gradient(total, self.network.trainable_variables)
+        self.optimizer.apply_gradients(zip(gradients, self.network.trainable_variables, strict=True))
+        keep = self.averaging
+        for mean, value in zip(self.averaged.variables, self.network.variables, strict=True):
+            mean.assign(keep * mean + (1 - keep) * tf.cast(value, tf.float32))
+        return tf.stack([dendrite_loss, spine_loss])
+
+    def step(self, index: int, batch: Batch) -> npt.NDArray[np.float32]:
+        self.optimizer.learning_rate.assign(learning_rate(index, self.parameters))
+        self.averaging.assign(min(self.parameters.averaging, (index + 1) / (index + 20)))
+        return np.asarray(self._step(*batch))
+
+    def state(self) -> dict[str, npt.NDArray[Any]]:
+        groups = {"network": self.network.variables, "averaged": self.averaged.variables,
+                  "optimizer": self.optimizer.variables}
+        return {f"{name}_{i}": np.asarray(variable) for name, variables in groups.items()
+                for i, variable in enumerate(variables)}
+
+    def restore(self, state: dict[str, npt.NDArray[Any]]) -> None:
+        groups = {"network": self.network.variables, "averaged": self.averaged.variables,
+                  "optimizer": self.optimizer.variables}
+        for name, variables in groups.items():
+            for i, variable in enumerate(variables):
+                variable.assign(state[f"{name}_{i}"])
+
+
+def fit(
+    source: BatchSource,
+    parameters: TrainingParameters = TrainingParameters(),
+    *,
+    folder: Path,
+    validate: Validator | None = None,
+    initial: Any | None = None,
+    resume: bool = False,
+    progress: Progress = no_progress,
+) -> FitResult:
+    """Train a network on batches.
+
+    Parameters
+    ----------
+    source
+        Makes batch number i; called from a second thread, one batch ahead.
+    parameters
+        Network, optimizer, schedule, losses.
+    folder
+        Gets ``checkpoint.npz`` (all that is needed to go on), ``best.npz`` and ``log.csv``.
+    validate
+        Scores a network; without it the last averaged weights are the result.
+    initial
+        Network whose weights are the start (same number of filters).
+    resume
+        Go on from the checkpoint in `folder`, if there is one.
+    progress
+        Called before the first batch and after each.
+
+    Returns
+    -------
+    FitResult
+        Network in float32 with the best weights.
+
+    Raises
+    ------
+    FileFormatError
+        The checkpoint is damaged or belongs to a training with other parameters.
+    """
+    p = parameters
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    trainer = _Trainer(p, initial)
+    log: list[dict[str, float]] = []
+    first, best_step, best_score, stale, spent = 0, -1, -math.inf, 0, 0.0
+    best: list[npt.NDArray[Any]] | None = None
+    if resume and (folder / "checkpoint.npz").exists():
+        state, history = _read_checkpoint(folder, p)
+        trainer.restore(state)
+        first, log, spent = history["step"], history["log"], history["seconds"]
+        best_step, best_score, stale = history["best_step"], history["best_score"], history["stale"]
+        if best_step >= 0:
+            best = [state[f"best_{i}"] for i in range(len(trainer.averaged.weights))]
+
+    started = time.monotonic() - spent
+    running = np.zeros(2)
+    counted = 0
+    progress(first, p.steps, "training")
+    with ThreadPoolExecutor(1) as ahead:
+        upcoming = ahead.submit(source.batch, first, p.batch)
+        for index in range(first, p.steps):
+            batch = upcoming.result()
+            if index + 1 < p.steps:
+                upcoming = ahead.submit(source.batch, index + 1, p.batch)
+            running += trainer.step(index, batch)
+            counted += 1
+            done = index + 1
+            if done % p.validate_every == 0 or done == p.steps:
+                row: dict[str, float] = {"step": done, "seconds": round(time.monotonic() - started, 1),
+                                         "learning_rate": learning_rate(index, p),
+                                         "dendrite_loss": float(running[0] / counted),
+                                         "spine_loss": float(running[1] / counted)}
+                running[:], counted = 0, 0
+                if validate is None:
+                    best, best_step, best_score = trainer.averaged.get_weights(), done, math.nan
+                else:
+                    result = validate(trainer.averaged)
+                    row |= {"score": result.score, **result.figures}
+                    stale += 1
+                    if result.score > best_score or best is None:
+                        best, best_step, best_score, stale = trainer.averaged.get_weights(), done, result.score, 0
+                log.append(row)
+                _write_log(folder / "log.csv", log)
+                _write_checkpoint(folder, trainer, best, p, {
+                    "step": done, "log": log, "best_step": best_step, "best_score": best_score, "stale": stale,
+                    "seconds": time.monotonic() - started})
+            progress(done, p.steps, _line(log, done))
+            if p.patience and stale >= p.patience:
+                break
+    network = trainer.averaged
+    if best is not None:
+        network.set_weights(best)
+    return FitResult(network, log, best_step, best_score, time.monotonic() - started)
+
+
+def _line(log: list[dict[str, float]], step: int) -> str:
+    if not log:
+        return "training"
+    return "training: " + ", ".join(f"{name} {value:.3g}" for name, value in log[-1].items() if name != "seconds")
+
+
+def _write_log(path: Path, log: Sequence[dict[str, float]]) -> None:
+    names = list(dict.fromkeys(name for row in log for name in row))
+    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(log)
+
+
+def _write_checkpoint(folder: Path, trainer: _Trainer, best: list[npt.NDArray[Any]] | None, p: TrainingParameters,
+                      history: dict[str, Any]) -> None:
+    arrays = trainer.state()
+    for i, weight in enumerate(best or []):
+        arrays[f"best_{i}"] = np.asarray(weight)
+    text = json.dumps({"parameters": dataclasses.asdict(p), **history})
+    arrays["history"] = np.frombuffer(text.encode(), np.uint8)
+    with replacing(folder / "checkpoint.npz") as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub mistakes the arrays for its option
+
+
+def _read_checkpoint(folder: Path, p: TrainingParameters) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    path = folder / "checkpoint.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            state = {name: file[name] for name in file.files}
+        history = json.loads(state.pop("history").tobytes())
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise FileFormatError(f"{path} is no checkpoint of a training ({error}); delete it and start anew.") from error
+    wanted = dataclasses.asdict(p)
+    changed = [name for name in wanted
+               if name not in FREE_ON_RESUME and wanted[name] != history["parameters"].get(name)]
+    if changed:
+        raise FileFormatError(f"The checkpoint {path} was made with another {changed[0]} "
+                              f"({history['parameters'].get(changed[0])!r}, now {wanted[changed[0]]!r}); "
+                              "use the same parameters or another folder.")
+    return state, history

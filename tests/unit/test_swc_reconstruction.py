@@ -1,0 +1,122 @@
+"""From tracings to volumes."""
+
+from __future__ import annotations
+
+import cc3d
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepd3_ij.annotation.reconstruction import draw_tracing
+from deepd3_ij.annotation.swc import Tracing
+from deepd3_ij.errors import AnnotationError, Cancelled, VoxelSizeError
+
+
+def path(*nodes: tuple[float, float, float, float]) -> Tracing:
+    """Unbranched tracing of (x, y, z, radius)."""
+    values = np.array(nodes, dtype=float)
+    count = len(values)
+    return Tracing(np.arange(1, count + 1), np.full(count, 3), values[:, :3], values[:, 3],
+                   np.array([-1, *range(1, count)]))
+
+
+def surface_distance_um(tracing: Tracing, shape: tuple[int, int, int], voxel: tuple[float, float, float]) -> np.ndarray:
+    """Signed distance of every voxel to the nearest of many balls along the tracing (negative inside)."""
+    grid = np.stack(np.meshgrid(*(np.arange(n) * s for n, s in zip(shape, voxel, strict=True)), indexing="ij"), axis=-1)
+    nearest = np.full(shape, np.inf)
+    for begin, end in tracing.segments:
+        for t in np.linspace(0, 1, 400):
+            centre = (1 - t) * tracing.xyz[begin] + t * tracing.xyz[end]
+            radius = (1 - t) * tracing.radius[begin] + t * tracing.radius[end]
+            nearest = np.minimum(nearest, np.linalg.norm(grid - centre[::-1], axis=-1) - radius)
+    return nearest
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.data())
+def test_a_voxel_is_set_where_its_centre_lies_in_the_tapered_tube(data: st.DataObject) -> None:
+    shape, voxel = (9, 20, 24), data.draw(st.sampled_from([(0.5, 0.1, 0.1), (0.1, 0.1, 0.1), (0.2, 0.12, 0.12)]))
+    extent = [n * s for n, s in zip(shape[::-1], voxel[::-1], strict=True)]
+    ends = [(*(data.draw(st.floats(0, end)) for end in extent), data.draw(st.floats(0.15, 0.6))) for _ in range(2)]
+    tracing = path(*ends)
+    drawn = draw_tracing(tracing, shape, xy_um=voxel[1], z_um=voxel[0])
+    distance = surface_distance_um(tracing, shape, voxel)
+    tolerance = 0.01  # of the densely sampled balls
+    assert drawn[distance < -tolerance].all()
+    line = draw_tracing(path(*((*end[:3], 0.0) for end in ends)), shape, xy_um=voxel[1], z_um=voxel[0]) \
+        if any(0 <= end[0] < extent[0] for end in ends) else drawn
+    assert not (drawn & ~line)[distance > tolerance].any()
+
+
+def test_the_radius_is_in_micrometres_in_every_direction() -> None:
+    drawn = draw_tracing(path((2, 2, 5, 1), (2, 2, 5, 1)), (21, 41, 41), xy_um=0.1, z_um=0.5)
+    assert drawn[10, 20].sum() == 21
+    assert drawn[10, :, 20].sum() == 21
+    assert drawn[:, 20, 20].sum() == 5
+
+
+def test_fractional_radii_and_positions_are_not_rounded() -> None:
+    volume = draw_tracing(path((3.3, 3.0, 3.0, 0.8), (6.3, 3.0, 3.0, 0.8)), (7, 7, 11), xy_um=1, z_um=1)
+    assert np.flatnonzero(volume[3, 3]).tolist() == [3, 4, 5, 6, 7]
+
+
+def test_the_last_node_is_drawn() -> None:
+    drawn = draw_tracing(path((5, 10, 3, 1), (20, 10, 3, 4)), (7, 21, 30), xy_um=1, z_um=1)
+    assert drawn[3, 10, 24]
+
+
+def test_a_single_node_is_a_ball() -> None:
+    drawn = draw_tracing(path((5, 5, 5, 2)), (11, 11, 11), xy_um=1, z_um=1)
+    zyx = np.indices((11, 11, 11)) - 5
+    np.testing.assert_array_equal(drawn, (zyx ** 2).sum(axis=0) <= 4)
+
+
+@pytest.mark.parametrize("radius", [0.0, 0.02])
+def test_a_tube_thinner_than_a_voxel_stays_a_connected_line(radius: float) -> None:
+    drawn = draw_tracing(path((0.2, 0.3, 0.1, radius), (2.5, 1.6, 4.2, radius)), (12, 20, 30), xy_um=0.1, z_um=0.5)
+    assert drawn.sum() >= 23
+    assert cc3d.connected_components(drawn, connectivity=26).max() == 1
+
+
+def test_what_lies_outside_is_cut_off_and_nothing_wraps_round() -> None:
+    tracing = path((-3, 5, 5, 2), (4, 5, 5, 2))
+    small = draw_tracing(tracing, (11, 11, 30), xy_um=1, z_um=1)
+    moved = Tracing(tracing.ids, tracing.types, tracing.xyz + np.array([10, 0, 0]), tracing.radius, tracing.parents)
+    large = draw_tracing(moved, (11, 11, 40), xy_um=1, z_um=1)
+    np.testing.assert_array_equal(small, large[:, :, 10:])
+    assert not small[:, :, 7:].any()
+
+
+def test_pixels_and_micrometres_give_the_same_volume() -> None:
+    um = path((1, 2, 2, 0.5), (3, 2, 4, 0.3))
+    px = Tracing(um.ids, um.types, um.xyz / [0.1, 0.1, 0.5], um.radius, um.parents)
+    np.testing.assert_array_equal(draw_tracing(um, (12, 40, 40), xy_um=0.1, z_um=0.5),
+                                  draw_tracing(px, (12, 40, 40), xy_um=0.1, z_um=0.5, units="px"))
+
+
+def test_roots_are_not_joined() -> None:
+    tracing = Tracing(np.arange(4), np.full(4, 3), np.array([[2, 2, 1], [2, 8, 1], [12, 2, 1], [12, 8, 1]], float),
+                      np.ones(4), np.array([-1, 0, -1, 2]))
+    drawn = draw_tracing(tracing, (3, 11, 15), xy_um=1, z_um=1)
+    assert cc3d.connected_components(drawn, connectivity=26).max() == 2
+
+
+def test_a_tracing_in_the_wrong_unit_is_noticed() -> None:
+    with pytest.raises(AnnotationError, match="outside of the volume"):
+        draw_tracing(path((500, 400, 30, 1), (520, 400, 30, 1)), (20, 64, 64), xy_um=0.1, z_um=0.5)
+
+
+def test_wrong_options_are_named() -> None:
+    with pytest.raises(AnnotationError, match="units is 'nm'"):
+        draw_tracing(path((1, 1, 1, 1)), (3, 3, 3), xy_um=1, z_um=1, units="nm")
+    with pytest.raises(VoxelSizeError, match="z_um is 0"):
+        draw_tracing(path((1, 1, 1, 1)), (3, 3, 3), xy_um=1, z_um=0)
+
+
+def test_drawing_can_be_cancelled() -> None:
+    def stop(done: int, total: int, message: str, /) -> None:
+        raise Cancelled(message)
+
+    with pytest.raises(Cancelled):
+        draw_tracing(path((1, 1, 1, 1)), (3, 3, 3), xy_um=1, z_um=1, progress=stop)
