@@ -21,33 +21,44 @@ from deepd3_ij.parameters import (
 from deepd3_ij.stack import voxel_size_um
 
 if TYPE_CHECKING:
+    import xarray as xr
+
+    from deepd3_ij.model import DeepD3Model
     from deepd3_ij.model.card import ModelCard
+    from deepd3_ij.pipeline import Analysis
+    from deepd3_ij.progress import Progress
 
 
 def analyze(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij analyze``."""
     from deepd3_ij.model import load_model
-    from deepd3_ij.pipeline import analyze as run_analysis
 
     folder = check_output_folder(arguments.out)
     stack = open_stack(arguments.stack, xy_um=arguments.xy_um_given, z_um=arguments.z_um_given,
                        channel=arguments.channel, frame=arguments.frame)
     model = load_model(arguments.model)
-    size = voxel_size_um(stack)
-    roi_parameters = roi_parameters_of(arguments, model.card, size)
     with shown_progress(arguments.quiet) as progress:
-        analysis = run_analysis(
-            stack, model,
-            prediction_parameters=typed_parameters(PredictionParameters, arguments, model.card, size),
-            cleaning_parameters=typed_parameters(CleaningParameters, arguments, model.card, size),
-            cleaning=not arguments.no_clean,
-            roi_parameters=roi_parameters,
-            measure_parameters=typed_parameters(MeasureParameters, arguments, model.card, size),
-            z_range=arguments.z_range, progress=progress)
+        analysis = analyze_stack(stack, model, arguments, progress)
         files = write_analysis(analysis, folder, stem_of(arguments.stack), extras_from(arguments),
                                progress=progress)
     print_analysis(analysis)
     print_files(files)
+
+
+def analyze_stack(stack: xr.DataArray, model: DeepD3Model, arguments: argparse.Namespace, progress: Progress
+                  ) -> Analysis:
+    """Analyze a stack with what the user typed, then what the model's card recommends, then the defaults."""
+    from deepd3_ij.pipeline import analyze as run_analysis
+
+    card, size = model.card, voxel_size_um(stack)
+    return run_analysis(
+        stack, model,
+        prediction_parameters=typed_parameters(PredictionParameters, arguments, card, size),
+        cleaning_parameters=typed_parameters(CleaningParameters, arguments, card, size),
+        cleaning=not arguments.no_clean,
+        roi_parameters=roi_parameters_of(arguments, card, size),
+        measure_parameters=typed_parameters(MeasureParameters, arguments, card, size),
+        z_range=arguments.z_range, progress=progress)
 
 
 def demo(arguments: argparse.Namespace) -> None:

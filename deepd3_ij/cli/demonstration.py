@@ -10,8 +10,7 @@ import pandas as pd
 from deepd3_ij.cli.console import shown_progress
 from deepd3_ij.cli.report import print_analysis, print_files
 from deepd3_ij.files.results import write_analysis
-from deepd3_ij.files.tables import write_table
-from deepd3_ij.files.tiff import write_stack
+from deepd3_ij.files.scene_files import write_scene
 from deepd3_ij.measurement.evaluation import evaluate
 from deepd3_ij.measurement.points import SpinePoints
 from deepd3_ij.parameters import SimulationParameters
@@ -36,10 +35,8 @@ def run(folder: Path, *, quiet: bool = False) -> None:
         progress(0, 1, "Simulate a sample stack")
         scene = simulate(SCENE, seed=SEED)
         progress(1, 1, "Simulate a sample stack")
-        sample = folder / "sample.tif"
-        write_stack(sample, scene.stack)
+        sample = write_scene(scene, folder, "sample")[0]
         visible = scene.spines[scene.spines["visible"]]
-        write_table(folder / "sample_true_spines.csv", visible)
         analysis = analyze(scene.stack, progress=progress)
         files = write_analysis(analysis, folder, "sample", progress=progress)
     print_analysis(analysis)

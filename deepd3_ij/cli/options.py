@@ -117,15 +117,15 @@ def add_voxel_size(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--z", type=float, metavar="UM", dest="z_um_given", help="Distance between planes in µm.")
 
 
-def add_stack(parser: argparse.ArgumentParser) -> None:
-    """Add the stack with everything that opens it."""
-    parser.add_argument("stack", metavar="STACK", help="TIFF file: stack, hyperstack or OME-TIFF.")
+def add_reading(parser: argparse.ArgumentParser, *, z_range: bool = True) -> None:
+    """Add what says how a stack is read."""
     add_voxel_size(parser)
     group = parser.add_argument_group("what to read")
     group.add_argument("--channel", type=int, metavar="N", help="Channel, 0-based, if the file has several.")
     group.add_argument("--frame", type=int, metavar="N", help="Time point, 0-based, if the file has several.")
-    group.add_argument("--z-range", type=plane_range, metavar="A:B",
-                       help="Planes A to B-1 only (0-based, end exclusive).")
+    if z_range:
+        group.add_argument("--z-range", type=plane_range, metavar="A:B",
+                           help="Planes A to B-1 only (0-based, end exclusive).")
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

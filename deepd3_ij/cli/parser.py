@@ -12,7 +12,7 @@ from deepd3_ij.cli.options import (
     add_model,
     add_output,
     add_parameters,
-    add_stack,
+    add_reading,
     add_voxel_size,
 )
 from deepd3_ij.parameters import (
@@ -22,7 +22,11 @@ from deepd3_ij.parameters import (
     PredictionParameters,
     Roi2DParameters,
     Roi3DParameters,
+    SimulationParameters,
+    TrainingDataParameters,
 )
+
+STACK_HELP = "TIFF file: stack, hyperstack or OME-TIFF."
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -44,18 +48,20 @@ def build_parser() -> argparse.ArgumentParser:
     demo.add_argument("--out", metavar="DIR", default="demo_results", help="Folder for the results.")
 
     analyze = command("analyze", "analysis:analyze", "From a stack to probability maps, ROIs and tables.")
-    add_stack(analyze)
-    add_model(analyze)
+    analyze.add_argument("stack", metavar="STACK", help=STACK_HELP)
     add_output(analyze)
-    add_parameters(analyze, "prediction", PredictionParameters)
-    _add_cleaning(analyze)
-    _add_rois(analyze)
-    add_parameters(analyze, "measures", MeasureParameters)
-    _add_exports(analyze)
-    analyze.add_argument("--eight-bit", action="store_true", help="Write the probability maps with 8 bit (0-255).")
+    _add_analysis(analyze)
+
+    batch = command("batch", "batch:batch", "Analyze all stacks below a folder; can be stopped and resumed.")
+    batch.add_argument("source", metavar="IN", help="Folder with stacks; folders in it are searched, too.")
+    batch.add_argument("target", metavar="OUT", help="Folder for the results; keeps the folder tree.")
+    batch.add_argument("--pattern", default="**/*.tif*", metavar="GLOB", help="Which files. Default: **/*.tif*")
+    batch.add_argument("--again", action="store_true", help="Also redo stacks that are done with the same settings.")
+    _add_analysis(batch)
 
     segment = command("segment", "steps:segment", "From a stack to probability maps; larger than memory if need be.")
-    add_stack(segment)
+    segment.add_argument("stack", metavar="STACK", help=STACK_HELP)
+    add_reading(segment)
     add_model(segment)
     add_output(segment)
     add_parameters(segment, "prediction", PredictionParameters)
@@ -91,6 +97,32 @@ def build_parser() -> argparse.ArgumentParser:
     add_voxel_size(evaluate)
     add_parameters(evaluate, "matching", EvaluationParameters)
 
+    simulate = command("simulate", "training_data:simulate", "Make simulated stacks with exact truth.")
+    add_output(simulate)
+    simulate.add_argument("--seed", type=int, default=0, metavar="N", help="Seed of the first stack. Default: 0.")
+    simulate.add_argument("--count", type=int, default=1, metavar="N",
+                          help="Number of stacks; each has the next seed. Default: 1.")
+    add_parameters(simulate, "scene and microscope", SimulationParameters)
+
+    data = commands.add_parser("data", help="Make and arrange training data.",
+                               description="Make and arrange training data.")
+    steps = data.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
+    create = command("create", "training_data:create", "From a stack and its annotation to a d3data file.", steps)
+    create.add_argument("stack", metavar="STACK", help=STACK_HELP)
+    create.add_argument("--dendrites", required=True, metavar="FILE", help="Tracing (SWC) or mask (TIFF).")
+    create.add_argument("--spines", required=True, metavar="FILE",
+                        help="Mask or label image (TIFF), .mask file, or ROI zip.")
+    create.add_argument("--out", required=True, metavar="FILE", help="The .d3data file to write.")
+    add_reading(create, z_range=False)
+    add_parameters(create, "box", TrainingDataParameters)
+    show_data = command("show", "training_data:show", "Show or change metadata; draw a preview.", steps)
+    show_data.add_argument("file", metavar="FILE", help=".d3data or .d3set file.")
+    show_data.add_argument("--set", action="append", metavar="NAME=VALUE", help="Change metadata of a .d3data file.")
+    show_data.add_argument("--preview", metavar="PNG", help="Draw image and masks.")
+    arrange = command("arrange", "training_data:arrange", "Arrange d3data files to a d3set.", steps)
+    arrange.add_argument("files", nargs="+", metavar="D3DATA", help=".d3data files.")
+    arrange.add_argument("--out", required=True, metavar="FILE", help="The .d3set file to write.")
+
     models = commands.add_parser("models", help="List, get and show models.", description="List, get and show models.")
     actions = models.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
     command("list", "models:list_models", "List bundled, downloaded and downloadable models.", actions)
@@ -109,6 +141,18 @@ def _later(handler: str) -> Callable[[argparse.Namespace], int | None]:
         return result
 
     return run
+
+
+def _add_analysis(parser: argparse.ArgumentParser) -> None:
+    """Everything that ``analyze`` and ``batch`` share."""
+    add_reading(parser)
+    add_model(parser)
+    add_parameters(parser, "prediction", PredictionParameters)
+    _add_cleaning(parser)
+    _add_rois(parser)
+    add_parameters(parser, "measures", MeasureParameters)
+    _add_exports(parser)
+    parser.add_argument("--eight-bit", action="store_true", help="Write the probability maps with 8 bit (0-255).")
 
 
 def _add_maps(parser: argparse.ArgumentParser) -> None:

@@ -114,7 +114,7 @@ def xyzr(swc: pd.DataFrame, i: int) -> tuple[tuple[int, int, int], int]:
     tuple
         ((y, x, z), r).
     """
-    y, x, z, r = (int(swc.loc[i, column]) for column in ("y", "x", "z", "r"))
+    y, x, z, r = (int(swc[column].loc[i]) for column in ("y", "x", "z", "r"))
     return (y, x, z), r
 
 

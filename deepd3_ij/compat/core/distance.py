@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def _computeDistance(p1: ArrayLike, p2: ArrayLike, dxy: float = 0.1, dz: float = 0.5) -> float:
     """Distance of two points (z, y, x) in voxels, in the unit of the pitch."""
-    return float(_distanceMatrix([p1], [p2], dxy, dz)[0, 0])
+    return float(_distanceMatrix(np.atleast_2d(p1), np.atleast_2d(p2), dxy, dz)[0, 0])
 
 
 def _countOccurences(arr: Iterable[int]) -> dict[int, int]:
@@ -136,7 +136,7 @@ def createMatchMap(matched: Iterable[tuple[ArrayLike, ArrayLike]], safety: float
     """
     import pandas as pd
 
-    pairs = np.array([[_with_plane(_points([point], (2, 3)))[0] for point in pair] for pair in matched])
+    pairs = np.array([[_with_plane(_points(np.atleast_2d(point), (2, 3)))[0] for point in pair] for pair in matched])
     first, second = pairs.reshape(-1, 2, 3).transpose(1, 0, 2)
     table = {f"{axis}{number}": points[:, column] for column, axis in enumerate("ZYX")
              for number, points in ((1, first), (2, second))}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,9 +124,9 @@ class ExportPredictions:
         self.pred_spines, self.pred_dendrites, self.dimensions = pred_spines, pred_dendrites, dimensions
 
     def export(self, fn: FilePath, folder: FilePath) -> tuple[bool, str | DeepD3Error]:
-        """Write ``<stem>_spines.tif`` and ``<stem>_dendrites.tif``, calibrated ImageJ stacks, probability × 255 rounded.
+        """Write ``<stem>_spines.tif`` and ``<stem>_dendrites.tif``, ImageJ stacks of 255 × probability.
 
-        (The original writes single planes without calibration, and cuts decimals off.)
+        They are calibrated and rounded. (The original writes single planes without calibration, and cuts decimals off.)
 
         Parameters
         ----------
@@ -185,7 +186,7 @@ class ExportROIMap:
             grid = labelled(self.roi_map, "ROIs", self.dimensions)
             rois = RoiSet.from_labels(grid.values, grid)
             if self.binarize:
-                write_binary_roi_map(fn, rois)
+                write_binary_roi_map(Path(fn), rois)
             else:
                 write_stack(fn, rois.labels)
         except DeepD3Error as error:

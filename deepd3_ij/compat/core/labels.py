@@ -227,7 +227,8 @@ def connected_components_3d(
         raise ParameterError(f"A seed lies outside of the prediction of shape {values.shape}; accepted: columns "
                              "z, y, x, counted from 0.")
     xy_um, z_um = pitch_of(dimensions)
-    return grow_regions(values, np.ravel_multi_index(tuple(places.T), values.shape), (z_um, xy_um, xy_um),
+    positions = np.asarray(np.ravel_multi_index(tuple(places.T), values.shape))
+    return grow_regions(values, positions, (z_um, xy_um, xy_um),
                         area_threshold=threshold, seed_delta=delta, distance_um=distance)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from deepd3_ij.compat.core.labels import centroids3D_from_labels
@@ -167,8 +169,9 @@ class ROI3D_Creator:
         self.dendrite_prediction = dendrite_prediction
         self.spine_prediction = checked_probabilities(np.asarray(spine_prediction), "spine")
         self.mode = mode
-        self._parameters = {"mode": roi_mode(mode), "area_threshold": areaThreshold, "peak_threshold": peakThreshold,
-                            "seed_delta": seedDelta, "distance_um": distanceToSeed}
+        self._parameters = Roi3DParameters(mode=roi_mode(mode), area_threshold=areaThreshold,
+                                           peak_threshold=peakThreshold, seed_delta=seedDelta,
+                                           distance_um=distanceToSeed)
         self.dimensions = dimensions
         self.computeContours = True
         self.rois: RoiDictionary = {}
@@ -197,8 +200,8 @@ class ROI3D_Creator:
         int
             Number of ROIs.
         """
-        parameters = Roi3DParameters(**self._parameters, min_px=max(1, minPx), max_px=maxPx,
-                                     min_planes=max(1, minPlanes), watershed=applyWatershed, dilation=dilation)
+        parameters = replace(self._parameters, min_px=max(1, minPx), max_px=maxPx, min_planes=max(1, minPlanes),
+                             watershed=applyWatershed, dilation=dilation)
         xy_um, z_um = pitch_of(self.dimensions)
         return self._take(label_spines_3d(self.spine_prediction, (z_um, xy_um, xy_um), parameters,
                                           lambda done, total, message: self.log.emit(message)))

@@ -1,7 +1,7 @@
 """The guide's ROIs: a dictionary from planes (0-based) to lists of outlines.
 
 An entry of a list has ``ROI_id`` (the value in the ROI map), ``contour`` (float64 ``(n, 2)``, columns y and x, pixel
-(0, 0) has its centre at (0, 0)), ``centroid`` (z, y, x of a 3-D ROI, x, y of a 2-D one) and ``holes``, a list of outlines.
+(0, 0) has its centre at (0, 0)), ``centroid`` (z, y, x of a 3-D ROI, x, y of a 2-D one) and ``holes``, outlines too.
 Outlines run along pixel edges. A ROI of several parts in a plane has one entry for each; the original lists the
 first part alone, with an outline half a pixel within the edges, and knows no holes.
 """

@@ -58,10 +58,10 @@ class Stack:
         dimensions: Dimensions = DEFAULT_DIMENSIONS,
     ) -> None:
         self.fn = fn
-        opened = _open(fn, dimensions)
-        z_um, xy_um, _ = voxel_size_um(opened)
+        xy_um, z_um = (None, None) if dimensions is DEFAULT_DIMENSIONS else pitch_of(dimensions)
+        opened = open_with_dimensions(fn, xy_um=xy_um, z_um=z_um)
         self.stack = np.asarray(opened.values)
-        self._dimensions = {"xy": xy_um, "z": z_um}
+        self._dimensions = dict(zip(("z", "xy"), voxel_size_um(opened)[:2], strict=True))
         shape = (*self.stack.shape, 3)
         self.prediction = PitchedArray(np.zeros(shape, np.float32), self._dimensions)
         self.preview = PitchedArray(np.zeros(shape, np.float32), self._dimensions)
@@ -274,15 +274,18 @@ class Stack:
         return True
 
 
-def _open(fn: str | PathLike[str], dimensions: Dimensions) -> xr.DataArray:
-    xy_um, z_um = pitch_of(dimensions)
-    if dimensions is DEFAULT_DIMENSIONS:
-        for given in ({}, {"z_um": z_um}):  # a single plane often knows its pixel size alone
-            try:
-                return open_stack(fn, **given)
-            except VoxelSizeError:
-                continue
-    return open_stack(fn, xy_um=xy_um, z_um=z_um)
+def open_with_dimensions(
+    fn: str | PathLike[str], *, xy_um: float | None = None, z_um: float | None = None
+) -> xr.DataArray:
+    """Open a stack; what is neither given nor in the file is the guide's default."""
+    default_xy, default_z = pitch_of(DEFAULT_DIMENSIONS)
+    # A file of a single plane often knows its pixel size alone.
+    for sizes in ((xy_um, z_um), (xy_um, z_um or default_z)):
+        try:
+            return open_stack(fn, xy_um=sizes[0], z_um=sizes[1])
+        except VoxelSizeError:
+            continue
+    return open_stack(fn, xy_um=xy_um or default_xy, z_um=z_um or default_z)
 
 
 def _tiles(tiling: str, tile_size: int, inset_size: int, pad_op: Callable[[np.ndarray], Any]) -> PredictionParameters:

@@ -1,0 +1,187 @@
+"""Appose worker: the service in a Python process of its own, started and ended by Fiji.
+
+Requests come as lines of JSON on the input stream, answers go to the output stream, arrays lie in shared
+memory; no port is opened. The only script that is accepted is :data:`DISPATCH`; it is recognised, never executed.
+Run by Fiji's scripts as ``python -m deepd3_ij.service.worker``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any
+
+from deepd3_ij.errors import Cancelled
+
+DISPATCH = "deepd3"
+SECONDS_BETWEEN_UPDATES = 0.05
+_LAUNCH, _UPDATE, _COMPLETION, _CANCELATION, _FAILURE = "LAUNCH", "UPDATE", "COMPLETION", "CANCELATION", "FAILURE"
+
+_log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Answer requests until the input stream ends, as it does when Fiji ends."""
+    output = _take_output_stream()
+    from appose.python_worker import Worker as ApposeWorker
+
+    ApposeWorker()  # from now on Appose leaves shared memory to Fiji, which frees it
+    # On Windows an import of NumPy hangs while another thread waits for input, so it comes first.
+    from deepd3_ij.service import verbs  # noqa: F401
+
+    if sys.platform == "win32":
+        _load_tensorflow()
+    else:
+        threading.Thread(target=_load_tensorflow, daemon=True).start()
+    Worker(output).run(sys.stdin)
+    os._exit(0)  # running tasks have nobody left to answer
+
+
+class Worker:
+    """Reads requests, runs each in a thread of its own, writes answers.
+
+    Parameters
+    ----------
+    output
+        Stream for answers.
+    """
+
+    def __init__(self, output: IO[str]) -> None:
+        self._output = output
+        self._lock = threading.Lock()
+        self._tasks: dict[str, Task] = {}
+
+    def run(self, requests: IO[str]) -> None:
+        """Read requests until the stream ends."""
+        from appose.util import message
+
+        for line in requests:
+            if not line.strip():
+                break
+            request = message.decode(line)
+            number, kind = str(request["task"]), request["requestType"]
+            if kind == "EXECUTE":
+                task = Task(self, number, request)
+                self._tasks[number] = task
+                threading.Thread(target=task.run, daemon=True).start()
+            elif kind == "CANCEL" and number in self._tasks:
+                self._tasks[number].cancel()
+
+    def respond(self, number: str, kind: str, **values: Any) -> None:
+        """Write one answer."""
+        from appose.util import message
+
+        line = message.encode({"task": number, "responseType": kind, **values})
+        with self._lock:
+            self._output.write(line + "\n")
+            self._output.flush()
+
+    def forget(self, number: str) -> None:
+        """Drop a task whose arrays were fetched."""
+        self._tasks.pop(number, None)
+
+
+class Task:
+    """One request and its answer.
+
+    The arrays of an answer stay in shared memory until Fiji has read them, which it tells by a cancel request for
+    the finished task.
+    """
+
+    def __init__(self, worker: Worker, number: str, request: dict[str, Any]) -> None:
+        self._worker, self._number = worker, number
+        self._script, self._inputs = request.get("script"), request.get("inputs") or {}
+        self._stop = threading.Event()
+        self._lent: list[Any] = []
+        self._finished = False
+        self._last_update = 0.0
+
+    def run(self) -> None:
+        """Answer the request; a failure outside of the verbs is reported too."""
+        try:
+            self._worker.respond(self._number, _LAUNCH)
+            if self._script != DISPATCH:
+                raise ValueError(f"The worker runs no scripts; accepted: {DISPATCH!r}.")
+            self._answer()
+        except BaseException as error:
+            _log.exception("task failed")
+            self._worker.respond(self._number, _FAILURE, error=f"{type(error).__name__}: {error}")
+            self.cancel()
+
+    def cancel(self) -> None:
+        """Stop at the next step, or, once finished, give shared memory back."""
+        self._stop.set()
+        if self._finished:
+            for block in self._lent:
+                with suppress(BufferError):
+                    block.close()
+            self._worker.forget(self._number)
+
+    def _answer(self) -> None:
+        from deepd3_ij.service.verbs import call
+
+        with _arrays(self._inputs.get("arrays") or {}) as arrays:
+            reply = call(self._inputs["request"], arrays, self._progress)
+            outputs = {name: self._lend(array) for name, array in reply.arrays.items() if array.size}
+            empty = {name: list(array.shape) for name, array in reply.arrays.items() if not array.size}
+        text = json.dumps({**reply.values, "empty_arrays": empty})
+        self._finished = True
+        self._worker.respond(self._number, _COMPLETION, outputs={"reply": text, "arrays": outputs})
+        if not outputs:
+            self._worker.forget(self._number)
+
+    def _lend(self, array: Any) -> Any:
+        from appose import NDArray
+
+        shared = NDArray(array.dtype.name, list(array.shape))
+        shared.ndarray()[...] = array
+        self._lent.append(shared.shm)
+        return shared
+
+    def _progress(self, done: int, total: int, message: str, /) -> None:
+        if self._stop.is_set():
+            raise Cancelled("Stopped by the user; nothing was changed.")
+        now = time.monotonic()
+        if now - self._last_update >= SECONDS_BETWEEN_UPDATES or done >= total:
+            self._last_update = now
+            self._worker.respond(self._number, _UPDATE, message=message, current=int(done), maximum=int(total))
+
+
+@contextmanager
+def _arrays(shared: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """NumPy views of arrays in shared memory, for as long as the block runs."""
+    arrays = {name: block.ndarray() for name, block in shared.items()}
+    try:
+        yield arrays
+    finally:
+        arrays.clear()
+        for block in shared.values():
+            with suppress(BufferError):  # somebody still looks at it; it closes with its last view
+                block.shm.close()
+
+
+def _take_output_stream() -> IO[str]:
+    """Keep the output stream for answers alone; whatever else is printed goes to the error stream."""
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", newline="\n")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    sys.stdout = sys.stderr
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING)
+    return answers
+
+
+def _load_tensorflow() -> None:
+    """Import TensorFlow ahead of the first segmentation; that one reports it if this fails."""
+    from deepd3_ij.model.backend import tensorflow
+
+    with suppress(Exception):
+        tensorflow()
+
+
+if __name__ == "__main__":
+    main()
