@@ -123,6 +123,9 @@ def build_parser() -> argparse.ArgumentParser:
     arrange.add_argument("files", nargs="+", metavar="D3DATA", help=".d3data files.")
     arrange.add_argument("--out", required=True, metavar="FILE", help="The .d3set file to write.")
 
+    doctor = command("doctor", "doctor:doctor", "Check what this computer has and lacks, and how to mend it.")
+    doctor.add_argument("--fiji", metavar="FOLDER", help="Fiji to look at, with the menus installed there.")
+
     models = commands.add_parser("models", help="List, get and show models.", description="List, get and show models.")
     actions = models.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
     command("list", "models:list_models", "List bundled, downloaded and downloadable models.", actions)

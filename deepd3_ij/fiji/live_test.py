@@ -11,7 +11,7 @@ import numpy as np
 
 from deepd3_ij.errors import FijiError, ParameterError
 from deepd3_ij.fiji.dialogs import Slider, add_fields, read_fields
-from deepd3_ij.fiji.events import in_background, listener
+from deepd3_ij.fiji.events import in_background, listener, on_event_thread
 from deepd3_ij.fiji.images import MERGED, PREDICTION, ROLE, find_image, geometry, linked_images
 from deepd3_ij.fiji.java import java_class, text_of
 from deepd3_ij.fiji.placement import place_beside
@@ -127,8 +127,9 @@ class LiveRoiTest:
         canvas = self.image.getCanvas()
         if canvas is not None:
             canvas.removeMouseListener(self._mouse)
-        if self._dialog is not None:
-            self._dialog.dispose()
+        dialog = self._dialog
+        if dialog is not None:
+            on_event_thread(lambda: dialog.windowClosing(None))  # what waits for the dialog goes on
 
     def compute(self, crop: Crop, parameters: Roi3DParameters, source: str = SPINE_MAP) -> RoiSet:
         """ROIs on a crop of the image.

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import math
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -245,6 +246,17 @@ def fit(
     return FitResult(network, log, best_step, best_score, time.monotonic() - started)
 
 
+def load_checkpoint_network(path: Path) -> Any:
+    """Build the network with the best weights of a checkpoint (the averaged ones if none was validated)."""
+    from deepd3_ij.model.network import build_network
+
+    state, history = _load(Path(path))
+    network = build_network(int(history["parameters"]["filters"]))
+    prefix = "best" if "best_0" in state else "averaged"
+    network.set_weights([state[f"{prefix}_{i}"] for i in range(len(network.weights))])
+    return network
+
+
 def _line(log: list[dict[str, float]], step: int) -> str:
     if not log:
         return "training"
@@ -270,14 +282,18 @@ def _write_checkpoint(folder: Path, trainer: _Trainer, best: list[npt.NDArray[An
         np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub mistakes the arrays for its option
 
 
-def _read_checkpoint(folder: Path, p: TrainingParameters) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    path = folder / "checkpoint.npz"
+def _load(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
             state = {name: file[name] for name in file.files}
-        history = json.loads(state.pop("history").tobytes())
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        return state, json.loads(state.pop("history").tobytes())
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise FileFormatError(f"{path} is no checkpoint of a training ({error}); delete it and start anew.") from error
+
+
+def _read_checkpoint(folder: Path, p: TrainingParameters) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    path = folder / "checkpoint.npz"
+    state, history = _load(path)
     wanted = dataclasses.asdict(p)
     changed = [name for name in wanted
                if name not in FREE_ON_RESUME and wanted[name] != history["parameters"].get(name)]

@@ -195,22 +195,33 @@ class SceneSampler:
         return out[0], out[1], out[2]
 
     def _sample(self, rng: np.random.Generator, scene: ScenePlanes) -> npt.NDArray[np.float32]:
-        side = self.tile_px
-        content = rng.random() < 0.85
-        for _ in range(12):
-            z = int(rng.integers(len(scene.image)))
-            y, x = (int(rng.integers(n - side + 1)) for n in scene.image.shape[1:])
-            box = (z, slice(y, y + side), slice(x, x + side))
-            if not content or (scene.spine[box] == 1).any():
-                break
-        tile = np.stack([scene.image[box].astype(np.float32) / 65535, scene.dendrite[box].astype(np.float32),
-                         scene.spine[box].astype(np.float32)])
-        tile = np.rot90(tile, int(rng.integers(4)), (1, 2))
-        if rng.random() < 0.5:
-            tile = tile[:, :, ::-1]
-        tile = tile.copy()
-        tile[0] = vary_brightness(rng, tile[0])
-        return tile
+        spots = np.argwhere(scene.spine == 1) if rng.random() < 0.85 else ()
+        around = spots[rng.integers(len(spots))] if len(spots) else None
+        return cut_tile(rng, scene, self.tile_px, around)
+
+
+def cut_tile(rng: np.random.Generator, scene: ScenePlanes, side: int, around: npt.NDArray[np.int64] | None = None
+             ) -> npt.NDArray[np.float32]:
+    """Cut and augment a tile: image (−1…1), dendrite and spine target, float32 ``(3, side, side)``.
+
+    The tile lies anywhere, or anywhere so that it contains the voxel `around` (z, y, x).
+    """
+    depth, height, width = scene.image.shape
+    if around is None:
+        z, y, x = (int(rng.integers(n)) for n in (depth, height - side + 1, width - side + 1))
+    else:
+        z = int(around[0])
+        y, x = (int(rng.integers(max(0, at - side + 1), min(at, n - side) + 1))
+                for at, n in zip(around[1:], (height, width), strict=True))
+    box = (z, slice(y, y + side), slice(x, x + side))
+    tile = np.stack([scene.image[box].astype(np.float32) / 65535, scene.dendrite[box].astype(np.float32),
+                     scene.spine[box].astype(np.float32)])
+    tile = np.rot90(tile, int(rng.integers(4)), (1, 2))
+    if rng.random() < 0.5:
+        tile = tile[:, :, ::-1]
+    tile = tile.copy()
+    tile[0] = vary_brightness(rng, tile[0])
+    return tile
 
 
 def vary_brightness(rng: np.random.Generator, image: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

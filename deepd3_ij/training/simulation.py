@@ -31,6 +31,8 @@ HALF_LIGHT = math.sqrt(math.sqrt(2.0) - 1.0)
 """Defocus, in Rayleigh lengths, at which the light on the axis of a two-photon focus is halved."""
 BEAM_REACH = 3.0
 """Defocus, in Rayleigh lengths, beyond which light is neglected."""
+SEEN_SNR = 7.0
+"""A spine counts as visible if an ideal observer who knows its place sees it with this signal-to-noise ratio."""
 SPINE_CLASSES = ("mushroom", "thin", "stubby", "filopodium")
 SPINE_SHARES = (0.36, 0.32, 0.25, 0.07)
 
@@ -488,7 +490,8 @@ def _label_spines(
         if peak < 0.06 * p.head_peak:
             continue
         seen = (own > 0.42 * peak) & (own > 0.8 * shaft_light[box])
-        if peak < 0.22 * p.head_peak:
+        noise = (p.background + shaft_light[box] + own) * p.gain * (1 + p.pulse_spread) + p.read_noise ** 2
+        if peak < 0.22 * p.head_peak or float((own * own / noise).sum()) < SEEN_SNR ** 2:
             doubtful[box] |= seen
             continue
         seen &= own > strongest[box]

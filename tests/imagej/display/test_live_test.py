@@ -18,7 +18,7 @@ VOXELS = {"xy_um": 0.2, "z_um": 0.7}
 
 
 def prediction() -> xr.Dataset:
-    """Blobs of different height, apart from each other, on a regular grid, near the borders and in the first and last planes too."""
+    """Blobs of different height, apart from each other; near the borders, in the first and last planes too."""
     z, y, x = np.mgrid[:SHAPE[0], :SHAPE[1], :SHAPE[2]]
     spine = np.zeros(SHAPE, np.float32)
     random = np.random.default_rng(0)
@@ -26,7 +26,7 @@ def prediction() -> xr.Dataset:
         for cx in range(8, SHAPE[2], 28):
             cz = random.integers(0, SHAPE[0])
             near = (slice(None), slice(max(0, cy - 12), cy + 13), slice(max(0, cx - 12), cx + 13))
-            distance = (1.5 * (z[near] - cz)) ** 2 + (y[near] - cy) ** 2 + (x[near] - cx) ** 2
+            distance = (4.0 * (z[near] - cz)) ** 2 + (y[near] - cy) ** 2 + (x[near] - cx) ** 2
             height = random.uniform(0.6, 1)
             spine[near] = np.maximum(spine[near], height * np.exp(-distance / 18))
     like = label_stack(spine, **VOXELS, source="cell.tif")
@@ -81,13 +81,13 @@ def test_the_crop_gives_the_same_rois_as_the_whole_stack(session: Session, param
         padded[crop.z, crop.y, crop.x] = live.compute(crop, parameters).labels.values
         assert inside(padded, crop) == inside(whole, crop)
         compared += len(inside(whole, crop))
-    assert compared >= 5
+    assert compared >= 4
     live.close()
 
 
 def test_a_double_click_opens_a_dialog_that_does_not_block_and_draws_at_once(session: Session) -> None:
     image = session.push(prediction())
-    live = LiveRoiTest(session, image, Roi3DParameters(peak_threshold=0.5))
+    live = LiveRoiTest(session, image, Roi3DParameters(peak_threshold=0.5, seed_delta=0.7, min_px=5))
     double_click(image, 170, 140)
     window = dialog("Test 3D ROIs")
     wait_for(lambda: image.getOverlay() is not None and live.rois is not None)
@@ -97,6 +97,7 @@ def test_a_double_click_opens_a_dialog_that_does_not_block_and_draws_at_once(ses
     assert outlines == sum(len(np.unique(plane)) - 1 for plane in live.rois.labels.values)
     image.setZ(3)  # the session goes on while the dialog is open
     first = len(live.rois)
+    assert first > 0
     window.getNumericFields().get(2).setText("0.95")  # peak threshold
     wait_for(lambda: live.parameters.peak_threshold == 0.95)
     wait_for(lambda: len(live.rois) < first)
@@ -109,7 +110,8 @@ def test_outlines_lie_where_the_rois_are_in_the_whole_image(session: Session) ->
     image = session.push(maps)
     live = LiveRoiTest(session, image)
     crop = Crop.around(SHAPE, 9, 200, 100)
-    rois = live.compute(crop, Roi3DParameters(peak_threshold=0.5))
+    rois = live.compute(crop, Roi3DParameters(peak_threshold=0.5, seed_delta=0.7, min_px=5))
+    assert len(rois) > 0
     live.show(crop, rois)
     shown = image.getOverlay().toArray()[1:]
     labels = np.zeros(SHAPE, bool)
@@ -158,7 +160,7 @@ def test_the_stack_of_a_prediction_can_be_clicked_and_intensities_tried(session:
     stack_image = session.push(stack, display_range=(0, 1000))
     live = LiveRoiTest(session, stack_image)
     crop = Crop.around(SHAPE, 6, 150, 160)
-    parameters = Roi3DParameters(peak_threshold=0.5)
+    parameters = Roi3DParameters(peak_threshold=0.5, seed_delta=0.7, min_px=5)
     by_intensity = live.compute(crop, parameters, INTENSITY)
     session.push(maps, source=stack_image)
     by_map = live.compute(crop, parameters)

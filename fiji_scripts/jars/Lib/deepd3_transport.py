@@ -1,0 +1,338 @@
+"""Calls of the Python service: in this process, or in a worker that is started once per Fiji run.
+
+Jython 2.7. Arrays are `Array` objects: numbers of one type, shape, one Java array per plane.
+"""
+
+import json
+import os
+import threading
+
+import jarray
+from java.io import File
+from java.lang import Boolean, String, System
+from java.nio import ByteOrder
+from java.util import ArrayList, HashMap
+from java.util.concurrent import CountDownLatch, TimeUnit
+from java.util.function import Consumer, Function
+from org.scijava.object import ObjectService
+
+IN_PROCESS = "deepd3.service"
+WORKER = "deepd3.worker"
+DISPATCH = "deepd3"
+INSTALLATION = "deepd3_installation.json"
+REINSTALL = "run 'deepd3-ij install-fiji <Fiji.app>' in the Python environment of DeepD3"
+
+_BYTES = {"uint8": 1, "uint16": 2, "int32": 4, "float32": 4, "float64": 8}
+_CODES = {"uint8": "b", "uint16": "h", "int32": "i", "float32": "f", "float64": "d"}
+_WAIT_MS = 50
+
+
+class DeepD3Error(Exception):
+    """One sentence for the user; the trace, if any, is for the Log."""
+
+    def __init__(self, message, trace=None):
+        Exception.__init__(self, message)
+        self.message = message
+        self.trace = trace
+
+
+class Cancelled(Exception):
+    """The user stopped the work."""
+
+
+class Array(object):
+    """Numbers on their way: type, shape (z, y, x) or another one, one Java array per plane."""
+
+    def __init__(self, dtype, shape, planes):
+        self.dtype = dtype
+        self.shape = [int(size) for size in shape]
+        self.planes = planes
+
+
+def installation():
+    """What install-fiji stored beside this module; an empty table where the scripts run from the package itself."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), INSTALLATION)
+    if not os.path.isfile(path):
+        return {}
+    with open(path) as stream:
+        try:
+            return json.load(stream)
+        except ValueError:
+            raise DeepD3Error("The file %s is damaged; %s." % (path, REINSTALL))
+
+
+def call(context, verb, values=None, arrays=None, monitor=None):
+    """Ask the service.
+
+    verb, values, arrays: as the service's table of verbs names them; None values are left out.
+    monitor: gets show(done, total, message) and is asked stopped() while the service works.
+    Returns (values, arrays). Raises DeepD3Error or Cancelled.
+    """
+    objects = context.service(ObjectService)
+    monitor = monitor or _Silent()
+    given = dict((name, value) for name, value in (values or {}).items() if value is not None)
+    request = json.dumps({"verb": verb, "version": _version(objects), "values": given})
+    arrays = dict((name, array) for name, array in (arrays or {}).items() if array is not None)
+    function = _in_process(objects)
+    if function is not None:
+        text, received = _call_in_process(function, request, arrays, monitor)
+    else:
+        text, received = _call_worker(_worker(objects), request, arrays, monitor, objects)
+    reply = json.loads(text)
+    for name, shape in reply.pop("empty_arrays", {}).items():
+        received[name] = Array("float64", shape, [jarray.zeros(0, "d")])
+    if reply["state"] == "cancelled":
+        raise Cancelled()
+    if reply["state"] == "failed":
+        raise DeepD3Error(reply["message"], reply["trace"])
+    return reply, received
+
+
+def stop_worker(context):
+    """End the worker; the next call starts a new one."""
+    objects = context.service(ObjectService)
+    for worker in _named(objects, _service_class(), WORKER):
+        objects.removeObject(worker)
+        if worker.isAlive():
+            worker.kill()
+
+
+# In this process
+
+
+def _in_process(objects):
+    found = _named(objects, Function, IN_PROCESS)
+    return found[0] if found else None
+
+
+def _call_in_process(function, request, arrays, monitor):
+    message = HashMap()
+    message.put("request", request)
+    given = HashMap()
+    for name, array in arrays.items():
+        entry = HashMap()
+        entry.put("shape", ArrayList(array.shape))
+        planes = ArrayList()
+        for plane in array.planes:
+            planes.add(plane)
+        entry.put("planes", planes)
+        given.put(name, entry)
+    message.put("arrays", given)
+    message.put("progress", _Report(monitor))
+    answer = function.apply(message)
+    received = {}
+    for entry in answer.get("arrays").entrySet():
+        value = entry.getValue()
+        dtype = str(value.get("dtype"))
+        received[entry.getKey()] = Array(dtype, json.loads(str(value.get("shape"))),
+                                         [_plane_of(buffer, dtype) for buffer in value.get("planes")])
+    return str(answer.get("reply").encode("utf-8")).decode("utf-8"), received
+
+
+class _Report(Function):
+    """Progress from Python in this process."""
+
+    def __init__(self, monitor):
+        self.monitor = monitor
+
+    def apply(self, text):
+        step = json.loads(text)
+        self.monitor.show(step["done"], step["total"], step["message"])
+        return Boolean.valueOf(not self.monitor.stopped())
+
+
+# In a worker
+
+
+def _service_class():
+    try:
+        from org.apposed.appose import Service
+        return Service
+    except ImportError:
+        raise DeepD3Error("Fiji has no Appose, which starts Python; %s, which installs it." % REINSTALL)
+
+
+def _worker(objects):
+    service = _service_class()
+    for worker in _named(objects, service, WORKER):
+        if worker.isAlive():
+            return worker
+        objects.removeObject(worker)
+    python = os.environ.get("DEEPD3_PYTHON") or installation().get("python")
+    if not python:
+        raise DeepD3Error("Fiji does not know the Python environment of DeepD3; %s." % REINSTALL)
+    if not File(python).canExecute():
+        raise DeepD3Error("The Python environment of DeepD3 is not at %s any more; %s." % (python, REINSTALL))
+    command = jarray.array([python, "-P", "-m", "deepd3_ij.service.worker"], String)
+    worker = service(File(System.getProperty("user.home")), HashMap(), command)
+    worker.start()
+    objects.addObject(worker, WORKER)
+    return worker
+
+
+def _call_worker(worker, request, arrays, monitor, objects):
+    shared = HashMap()
+    try:
+        for name, array in arrays.items():
+            shared.put(name, _to_shared(array))
+        inputs = HashMap()
+        inputs.put("request", request)
+        inputs.put("arrays", shared)
+        task = worker.task(DISPATCH, inputs)
+        follower = _Follower()
+        task.listen(follower)
+        task.start()
+        _wait(worker, task, follower, monitor)
+    finally:
+        for block in shared.values():
+            block.close()
+    status = str(task.status)
+    if status == "COMPLETE":
+        outputs = task.outputs
+        received = dict((name, _from_shared(block)) for name, block in dict(outputs.get("arrays") or {}).items())
+        if received:
+            task.cancel()  # tells the worker that its shared memory was read
+        return outputs.get("reply"), received
+    if status == "FAILED":
+        raise DeepD3Error("The Python worker failed; the Log has the details.", task.error)
+    objects.removeObject(worker)
+    last = [line for line in list(worker.errorLines())[-30:]]
+    raise DeepD3Error(_why_it_ended(last), u"\n".join(last))
+
+
+def _why_it_ended(lines):
+    for line in lines:
+        if "No module named" in line and "deepd3_ij" in line:
+            return ("The Python environment that Fiji knows has no DeepD3; %s." % REINSTALL)
+    return ("The Python worker ended unexpectedly (the Log has its last lines); call the command again, which "
+            "starts a new worker. If it ends again, the computer may have too little memory: segment fewer planes.")
+
+
+def _wait(worker, task, follower, monitor):
+    asked = False
+    silent_ms = 0
+    while not follower.finished.await(_WAIT_MS, TimeUnit.MILLISECONDS):
+        done, total, message = follower.latest
+        monitor.show(done, total, message)
+        if not asked and monitor.stopped():
+            asked = True
+            task.cancel()
+        # A worker that ended before it got the task reports nothing.
+        silent_ms = 0 if worker.isAlive() else silent_ms + _WAIT_MS
+        if silent_ms > 1000:
+            return
+
+
+class _Follower(Consumer):
+    """Keeps the latest progress of a task and knows when it ends."""
+
+    def __init__(self):
+        self.finished = CountDownLatch(1)
+        self.latest = (0, 0, "Waiting for Python")
+
+    def accept(self, event):
+        if str(event.responseType) == "UPDATE":
+            self.latest = (event.current, event.maximum, event.message)
+        elif event.responseType.isTerminal():
+            self.finished.countDown()
+
+
+def _to_shared(array):
+    from org.apposed.appose import NDArray
+    shape = NDArray.Shape(NDArray.Shape.Order.C_ORDER, jarray.array(array.shape, "i"))
+    block = NDArray(NDArray.DType.fromLabel(array.dtype), shape)
+    memory = block.shm()
+
+    def put(number):
+        plane = array.planes[number]
+        size = len(plane) * _BYTES[array.dtype]
+        _view(memory.buf(number * size, (number + 1) * size), array.dtype).put(plane)
+
+    _for_all(put, len(array.planes))
+    return block
+
+
+def _from_shared(block):
+    dtype = block.dType().label()
+    shape = list(block.shape().toIntArray())
+    count = shape[0] if len(shape) == 3 else 1
+    length = 1
+    for size in shape[1:] if len(shape) == 3 else shape:
+        length *= size
+    memory = block.shm()
+    planes = [None] * count
+
+    def get(number):
+        size = length * _BYTES[dtype]
+        planes[number] = _plane_of(memory.buf(number * size, (number + 1) * size), dtype)
+
+    _for_all(get, count)
+    memory.unlinkOnClose(True)
+    block.close()
+    return Array(dtype, shape, planes)
+
+
+# Common parts
+
+
+def _for_all(function, count):
+    """Run a function for 0 ... count - 1, in two threads when there is much to do."""
+    if count < 8:
+        for number in range(count):
+            function(number)
+        return
+    failures = []
+
+    def run(first):
+        try:
+            for number in range(first, count, 2):
+                function(number)
+        except:  # noqa: E722 - also Java's exceptions; raised again below
+            import sys
+            failures.append(sys.exc_info()[1])
+
+    helper = threading.Thread(target=run, args=(1,))
+    helper.start()
+    run(0)
+    helper.join()
+    if failures:
+        raise failures[0]
+
+
+def _view(buffer, dtype):
+    buffer = buffer.order(ByteOrder.nativeOrder())
+    if dtype == "float32":
+        return buffer.asFloatBuffer()
+    if dtype == "uint16":
+        return buffer.asShortBuffer()
+    if dtype == "int32":
+        return buffer.asIntBuffer()
+    if dtype == "float64":
+        return buffer.asDoubleBuffer()
+    return buffer
+
+
+def _plane_of(buffer, dtype):
+    view = _view(buffer, dtype)
+    plane = jarray.zeros(view.remaining(), _CODES[dtype])
+    view.get(plane)
+    return plane
+
+
+def _named(objects, kind, name):
+    return [known for known in objects.getObjects(kind) if objects.getName(known) == name]
+
+
+def _version(objects):
+    stored = installation().get("version")
+    if stored:
+        return stored
+    return System.getProperty("deepd3.version")
+
+
+class _Silent(object):
+    def show(self, done, total, message):
+        pass
+
+    def stopped(self):
+        return False
