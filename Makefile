@@ -1,5 +1,6 @@
 # make demo   the main job on a sample stack
 # make test   style, types and all tests
+# make bench  the figures of benchmarks/README.md
 # Each makes its own environment in .venv when needed.
 
 VENV := .venv
@@ -18,7 +19,7 @@ test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
 
 bench: $(VENV)/installed-test
-	$(BIN)/python -m benchmarks
+	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

@@ -7,6 +7,7 @@ made from these dataclasses. Values are checked when an instance is made.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -89,6 +90,11 @@ P = TypeVar("P", bound=Parameters)
 
 def describe(cls: type[Parameters]) -> list[ParameterInfo]:
     """List the parameters of an operation in their order of declaration."""
+    return list(_described(cls))
+
+
+@functools.cache
+def _described(cls: type[Parameters]) -> tuple[ParameterInfo, ...]:
     hints = get_type_hints(cls)
     infos = []
     for item in dataclasses.fields(cls):
@@ -99,7 +105,7 @@ def describe(cls: type[Parameters]) -> list[ParameterInfo]:
         meta["option"] = meta["option"] or "--" + item.name.replace("_", "-")
         infos.append(ParameterInfo(name=item.name, type=parts[0], optional=len(parts) == 1 and parts[0] is not hint,
                                    default=item.default, **meta))
-    return infos
+    return tuple(infos)
 
 
 def from_values(cls: type[P], values: Mapping[str, Any]) -> P:

@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 
 from deepd3_ij.errors import StackError, VoxelSizeError
+from deepd3_ij.parameters import VoxelSizeParameters, describe
 
 DIMS = ("z", "y", "x")
 
@@ -86,9 +87,11 @@ def label_stack(array: Any, *, xy_um: float, z_um: float, source: str = "array")
                          "Select one channel and one time point first.")
     if 0 in array.shape:
         raise StackError(f"A stack needs at least one plane, row and column; this array has shape {array.shape}.")
-    for name, size in (("xy_um", xy_um), ("z_um", z_um)):
-        if not (np.isfinite(size) and size > 0):
-            raise VoxelSizeError(f"{name} is {size}; a voxel size must be a positive number of µm.")
+    for info in describe(VoxelSizeParameters):
+        size = {"xy_um": xy_um, "z_um": z_um}[info.name]
+        if info.low is None or info.high is None or not info.low <= size <= info.high:
+            raise VoxelSizeError(f"{info.name} is {size:g}; accepted for a voxel size: {info.low:g} to {info.high:g} "
+                                 f"µm. If the file states it wrongly, give it with {info.option}.")
     sizes = (float(z_um), float(xy_um), float(xy_um))
     coords = {dim: np.arange(n, dtype=np.float64) * size
               for dim, n, size in zip(DIMS, array.shape, sizes, strict=True)}

@@ -9,6 +9,7 @@ import argparse
 import time
 
 import pandas as pd
+import xarray as xr
 
 from deepd3_ij import (
     CleaningParameters,
@@ -53,38 +54,45 @@ def edit_three_rois(image: object, before: Measurements) -> None:
 
 def changes(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
     """Spines that are new, gone or otherwise measured."""
-    columns = ["planes", "voxels", "volume_um3", "z_um", "y_um", "x_um"]
-    joined = before.set_index("id")[columns].join(after.set_index("id")[columns], how="outer", lsuffix=" before",
-                                                   rsuffix=" after")
-    changed = pd.Series(False, index=joined.index)
-    for name in columns:
-        changed |= ~((joined[f"{name} before"] - joined[f"{name} after"]).abs() < 1e-9)
-    order = [f"{name} {when}" for name in columns[:3] for when in ("before", "after")]
-    return joined.loc[changed, order]
+    columns = ["planes", "voxels", "volume_um3", "y_um", "x_um"]
+    both = pd.concat({"before": before.set_index("id")[columns], "after": after.set_index("id")[columns]}, axis=1)
+    same = ((both["before"] - both["after"]).abs() < 1e-9).all(axis=1)
+    return both[~same].round(3)
 
 
-def arrange(session: fiji.Session, image: object, spines: str) -> None:
-    """Windows side by side."""
+def arrange(image: object, before: Measurements) -> None:
+    """Windows side by side, the image enlarged and in the plane with most spines."""
+    image.setPosition(1, round(before.spines["z_px"].median()) + 1, 1)
     image.getWindow().setLocation(10, 100)
+    image.getCanvas().zoomIn(0, 0)
+    image.getCanvas().zoomIn(0, 0)
+    time.sleep(2)
+    right = 20 + image.getWindow().getWidth()
     manager = java_class("ij.plugin.frame.RoiManager").getInstance()
-    manager.setSize(260, 420)
-    manager.setLocation(20 + image.getWindow().getWidth(), 100)
-    table = java_class("ij.WindowManager").getFrame(spines)
-    table.setBounds(20 + image.getWindow().getWidth(), 540, 900, 320)
+    manager.setBounds(right, 100, 260, 400)
+    for kind, top_px, height_px in (("Spines", 510, 290), ("Dendrites", 810, 150)):
+        table = java_class("ij.WindowManager").getFrame(f"{kind} of {image.getTitle()}")
+        table.setBounds(right, top_px, 740, height_px)
+
+
+def part_of(stack: xr.DataArray, dim: str, limits: str | None) -> xr.DataArray:
+    """Planes or rows ``first:end`` of a stack (0-based, end not included); they keep their place in µm."""
+    if limits is None:
+        return stack
+    first, end = (int(number) for number in limits.split(":"))
+    return stack.isel({dim: slice(first, end)})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("stack")
     parser.add_argument("--planes", help="first plane and the one after the last (0-based), such as 20:40")
+    parser.add_argument("--rows", help="the same for rows")
     parser.add_argument("--edit", action="store_true", help="make three corrections instead of waiting")
     parser.add_argument("--screenshot", help="PNG of the screen before the corrections")
     arguments = parser.parse_args()
 
-    stack = open_stack(arguments.stack)
-    if arguments.planes:
-        first, last = (int(plane) for plane in arguments.planes.split(":"))
-        stack = stack.isel(z=slice(first, last))
+    stack = part_of(part_of(open_stack(arguments.stack), "z", arguments.planes), "y", arguments.rows)
     model = load_model()
     size = voxel_size_um(stack)
     prediction = predict(stack, model, model.card.resolve(PredictionParameters, {}, size))
@@ -97,7 +105,7 @@ def main() -> None:
     session.push_rois(rois, image)
     session.push_measurements(before, image)
     if arguments.screenshot:
-        arrange(session, image, f"Spines of {image.getTitle()}")
+        arrange(image, before)
         time.sleep(2)
         screen = java_class("ij.plugin.ScreenGrabber")().captureScreen()
         java_class("ij.io.FileSaver")(screen).saveAsPng(arguments.screenshot)

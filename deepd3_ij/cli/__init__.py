@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from deepd3_ij.cli.parser import build_parser
 from deepd3_ij.errors import Cancelled, DeepD3Error
@@ -19,10 +23,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 done, 1 failed (one line on stderr), 2 wrong usage.
     """
-    arguments = build_parser().parse_args(argv)
-    debug = arguments.debug or bool(os.environ.get("DEEPD3_DEBUG"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal without µ is no reason to fail
+    debug = bool(os.environ.get("DEEPD3_DEBUG"))
     try:
-        return int(arguments.run(arguments) or 0)
+        with _termination_interrupts():
+            try:
+                arguments = build_parser().parse_args(argv)
+                debug = debug or arguments.debug
+                return int(arguments.run(arguments) or 0)
+            finally:
+                sys.stdout.flush()
     except (KeyboardInterrupt, Cancelled):
         return _fail("cancelled; files that were already there are unchanged", debug)
     except BrokenPipeError:
@@ -36,6 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _fail(f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]} "
                      "(run again with --debug for the trace)", debug)
+
+
+@contextmanager
+def _termination_interrupts() -> Iterator[None]:
+    """Let a batch system's request to end be as orderly as Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _fail(message: str, debug: bool) -> int:

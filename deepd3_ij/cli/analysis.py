@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from deepd3_ij import open_stack
 from deepd3_ij.cli.console import shown_progress
-from deepd3_ij.cli.options import typed_parameters
+from deepd3_ij.cli.options import reject_without_effect, typed_parameters
 from deepd3_ij.cli.report import print_analysis, print_files
 from deepd3_ij.files.atomic import check_output_folder
 from deepd3_ij.files.results import Extras, stem_of, write_analysis
@@ -51,6 +51,9 @@ def analyze_stack(stack: xr.DataArray, model: DeepD3Model, arguments: argparse.N
     from deepd3_ij.pipeline import analyze as run_analysis
 
     card, size = model.card, voxel_size_um(stack)
+    if arguments.no_clean:
+        reject_without_effect(arguments, CleaningParameters, (Roi2DParameters, MeasureParameters),
+                              "with --no-clean; leave one of them out")
     return run_analysis(
         stack, model,
         prediction_parameters=typed_parameters(PredictionParameters, arguments, card, size),
@@ -74,10 +77,19 @@ def extras_from(arguments: argparse.Namespace) -> Extras:
                   binary_roi_map=arguments.binary_roi_map, centroids=arguments.centroids)
 
 
-def roi_parameters_of(arguments: argparse.Namespace, card: ModelCard | None = None,
-                      voxel_size_um: tuple[float, float, float] = (1.0, 1.0, 1.0)
+def roi_parameters_of(arguments: argparse.Namespace, card: ModelCard, voxel_size_um: tuple[float, float, float]
                       ) -> Roi3DParameters | Roi2DParameters:
-    """Parameters of the kind of ROIs that the user chose with ``--rois``."""
-    if arguments.roi_dimensions == "2d":
+    """Parameters of the kind of ROIs that the user chose with ``--rois``.
+
+    Raises
+    ------
+    ParameterError
+        A value is not accepted, or an option of the other kind was typed.
+    """
+    flat = arguments.roi_dimensions == "2d"
+    chosen, other = (Roi2DParameters, Roi3DParameters) if flat else (Roi3DParameters, Roi2DParameters)
+    reject_without_effect(arguments, other, (chosen, CleaningParameters, MeasureParameters),
+                          f"on {'2-D' if flat else '3-D'} ROIs; leave it out or give --rois {'3d' if flat else '2d'}")
+    if flat:
         return typed_parameters(Roi2DParameters, arguments, card, voxel_size_um)
     return typed_parameters(Roi3DParameters, arguments, card, voxel_size_um)

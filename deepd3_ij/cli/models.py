@@ -1,10 +1,21 @@
-"""The commands ``models list``, ``get`` and ``show``."""
+"""The commands ``models list``, ``get``, ``show`` and ``export``."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deepd3_ij.cli.console import shown_progress
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from deepd3_ij.model.loading import DeepD3Model
+
+_SAMPLE_SEED = 7
+_SAMPLE_PX = 256
 
 
 def list_models(arguments: argparse.Namespace) -> None:
@@ -36,3 +47,32 @@ def show(arguments: argparse.Namespace) -> None:
     path = find_model(arguments.name)
     print(path)
     print(card_of(path).to_json())
+
+
+def export(arguments: argparse.Namespace) -> None:
+    """Run ``deepd3-ij models export``."""
+    from deepd3_ij.model.bioimageio import export_package
+    from deepd3_ij.model.loading import load_model
+
+    model = load_model(arguments.name)
+    path = Path(arguments.out or f"{model.path.stem}.bioimage.io.zip")
+    with shown_progress(arguments.quiet) as progress:
+        progress(0, 1, "Simulate a test image")
+        plane = _sample_plane(model)
+        progress(1, 1, "Simulate a test image")
+        export_package(model, path, plane, authors=arguments.author or (), licence=arguments.licence,
+                       progress=progress)
+    print(path)
+
+
+def _sample_plane(model: DeepD3Model) -> npt.NDArray[np.generic]:
+    """The plane with the most spine of a small simulated stack, at the model's resolution."""
+    from deepd3_ij.parameters import SimulationParameters
+    from deepd3_ij.training.simulation import simulate
+
+    height, width = model.fixed_shape or (-(-_SAMPLE_PX // model.stride_px) * model.stride_px,) * 2
+    resolution = {} if model.card.resolution_um is None else {"xy_um": model.card.resolution_um}
+    scene = simulate(SimulationParameters(planes=5, height_px=height, width_px=width, dendrites=1, **resolution),
+                     seed=_SAMPLE_SEED)
+    plane: npt.NDArray[np.generic] = scene.stack.values[int((scene.spine.values > 0).sum(axis=(1, 2)).argmax())]
+    return plane

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from rich_argparse import RichHelpFormatter
 
+from deepd3_ij.errors import ParameterError
 from deepd3_ij.parameters import ParameterInfo, Parameters, describe, from_values
 
 if TYPE_CHECKING:
@@ -52,13 +53,16 @@ def add_parameters(parser: argparse.ArgumentParser, title: str, *classes: type[P
         Parameter classes. For options of several classes given by keyword, help names each default with its keyword.
     """
     group = parser.add_argument_group(title)
-    taken = {action.dest for action in parser._actions}
+    options = {action.dest: action for action in parser._actions}
     owners = {**dict.fromkeys(classes, ""), **{cls: name for name, cls in variants.items()}}
     for cls in owners:
         for info in describe(cls):
-            if info.name not in taken:
-                taken.add(info.name)
-                group.add_argument(info.option, **_keywords(info, _default_text(info.name, owners)))
+            option = options.get(info.name)
+            if option is None:
+                keywords = _keywords(info, _default_text(info.name, owners))
+                options[info.name] = group.add_argument(info.option, **keywords)
+            elif describe_value(info) not in str(option.help):
+                option.help = f"{option.help} For {title}: {describe_value(info)}."
 
 
 def _default_text(name: str, owners: Mapping[type[Parameters], str]) -> str:
@@ -80,6 +84,22 @@ def typed_values(cls: type[Parameters], arguments: argparse.Namespace) -> dict[s
     """What the user typed for the parameters of a class."""
     names = [info.name for info in describe(cls)]
     return {name: getattr(arguments, name) for name in names if getattr(arguments, name, None) is not None}
+
+
+def reject_without_effect(arguments: argparse.Namespace, idle: type[Parameters], used: Sequence[type[Parameters]],
+                          reason: str) -> None:
+    """Refuse an option that the user typed and that only a class without effect has.
+
+    Raises
+    ------
+    ParameterError
+        There is such an option; the message ends with the reason.
+    """
+    useful = {info.name for cls in used for info in describe(cls)}
+    typed = typed_values(idle, arguments)
+    for info in describe(idle):
+        if info.name in typed and info.name not in useful:
+            raise ParameterError(f"{info.option} has no effect {reason}.")
 
 
 def describe_value(info: ParameterInfo) -> str:

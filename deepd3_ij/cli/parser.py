@@ -24,6 +24,7 @@ from deepd3_ij.parameters import (
     Roi3DParameters,
     SimulationParameters,
     TrainingDataParameters,
+    TrainingParameters,
 )
 
 STACK_HELP = "TIFF file: stack, hyperstack or OME-TIFF."
@@ -123,16 +124,40 @@ def build_parser() -> argparse.ArgumentParser:
     arrange.add_argument("files", nargs="+", metavar="D3DATA", help=".d3data files.")
     arrange.add_argument("--out", required=True, metavar="FILE", help="The .d3set file to write.")
 
-    doctor = command("doctor", "doctor:doctor", "Check what this computer has and lacks, and how to mend it.")
-    doctor.add_argument("--fiji", metavar="FOLDER", help="Fiji to look at, with the menus installed there.")
+    train = command("train", "training:train", "Train a model on a d3set.")
+    train.add_argument("set", metavar="D3SET", help="Training data from 'data arrange'.")
+    train.add_argument("--out", required=True, metavar="FILE",
+                       help="The .keras file to write; an .h5 file for the original DeepD3 is written beside it.")
+    train.add_argument("--validation", metavar="D3SET",
+                       help="Other stacks, to choose the best weights and to calibrate the thresholds.")
+    train.add_argument("--target-resolution", type=float, metavar="UM",
+                       help="Pixel size to which all stacks are resampled. Default: as they are; they must agree.")
+    train.add_argument("--resume", action="store_true", help="Go on where an interrupted training stopped.")
+    add_parameters(train, "training", TrainingParameters)
 
-    models = commands.add_parser("models", help="List, get and show models.", description="List, get and show models.")
+    for name, handler, text in (("install-fiji", "fiji:install", "Put the DeepD3 menu into a Fiji."),
+                                ("uninstall-fiji", "fiji:uninstall", "Remove the DeepD3 menu from a Fiji.")):
+        installing = command(name, handler, text)
+        installing.add_argument("fiji", metavar="FIJI", help="The folder Fiji.app or Fiji.")
+        installing.add_argument("--force", action="store_true",
+                                help="Also overwrite or remove files that were changed or are not from here.")
+    doctor = command("doctor", "fiji:doctor", "Check what this computer has and lacks, and how to mend it.")
+    doctor.add_argument("--fiji", metavar="FOLDER", help="Fiji to look at, with the menu installed there.")
+
+    models = commands.add_parser("models", help="List, get, show and export models.",
+                                 description="List, get, show and export models.")
     actions = models.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
     command("list", "models:list_models", "List bundled, downloaded and downloadable models.", actions)
     get = command("get", "models:get", "Download a model of the Zoo into the cache.", actions)
     get.add_argument("name", metavar="NAME", help="Name as in 'models list'.")
     show = command("show", "models:show", "Show a model's card.", actions)
     show.add_argument("name", metavar="MODEL", nargs="?", help="Name or file; the default model if omitted.")
+    export = command("export", "models:export", "Write a model for other programs.", actions)
+    export.add_argument("name", metavar="MODEL", nargs="?", help="Name or file; the default model if omitted.")
+    export.add_argument("--bioimageio", action="store_true", required=True, help="As a BioImage.IO package.")
+    export.add_argument("--out", metavar="ZIP", help="Default: <stem of MODEL>.bioimage.io.zip in this folder.")
+    export.add_argument("--author", action="append", metavar="NAME", help="Who made the model; may be repeated.")
+    export.add_argument("--licence", metavar="SPDX", help="Licence of the model. Default: its card's.")
     return parser
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from deepd3_ij.pipeline import Analysis
 
 
@@ -15,13 +17,22 @@ def print_analysis(analysis: Analysis) -> None:
     """One line per finding."""
     spines, dendrites = analysis.measurements.spines, analysis.measurements.dendrites
     length_um = float(dendrites["length_um"].sum())
-    print(f"{len(spines)} spines on {len(dendrites)} dendrites, {length_um:.1f} µm of dendrite")
+    print(f"{_counted(len(spines), 'spine')} on {_counted(len(dendrites), 'dendrite')}, {length_um:.1f} µm of dendrite")
     if length_um > 0:
         print(f"density {spines['dendrite_id'].gt(0).sum() / length_um:.2f} spines per µm")
-    if len(spines) == 0:
-        highest = float(analysis.prediction["spine"].max())
+    print_no_spine(len(spines), analysis.prediction)
+
+
+def print_no_spine(spines: int, prediction: xr.Dataset) -> None:
+    """Say what to try if nothing was found."""
+    if spines == 0:
+        highest = float(prediction["spine"].max())
         print(f"No spine was found; the highest spine probability is {highest:.2f}. "
               "Is the voxel size right? Try lower thresholds or another model.", file=sys.stderr)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number} {thing}{'s' * (number != 1)}"
 
 
 def print_files(files: Sequence[Path]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import xarray as xr
 
@@ -11,16 +13,19 @@ from deepd3_ij import open_stack
 from deepd3_ij.cli.analysis import extras_from, roi_parameters_of
 from deepd3_ij.cli.console import shown_progress
 from deepd3_ij.cli.options import typed_parameters
-from deepd3_ij.cli.report import print_files
+from deepd3_ij.cli.report import print_files, print_no_spine
 from deepd3_ij.errors import ParameterError
 from deepd3_ij.files.atomic import check_output_folder
-from deepd3_ij.files.results import stem_of, write_maps, write_measurements, write_roi_files
+from deepd3_ij.files.results import stem_of, write_maps, write_measurements, write_roi_files, write_together
 from deepd3_ij.parameters import (
     CleaningParameters,
     MeasureParameters,
     PredictionParameters,
 )
-from deepd3_ij.stack import voxel_size_um
+from deepd3_ij.stack import provenance_of, voxel_size_um
+
+if TYPE_CHECKING:
+    from deepd3_ij.model.card import ModelCard
 
 
 def segment(arguments: argparse.Namespace) -> None:
@@ -45,10 +50,12 @@ def clean(arguments: argparse.Namespace) -> None:
 
     folder = check_output_folder(arguments.out)
     prediction, stem = _open_maps(arguments)
-    parameters = typed_parameters(CleaningParameters, arguments)
+    parameters = typed_parameters(CleaningParameters, arguments, _card_of(prediction, arguments),
+                                  voxel_size_um(prediction))
     with shown_progress(arguments.quiet) as progress:
         cleaned = clean_prediction(prediction, parameters, progress)
-        files = write_maps(cleaned, folder, f"{stem}_cleaned")
+        files = write_together([lambda place: write_maps(cleaned, place, f"{stem}_cleaned")], folder, stem,
+                               progress=progress)
     print_files(files)
 
 
@@ -59,14 +66,18 @@ def rois(arguments: argparse.Namespace) -> None:
 
     folder = check_output_folder(arguments.out)
     prediction, stem = _open_maps(arguments)
-    parameters = roi_parameters_of(arguments)
-    limits = typed_parameters(MeasureParameters, arguments)
+    card, size = _card_of(prediction, arguments), voxel_size_um(prediction)
+    parameters = roi_parameters_of(arguments, card, size)
+    limits = typed_parameters(MeasureParameters, arguments, card, size)
+    extras = extras_from(arguments)
     with shown_progress(arguments.quiet) as progress:
         found = build_rois(prediction, parameters, progress)
         measurements = measure_rois(found, prediction, None, limits, progress)
-        files = write_roi_files(found, folder, stem, extras_from(arguments))
-        files += write_measurements(measurements, folder, stem)
+        files = write_together([lambda place: write_roi_files(found, place, stem, extras),
+                                lambda place: write_measurements(measurements, place, stem)],
+                               folder, stem, found if extras.roi_folder else None, progress=progress)
     print(f"{len(found)} ROIs")
+    print_no_spine(len(found), prediction)
     print_files(files)
 
 
@@ -83,10 +94,12 @@ def measure(arguments: argparse.Namespace) -> None:
         stack = open_stack(arguments.stack, xy_um=size[1], z_um=size[0], channel=arguments.channel,
                            frame=arguments.frame)
     found = read_rois_of_any_kind(arguments.rois, prediction)
-    limits = typed_parameters(MeasureParameters, arguments)
+    limits = typed_parameters(MeasureParameters, arguments, _card_of(prediction, arguments),
+                              voxel_size_um(prediction))
     with shown_progress(arguments.quiet) as progress:
         measurements = measure_rois(found, prediction, stack, limits, progress)
-        files = write_measurements(measurements, folder, stem)
+        files = write_together([lambda place: write_measurements(measurements, place, stem)], folder, stem,
+                               progress=progress)
     print(f"{len(found)} ROIs")
     print_files(files)
 
@@ -100,3 +113,13 @@ def _open_maps(arguments: argparse.Namespace) -> tuple[xr.Dataset, str]:
         raise ParameterError("Give the probability maps as --prediction FILE, or as --dendrite TIFF and --spine TIFF.")
     source = [Path(arguments.prediction)] if arguments.prediction else [Path(path) for path in pair]
     return read_maps(source, xy_um=arguments.xy_um_given, z_um=arguments.z_um_given), stem_of(source[-1])
+
+
+def _card_of(prediction: xr.Dataset, arguments: argparse.Namespace) -> ModelCard:
+    """Recommendations of the model that made the maps, so that the steps equal ``analyze``; empty if unknown."""
+    from deepd3_ij.model.card import ModelCard
+
+    card = ModelCard.from_provenance(provenance_of(prediction))
+    if card.recommended and not arguments.quiet:
+        print(f"What is not typed is as the model {card.name} recommends.", file=sys.stderr)
+    return card

@@ -39,7 +39,6 @@ def listener(interface: str, result: Any = None, **methods: Callable[..., Any]) 
                 return result
         return call
 
-    # "of" hides static methods; what Object has (equals, hashCode) JPype answers itself.
     names = {str(method.getName()) for method in java_class(interface).class_.getMethods() if not method.isDefault()}
     return jpype.JProxy(interface, dict={
         name: guarded(methods.get(name, lambda *arguments: result)) for name in names})

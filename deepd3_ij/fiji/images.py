@@ -81,7 +81,7 @@ def push(
         image = _composite([data["dendrite"], data["spine"]], title or _title(data, " prediction"),
                            [DENDRITE, SPINE], [display_range or (0.0, 1.0)] * 2)
         role = PREDICTION
-    elif data.dtype.kind in "iu" and data.dtype not in (np.uint8, np.uint16, np.int16):
+    elif data.dtype.kind in "iu" and data.dtype.newbyteorder("=") not in (np.uint8, np.uint16, np.int16):
         image = _push_labels(data, title or _title(data, " ROIs"))
         role = LABELS
     else:
@@ -352,7 +352,7 @@ def _image_of_planes(
 
 def _pixel_type(data: xr.DataArray) -> tuple[Any, bool]:
     """How to convert planes to a type of ImageJ, and whether they are signed 16-bit."""
-    dtype = data.dtype
+    dtype = data.dtype.newbyteorder("=")
     if dtype == np.bool_:
         return (lambda plane: plane.astype(np.uint8) * np.uint8(255)), False
     if dtype in (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.float32)):

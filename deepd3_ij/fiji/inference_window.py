@@ -119,6 +119,7 @@ class InferenceWindow:
             "ROI map, binary…": lambda: self._export("roi_map", binary=True),
             "ROI centroids…": lambda: self._export("centroids"),
             "Tables…": lambda: self._export("tables"),
+            "Dendrite traces (SWC)…": lambda: self._export("traces"),
         }
 
     def _build(self) -> None:
@@ -133,7 +134,7 @@ class InferenceWindow:
             "View": [],
             "ROIs": ["Take over corrections", "Delete selected spines"],
             "Export": ["Predictions as TIFF…", None, "ROIs to ImageJ (zip)…", "ROIs to folder…", "ROI map…",
-                       "ROI map, binary…", "ROI centroids…", "Tables…"],
+                       "ROI map, binary…", "ROI centroids…", "Tables…", "Dendrite traces (SWC)…"],
         }
         for title, names in menus.items():
             menu = java_class(swing + "JMenu")(title)
@@ -296,7 +297,7 @@ class InferenceWindow:
             self._say(f"{self.bench.delete_selected()} spine(s) deleted.")
 
     def _export(self, what: str, *, binary: bool = False) -> None:
-        if what == "predictions":
+        if what in ("predictions", "traces"):
             self.bench.need_prediction()
         else:
             self.bench.need_rois()

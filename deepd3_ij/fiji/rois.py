@@ -68,8 +68,8 @@ def push_rois(session: Session, rois: RoiSet, image: Any = None, *, where: str =
     if is_new and image.getWindow() is not None:
         place_beside(manager, image.getWindow())
     manager.reset()
-    if outlines:
-        manager.setOverlay(as_overlay(outlines))
+    for outline in outlines:  # setOverlay() would number the names
+        manager.addRoi(outline)
     manager.runCommand(image, "Show All without labels")
 
 

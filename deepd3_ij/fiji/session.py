@@ -213,7 +213,7 @@ class Session:
             time.sleep(0.1)
 
     def close(self) -> None:
-        """Close all images and windows; Java itself ends with the process."""
+        """Close all images without saving them, and the embedded ImageJ's windows; Java ends with the process."""
         global _running
         manager = java.java_class("ij.WindowManager")
         for image_id in list(manager.getIDList() or ()):
@@ -221,10 +221,23 @@ class Session:
             image.changes = False
             image.close()
         if not self.headless:
-            for window in java.java_class("java.awt.Window").getWindows():
-                window.dispose()
+            roi_manager = java.java_class("ij.plugin.frame.RoiManager").getInstance()
+            if roi_manager is not None:
+                roi_manager.reset()  # a filled one asks before it closes
+                roi_manager.close()
+            if self.gateway is None:
+                self._close_windows()
         if _running is self:
             _running = None
+
+    def _close_windows(self) -> None:
+        imagej = java.java_class("ij.IJ").getInstance()
+        for window in java.java_class("java.awt.Window").getWindows():
+            if window != imagej:
+                window.dispose()
+        if imagej is not None:
+            imagej.quit()  # in a thread of ImageJ's own
+            self.wait_for_user(10)
 
 
 def _check_same(session: Session, fiji: str | Path | None, mode: str, commands: bool) -> None:

@@ -128,6 +128,18 @@ def selected_ids(session: Session) -> list[int]:
     return sorted({roi_id for roi_id in ids if roi_id is not None})
 
 
+def select_spine(session: Session, image: Any, roi_id: int, plane: int) -> bool:
+    """Select a spine's outline in a plane (0-based) in the ROI Manager; False if the manager has none."""
+    manager = None if session.headless else java_class("ij.plugin.frame.RoiManager").getInstance()
+    if manager is None:
+        return False
+    for row, roi in enumerate(manager.getRoisAsArray()):
+        if roi_id_of(roi) == roi_id and int(roi.getZPosition()) == plane + 1:
+            manager.selectAndMakeVisible(find_image(session, image), row)
+            return True
+    return False
+
+
 def delete_spines(session: Session, ids: Iterable[int]) -> int:
     """Delete all outlines of spines, in all planes, from the ROI Manager.
 

@@ -70,22 +70,22 @@ class Workbench:
     # What there is
 
     def open(self, path: str | PathLike[str], *, xy_um: float | None = None, z_um: float | None = None,
-             channel: int | None = None, frame: int | None = None) -> None:
-        """Open a stack, and ``.prediction`` and ``.rois`` of the same name beside it."""
+             channel: int | None = None, frame: int | None = None, prediction: str | PathLike[str] | None = None,
+             rois: str | PathLike[str] | None = None) -> None:
+        """Open a stack, and ``.prediction`` and ``.rois`` if they exist: files given, or of its name beside it."""
         from deepd3_ij.files.hdf5 import read_prediction, read_rois
 
         stack = open_stack(path, xy_um=xy_um, z_um=z_um, channel=channel, frame=frame)
         beside = Path(path).with_name(stem_of(path))
-        prediction, found = None, None
-        if beside.with_name(beside.name + ".prediction").is_file():
-            prediction = read_prediction(beside.with_name(beside.name + ".prediction"), like=stack)
-        if beside.with_name(beside.name + ".rois").is_file():
-            found = read_rois(beside.with_name(beside.name + ".rois"), like=stack)
+        map_file = Path(prediction or beside.with_name(beside.name + ".prediction"))
+        roi_file = Path(rois or beside.with_name(beside.name + ".rois"))
+        maps = read_prediction(map_file, like=stack) if map_file.is_file() else None
+        found = read_rois(roi_file, like=stack) if roi_file.is_file() else None
         self.close()
         self.path, self.stack = Path(path), stack
         self._show_stack()
-        if prediction is not None:
-            self._set_prediction(prediction)
+        if maps is not None:
+            self._set_prediction(maps)
         if found is not None:
             self._set_rois(found)
 
@@ -212,6 +212,12 @@ class Workbench:
         rois.push_rois(self.session, found, self.image)
         self.measure(self.recommended(MeasureParameters), progress=progress)
 
+    def test_rois_at(self, z: int, y: int, x: int) -> None:
+        """Open the live test of 3-D ROI parameters around a pixel (0-based), as a double click there does."""
+        self.need_stack()
+        assert self._live is not None
+        self._live.open_at(z, y, x)
+
     def delete_selected(self) -> int:
         """Delete the spines that are selected in the ROI Manager, in all planes; gives their number."""
         ids = view.selected_ids(self.session)
@@ -279,22 +285,31 @@ class Workbench:
         Parameters
         ----------
         what
-            ``"predictions"``, ``"roi_zip"``, ``"roi_folder"``, ``"roi_map"``, ``"centroids"`` or ``"tables"``.
+            ``"predictions"``, ``"roi_zip"``, ``"roi_folder"``, ``"roi_map"``, ``"centroids"``, ``"tables"``, or
+            ``"traces"`` (centre lines of the dendrites as SWC, for SNT).
         folder
             Existing folder.
         binary
             A ROI map of 0 and 255 instead of ids.
         """
+        from deepd3_ij.annotation.centre_lines import tracing_of
+        from deepd3_ij.annotation.swc import write_swc
         from deepd3_ij.files.contour_folder import write_contour_folder
         from deepd3_ij.files.results import write_binary_roi_map, write_measurements
         from deepd3_ij.files.roi_zip import write_roi_zip
         from deepd3_ij.files.tables import write_centroids
         from deepd3_ij.files.tiff import write_prediction_maps, write_stack
+        from deepd3_ij.measurement.dendrites import find_dendrites
 
         place = Path(folder)
         stem = stem_of(self.path) if self.path is not None else "stack"
         if what == "predictions":
             return list(write_prediction_maps(place, stem, self.need_prediction()))
+        if what == "traces":
+            path = place / f"{stem}_dendrites.swc"
+            dendrites = find_dendrites(self.need_prediction()["dendrite"], self.recommended(MeasureParameters))
+            write_swc(path, tracing_of(dendrites))
+            return [path]
         found = self.need_rois()
         if what == "roi_zip":
             path = place / f"{stem}_rois.zip"
@@ -316,7 +331,7 @@ class Workbench:
             return write_measurements(self.measurements, place, stem)
         else:
             raise DeepD3Error(f"There is no export {what!r}; accepted: predictions, roi_zip, roi_folder, roi_map, "
-                              "centroids, tables.")
+                              "centroids, tables, traces.")
         return [path]
 
     # Showing

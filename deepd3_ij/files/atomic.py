@@ -60,6 +60,60 @@ def replacing(path: str | PathLike[str]) -> Iterator[Path]:
         raise
 
 
+@contextmanager
+def replacing_together(folder: str | PathLike[str]) -> Iterator[Path]:
+    """Write several files that belong together.
+
+    Parameters
+    ----------
+    folder
+        Existing folder that they are for.
+
+    Yields
+    ------
+    pathlib.Path
+        An empty hidden folder inside of it. The files in there take their places in `folder` when
+        the block ends; on any exception they are removed and `folder` stays as it was.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written, or a name is taken by a folder.
+    """
+    target = Path(folder)
+    hidden = target / f".results-{uuid.uuid4().hex[:12]}"
+    try:
+        hidden.mkdir()
+    except OSError as error:
+        raise OutputError(_explain(target, error)) from error
+    try:
+        yield hidden
+        made = sorted(hidden.iterdir())
+        for path in made:
+            if (target / path.name).is_dir():
+                raise OutputError(f"{target / path.name} is a folder where a file is to be written; rename it or give "
+                                  "another folder.")
+        for path in made:
+            _move(path, target / path.name)
+    except OutputError as error:
+        raise OutputError(str(error).replace(str(hidden), str(target))) from error
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _move(made: Path, target: Path) -> None:
+    if target.is_symlink():  # may lead to another disk
+        with replacing(target) as temporary:
+            shutil.copyfile(made, temporary)
+        return
+    try:
+        if target.exists():
+            shutil.copymode(target, made)
+        os.replace(made, target)
+    except OSError as error:
+        raise OutputError(_explain(target, error)) from error
+
+
 def check_output_folder(path: str | PathLike[str]) -> Path:
     """Make a folder (and those above it) and check that files can be written into it.
 

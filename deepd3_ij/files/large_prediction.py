@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+import json
+import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import xarray as xr
 
+from deepd3_ij.files.atomic import replacing_together
 from deepd3_ij.files.hdf5 import write_prediction
-from deepd3_ij.files.tiff import ROLE, open_stack_for_writing, write_prediction_maps
+from deepd3_ij.files.tiff import PROVENANCE, ROLE, open_stack_for_writing, write_prediction_maps
 from deepd3_ij.model.loading import DeepD3Model
 from deepd3_ij.parameters import PredictionParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation import predict
+from deepd3_ij.segmentation.prediction import prediction_provenance
 
 
 def predict_to_files(
@@ -49,23 +50,19 @@ def predict_to_files(
     list of pathlib.Path
         The files. Those already there are replaced only when all new ones are complete.
     """
-    names = [folder / f"{stem}_dendrites.tif", folder / f"{stem}_spines.tif"]
-    with _maps(names, stack, folder, hidden=eight_bit) as out:
-        prediction = predict(stack, model, parameters, z_range=z_range, progress=progress, out=out)
+    provenance = json.dumps(prediction_provenance(stack, model, parameters, z_range), sort_keys=True)
+    with replacing_together(folder) as place:
+        # Maps that are to get 8 bit are kept exact until the .prediction file has been made of them.
+        exact = place / "exact" if eight_bit else place
+        exact.mkdir(exist_ok=True)
+        with ExitStack() as open_files:
+            dendrite, spine = (open_files.enter_context(open_stack_for_writing(
+                exact / f"{stem}_{name}s.tif", stack, display_range=(0, 1),
+                properties={ROLE: name, PROVENANCE: provenance})) for name in ("dendrite", "spine"))
+            prediction = predict(stack, model, parameters, z_range=z_range, progress=progress, out=(dendrite, spine))
+            if eight_bit:
+                write_prediction_maps(place, stem, prediction, eight_bit=True, progress=progress)
+            write_prediction(place / f"{stem}.prediction", prediction, progress=progress)
         if eight_bit:
-            names = list(write_prediction_maps(folder, stem, prediction, eight_bit=True))
-        target = folder / f"{stem}.prediction"
-        write_prediction(target, prediction)
-    return [*names, target]
-
-
-@contextmanager
-def _maps(names: list[Path], like: xr.DataArray, folder: Path, *, hidden: bool
-          ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Two writable maps on disk: the TIFFs themselves, or temporary ones if the TIFFs get another type."""
-    scratch = tempfile.TemporaryDirectory(dir=folder, prefix=".maps-") if hidden else nullcontext(str(folder))
-    with scratch as place:
-        paths = [Path(place) / name.name for name in names]
-        with (open_stack_for_writing(paths[0], like, display_range=(0, 1), properties={ROLE: "dendrite"}) as dendrite,
-              open_stack_for_writing(paths[1], like, display_range=(0, 1), properties={ROLE: "spine"}) as spine):
-            yield dendrite, spine
+            shutil.rmtree(exact)
+    return [folder / name for name in (f"{stem}_dendrites.tif", f"{stem}_spines.tif", f"{stem}.prediction")]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from deepd3_ij.files.atomic import replacing_together
 from deepd3_ij.files.contour_folder import write_contour_folder
 from deepd3_ij.files.hdf5 import write_prediction, write_rois
 from deepd3_ij.files.overview import draw_overview
@@ -56,31 +58,33 @@ def stem_of(path: str | PathLike[str]) -> str:
     return Path(path).stem
 
 
-def write_maps(prediction: xr.Dataset, folder: Path, stem: str, *, eight_bit: bool = False) -> list[Path]:
+def write_maps(prediction: xr.Dataset, folder: Path, stem: str, *, eight_bit: bool = False,
+               progress: Progress = no_progress) -> list[Path]:
     """Write ``<stem>_dendrites.tif``, ``<stem>_spines.tif`` and ``<stem>.prediction``."""
-    maps = write_prediction_maps(folder, stem, prediction, eight_bit=eight_bit)
+    maps = write_prediction_maps(folder, stem, prediction, eight_bit=eight_bit, progress=progress)
     target = folder / f"{stem}.prediction"
-    write_prediction(target, prediction)
+    write_prediction(target, prediction, progress=progress)
     return [*maps, target]
 
 
 def write_roi_files(rois: RoiSet, folder: Path, stem: str, extras: Extras = Extras()) -> list[Path]:
-    """Write ``<stem>_roi_map.tif``, ``<stem>_rois.zip`` and what `extras` asks for."""
+    """Write ``<stem>_roi_map.tif``, ``<stem>_rois.zip`` and what `extras` asks for, but for the folder of outlines."""
     writers: list[tuple[str, Callable[[Path], object]]] = [
-        (f"{stem}_roi_map.tif", lambda path: write_stack(path, rois.labels)),
+        (f"{stem}_roi_map.tif", lambda path: write_stack(path, _with_provenance(rois))),
         (f"{stem}_rois.zip", lambda path: write_roi_zip(path, rois)),
     ]
     if extras.binary_roi_map:
         writers.append((f"{stem}_roi_map_binary.tif", lambda path: write_binary_roi_map(path, rois)))
     if extras.centroids:
         writers.append((f"{stem}_centroids.csv", lambda path: write_centroids(path, rois)))
-    files = []
     for name, write in writers:
         write(folder / name)
-        files.append(folder / name)
-    if extras.roi_folder:
-        files.append(write_contour_folder(folder, stem, rois))
-    return files
+    return [folder / name for name, _ in writers]
+
+
+def _with_provenance(rois: RoiSet) -> xr.DataArray:
+    text = json.dumps(dict(rois.provenance), sort_keys=True, default=str)
+    return rois.labels.assign_attrs(provenance=text) if rois.provenance else rois.labels
 
 
 def write_binary_roi_map(path: Path, rois: RoiSet) -> None:
@@ -99,7 +103,7 @@ def write_measurements(measurements: Measurements, folder: Path, stem: str) -> l
 
 def write_analysis(analysis: Analysis, folder: Path, stem: str, extras: Extras = Extras(),
                    *, progress: Progress = no_progress) -> list[Path]:
-    """Write every file of an analysis; each is replaced only when the new one is complete.
+    """Write every file of an analysis; older ones are replaced when all new ones are complete.
 
     Parameters
     ----------
@@ -119,20 +123,46 @@ def write_analysis(analysis: Analysis, folder: Path, stem: str, extras: Extras =
     list of pathlib.Path
         The files, in the order of the way of the data.
     """
-    steps: list[Callable[[], list[Path]]] = [
-        lambda: write_maps(analysis.prediction, folder, stem, eight_bit=extras.eight_bit),
-        lambda: write_roi_files(analysis.rois, folder, stem, extras),
-        lambda: _one(folder / f"{stem}.rois", lambda path: write_rois(
+    steps: list[Callable[[Path], list[Path]]] = [
+        lambda place: write_maps(analysis.prediction, place, stem, eight_bit=extras.eight_bit),
+        lambda place: write_roi_files(analysis.rois, place, stem, extras),
+        lambda place: _one(place / f"{stem}.rois", lambda path: write_rois(
             path, analysis.rois, analysis.measurements.spines)),
-        lambda: write_measurements(analysis.measurements, folder, stem),
-        lambda: _one(folder / f"{stem}_overview.png", lambda path: draw_overview(
+        lambda place: write_measurements(analysis.measurements, place, stem),
+        lambda place: _one(place / f"{stem}_overview.png", lambda path: draw_overview(
             path, analysis.stack, analysis.prediction, analysis.rois, analysis.measurements)),
     ]
+    return write_together(steps, folder, stem, analysis.rois if extras.roi_folder else None, progress=progress)
+
+
+def write_together(steps: Sequence[Callable[[Path], list[Path]]], folder: Path, stem: str,
+                   outlines_of: RoiSet | None = None, *, progress: Progress = no_progress) -> list[Path]:
+    """Write results that belong together; files that are there are replaced when all new ones are complete.
+
+    Parameters
+    ----------
+    steps
+        Each writes files into the folder that it gets and returns them.
+    folder
+        Existing folder for the results.
+    stem, outlines_of
+        Name of the folder of outlines and the ROIs that it shows; none is made without ROIs.
+    progress
+        Receives progress over the steps.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files, and the folder of outlines at the end.
+    """
     files: list[Path] = []
-    for done, step in enumerate(steps):
-        progress(done, len(steps), "Write results")
-        files += step()
-    progress(len(steps), len(steps), "Write results")
+    with replacing_together(folder) as place:
+        for done, step in enumerate(steps):
+            progress(done, len(steps), "Write results")
+            files += [folder / path.name for path in step(place)]
+        if outlines_of is not None:
+            files.append(write_contour_folder(folder, stem, outlines_of))
+        progress(len(steps), len(steps), "Write results")
     return files
 
 

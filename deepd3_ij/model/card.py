@@ -22,6 +22,7 @@ from deepd3_ij.parameters import Parameters, Roi3DParameters, describe, from_val
 
 MEMBER = "deepd3_card.json"
 ATTRIBUTE = "deepd3_card"
+_VOLUMES = ("min_volume_um3", "max_volume_um3")
 _LARGEST_CARD_BYTES = 1_000_000
 _HDF5_ATTRIBUTE_BYTES = 60_000
 
@@ -73,6 +74,18 @@ class ModelCard:
             if not isinstance(getattr(self, name), dict):
                 raise ModelError(f"The model card's {name} is {getattr(self, name)!r}; accepted: a table.")
 
+        for name, value in self.recommended.items():
+            if not (isinstance(value, dict) or (name in _VOLUMES and (value is None or _is_number(value)))):
+                raise ModelError(f"The model card recommends {value!r} for {name}; accepted: a table of parameters for "
+                                 f"a parameter class, a number for {' and '.join(_VOLUMES)}.")
+
+    @classmethod
+    def from_provenance(cls, provenance: Mapping[str, Any]) -> ModelCard:
+        """Name and recommendations of the model that made a prediction, as far as its provenance states them."""
+        model = provenance.get("model")
+        stated = model if isinstance(model, dict) else {}
+        return cls(name=str(stated.get("name", "")), recommended=stated.get("recommended", {}))
+
     def to_json(self) -> str:
         """The card as JSON text."""
         return json.dumps(dataclasses.asdict(self), indent=1, sort_keys=True)
@@ -122,8 +135,8 @@ class ModelCard:
         chosen = {name: value for name, value in values.items() if name in known}
         if cls is Roi3DParameters:
             voxel_um3 = math.prod(voxel_size_um)
-            for limit in ("min", "max"):
-                volume_um3 = self.recommended.get(f"{limit}_volume_um3")
+            for limit, name in zip(("min", "max"), _VOLUMES, strict=True):
+                volume_um3 = self.recommended.get(name)
                 if volume_um3 is not None:
                     chosen[f"{limit}_px"] = max(1, round(volume_um3 / voxel_um3))
         return chosen

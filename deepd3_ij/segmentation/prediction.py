@@ -94,11 +94,26 @@ def predict(
                                    strict=True):
             for z, plane in enumerate(predicted, start):
                 maps[z] = np.clip(resample(plane, shape), 0, 1) if inner else plane
-    return label_prediction(dendrite, spine, stack, {
-        "operation": "predict", "version": __version__, "model": {"name": model.name, "sha256": model.sha256},
-        "parameters": parameters.to_dict(), "z_range": [first, end], "tile_px": list(tiling.tile_px),
+    return label_prediction(dendrite, spine, stack, prediction_provenance(stack, model, parameters, z_range))
+
+
+def prediction_provenance(
+    stack: xr.DataArray, model: DeepD3Model, parameters: PredictionParameters,
+    z_range: tuple[int | None, int | None] | None = None,
+) -> dict[str, Any]:
+    """What :func:`predict` states in its result, known before it runs (JSON-compatible).
+
+    The recommendations of the model's card are among it, so that later steps can follow them without the model.
+    """
+    shape, voxel_um = (stack.sizes["y"], stack.sizes["x"]), voxel_size_um(stack)
+    inner = resampled_shape(shape, voxel_um[1:], model.card.resolution_um if parameters.resample else None)
+    return {
+        "operation": "predict", "version": __version__,
+        "model": {"name": model.name, "sha256": model.sha256, "recommended": model.card.recommended},
+        "parameters": parameters.to_dict(), "z_range": list(_planes(stack, z_range)),
+        "tile_px": list(make_tiling(inner or shape, model, parameters).tile_px),
         "resampled_to_um": model.card.resolution_um if inner else None, "voxel_size_um": list(voxel_um),
-        "source": str(stack.attrs.get("source", ""))})
+        "source": str(stack.attrs.get("source", ""))}
 
 
 def predict_tile_columns(

@@ -77,7 +77,7 @@ class Image:
             The image has no voxel size in a unit of length, or its pixels are no squares.
         """
         x_um, y_um, z_um = (_in_um(size, unit) for size, unit in zip(self.pixel_size, self.units, strict=True))
-        remedy = "use Plugins ▸ DeepD3 ▸ Set Voxel Size…"
+        remedy = "use Set Voxel Size…"
         if x_um is None or y_um is None or z_um is None:
             raise VoxelSizeError(f"{self.title!r} has no voxel size in a unit of length (its unit is "
                                  f"{self.units[0]!r}); {remedy}")

@@ -423,7 +423,7 @@ def _export_measured(what: str, target: Path, name: str, prediction: xr.Dataset,
     if what == "tables":
         return write_measurements(measurements, target, name)
     if grey is None:
-        raise FijiError("The stack that was segmented is not open; open it with Plugins ▸ DeepD3 ▸ Open Stack… and "
+        raise FijiError("The stack that was segmented is not open; open it with Open Stack… and "
                         "export again.")
     return write_analysis(Analysis(grey, prediction, found, measurements), target, name, progress=progress)
 
@@ -447,13 +447,13 @@ def _on(prediction: xr.Dataset, stack: xr.DataArray) -> xr.DataArray:
 
 def _needed(prediction: xr.Dataset | None) -> xr.Dataset:
     if prediction is None:
-        raise FijiError("There is no prediction; use Plugins ▸ DeepD3 ▸ Segment Dendrites and Spines…")
+        raise FijiError("There is no prediction; use Segment Dendrites and Spines…")
     return prediction
 
 
 def _needed_rois(rois: Outlines | None) -> Outlines:
     if rois is None:
-        raise FijiError("There are no ROIs; use Plugins ▸ DeepD3 ▸ Build 3D ROIs…")
+        raise FijiError("There are no ROIs; use Build 3D ROIs…")
     return rois
 
 

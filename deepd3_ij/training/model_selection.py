@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,10 @@ from deepd3_ij.rois.building_3d import label_spines_3d
 from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.training.fitting import Validation
 from deepd3_ij.training.scenes import ScenePlanes
+
+AREA_THRESHOLDS = (0.15, 0.3, 0.5)
+MIN_PEAKS = (0.4, 0.6, 0.8, 0.9)
+MIN_VOLUMES_UM3 = (0.05, 0.15, 0.3)
 
 Map = npt.NDArray[np.float32]
 
@@ -88,3 +94,40 @@ class SceneValidation:
         f1 = 2 * matched / max(1, 2 * matched + missed + false)
         return Validation(float(dendrite_dice + spine_dice + f1) / 3, {
             "dendrite_dice": float(dendrite_dice), "spine_dice": float(spine_dice), "spine_f1": float(f1)})
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Thresholds that suit a network, as a card's ``recommended``, and the scores that they give."""
+
+    recommended: dict[str, Any]
+    scores: dict[str, float]
+
+
+def calibrate(network: Any, validation: SceneValidation) -> Calibration:
+    """Find the ROI thresholds with the best F1 over annotated scenes.
+
+    Tried are connected components with all combinations of `AREA_THRESHOLDS`, `MIN_PEAKS` and
+    `MIN_VOLUMES_UM3`. Of combinations with the same F1 the middle one is taken.
+    """
+    predict = PlanePredictor(network)
+    maps = [predict(scene.image) for scene in validation.scenes]
+    tried: dict[tuple[float, float, float], float] = {}
+    for area, peak, volume in itertools.product(AREA_THRESHOLDS, MIN_PEAKS, MIN_VOLUMES_UM3):
+        if peak <= area:
+            continue
+        counts = np.zeros(3)
+        for (_, spine), scene in zip(maps, validation.scenes, strict=True):
+            smallest = max(1, round(volume / (validation.xy_um ** 2 * scene.z_um)))
+            counts += count_matches(spine, scene, validation.xy_um, Roi3DParameters(
+                mode="connected", area_threshold=area, min_peak=peak, min_px=smallest, max_px=1_000_000_000))
+        matched, missed, false = counts
+        tried[area, peak, volume] = 2 * matched / max(1.0, 2 * matched + missed + false)
+    best = [key for key, value in tried.items() if value >= max(tried.values()) - 1e-9]
+    area, peak, volume = best[len(best) // 2]
+    overlap = sum(np.array(dice(dendrite > 0.5, scene.dendrite))
+                  for (dendrite, _), scene in zip(maps, validation.scenes, strict=True))
+    recommended = {"Roi3DParameters": {"mode": "connected", "area_threshold": area, "min_peak": peak},
+                   "min_volume_um3": volume, "max_volume_um3": 20.0}
+    return Calibration(recommended, {"spine_f1": float(tried[area, peak, volume]),
+                                     "dendrite_dice": float(overlap[0] / max(1, overlap[1]))})

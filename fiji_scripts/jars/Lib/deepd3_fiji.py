@@ -10,13 +10,15 @@ import traceback
 import deepd3_transport
 import jarray
 from deepd3_transport import Array, Cancelled, DeepD3Error
-from ij import IJ, CompositeImage, ImagePlus, ImageStack, Macro, WindowManager
-from ij.gui import Overlay, Roi
-from ij.io import RoiDecoder, RoiEncoder
+from ij import IJ, CompositeImage, ImagePlus, ImageStack, WindowManager
+from ij.gui import Overlay, PointRoi
+from ij.io import FileInfo, RoiDecoder, RoiEncoder
 from ij.macro import Interpreter
 from ij.measure import ResultsTable
+from ij.plugin import ZProjector
 from ij.process import LUT
 from java.awt import Color, GraphicsEnvironment
+from java.io import File
 from java.lang import System, Throwable
 from java.lang.ref import WeakReference
 from java.util import Arrays, UUID
@@ -34,7 +36,7 @@ OUTCOME = "deepd3.outcome"
 _IMAGES = "deepd3.images"
 _DIGITS = 4
 _DTYPES = {8: "uint8", 16: "uint16", 32: "float32"}
-_MANAGER = "ij.plugin.frame.RoiManager"
+_NEAR_PLANES = 2
 
 
 # Running a command
@@ -75,7 +77,7 @@ def headless():
 
 def in_macro():
     """True if a macro runs the command: then no dialog may wait for a user."""
-    return Interpreter.getInstance() is not None or bool(Macro.getOptions())
+    return IJ.isMacro() or Interpreter.getInstance() is not None
 
 
 def _tell(message, trace):
@@ -107,6 +109,7 @@ class Fiji(object):
         self._task = None
         self._shown = None
         self._stopped = False
+        self.message = None
         IJ.resetEscape()
 
     def call(self, verb, values=None, arrays=None):
@@ -143,47 +146,90 @@ class Fiji(object):
         if self._task is not None:
             self._task.finish()
             IJ.showProgress(1.0)
+            IJ.showStatus("")
+        if self.message:
+            IJ.showStatus("DeepD3: " + self.message)
         IJ.resetEscape()
 
     def choice(self, kind, fields, recommended=None, tested=None):
         """Parameters for the service.
 
         kind: name of the parameter class; fields: the script's variables by name. Without recommendations (None), all
-        fields count. With them, a field counts as typed if it differs from its default or stands in the macro's call;
-        the others come from the live test, else from the model, else stay at their default.
+        fields count. With them, a field counts as typed if it differs from its default; the others come from the live
+        test, else from the model, else stay at their default.
         """
         reply, _ = self.call("parameters", {"kind": kind})
         defaults = dict((item["name"], item["default"]) for item in reply["parameters"])
-        options = Macro.getOptions()
-        typed = {}
-        for name in set(fields) & set(defaults):
-            value = fields[name]
-            named = options is not None and (" " + options).find(" " + name + "=") >= 0
-            if options is not None and headless() and not named:
-                continue  # what a macro leaves out must not depend on the last dialog
-            if recommended is None or named or value != defaults[name]:
-                typed[name] = value
+        typed = dict((name, fields[name]) for name in defaults if name in fields
+                     and (recommended is None or fields[name] != defaults[name]))
         if recommended is None:
             return {"typed": typed}
         return {"typed": dict(tested or {}, **typed), "recommended": recommended}
 
+    def say(self, text):
+        """Tell a result in the status bar; in a macro or without windows also in the Log."""
+        self.message = text
+        if headless() or in_macro():
+            IJ.log("DeepD3: " + text)
+
+    def report(self, title, lines):
+        """Tell a result in a window, or in the Log."""
+        if headless() or in_macro():
+            for line in [title] + list(lines):
+                IJ.log(line)
+        else:
+            IJ.showMessage(title, u"\n".join(_wrapped(line) for line in lines) or title)
+
+    def restart(self):
+        """End the Python worker; the next call starts a new one."""
+        deepd3_transport.stop_worker(self.context)
+
     # Images
 
-    def image(self, given=None):
+    def image_or_none(self, given=None):
         """The image to work on: the given one, the active one, or without windows the last one shown."""
         found = given or WindowManager.getCurrentImage()
         if found is None:
             last = self._known().get("last")
             found = last.get() if last is not None else None
-        if found is None:
-            raise DeepD3Error("There is no image; open a stack first, for example with Plugins > DeepD3 > Open Stack...")
-        self.remember(found)
+        if found is not None:
+            self.remember(found)
         return found
+
+    def image(self, given=None):
+        """As image_or_none; DeepD3Error if there is none."""
+        found = self.image_or_none(given)
+        if found is None:
+            raise DeepD3Error("There is no image; open a stack first, for example with Plugins > DeepD3 > 1 Stack > "
+                              "Open Stack...")
+        return found
+
+    def stack(self, given=None):
+        """The stack to work on: the image itself, or the one that the active result was made of."""
+        found = self.image(given)
+        role = found.getProp(ROLE)
+        if role in (PREDICTION, LABELS, PROJECTION, MERGED):
+            source = self.stack_of(found)
+            if source is None:
+                raise DeepD3Error(u"%s is a %s that DeepD3 made, and its stack is not open; open the stack."
+                                  % (_quoted(found), role))
+            return source
+        return found
+
+    def prediction(self, given=None):
+        """The prediction to work on; see prediction_of."""
+        return self.prediction_of(self.image(given))
+
+    def family(self, image):
+        """An image and all that were made of the same stack."""
+        root = image.getProp(SOURCE_ID) or image.getProp(ID)
+        return [image] + [other for other in self.images() if other is not image
+                          and root in (other.getProp(ID), other.getProp(SOURCE_ID))]
 
     def remember(self, image):
         """Keep a weak link to an image, and give it an id, so that images find each other without windows too."""
         if not image.getProp(ID):
-            image.setProp(ID, UUID.randomUUID().toString().replace("-", ""))
+            image.setProp(ID, _new_id())
         self._known().put(image.getProp(ID), WeakReference(image))
 
     def display(self, image):
@@ -219,7 +265,7 @@ class Fiji(object):
             found = [other for other in self.images() if other.getProp(ROLE) in (PREDICTION, MERGED)
                      and image.getProp(SOURCE_ID) in (other.getProp(ID), other.getProp(SOURCE_ID))]
         if not found:
-            raise DeepD3Error(u"%s has no prediction; use Plugins > DeepD3 > Segment Dendrites and Spines... first."
+            raise DeepD3Error(u"%s has no prediction; use Segment Dendrites and Spines... first."
                               % _quoted(image))
         return found[-1]
 
@@ -256,8 +302,8 @@ def tested_parameters(image):
 
 def model_name(name, path):
     """The model that was chosen: a file, a name, or None for the default."""
-    if path is not None and str(path).strip():
-        return path.getAbsolutePath() if hasattr(path, "getAbsolutePath") else _unicode(path)
+    if path_of(path) is not None:
+        return path_of(path)
     name = (name or "").strip()
     return None if name in ("", "default") else name
 
@@ -277,13 +323,6 @@ def describe(image):
         "source": image.getProp(SOURCE),
         "voxel_size_um": image.getProp(VOXEL_SIZE),
     }
-
-
-def check_stack(image):
-    """Refuse images that are results, not stacks."""
-    role = image.getProp(ROLE)
-    if role in (PREDICTION, LABELS, PROJECTION):
-        raise DeepD3Error(u"%s is a %s that DeepD3 made; select the window of the stack." % (_quoted(image), role))
 
 
 def pixels(image, channel=None):
@@ -325,8 +364,37 @@ def prediction_values(image):
     return {"image": describe(image), "provenance": image.getProp(PROVENANCE) or "{}"}
 
 
-def new_image(title, array, information, role, source=None):
-    """Grey image of an array."""
+def new_stack(array, reply, path):
+    """The image of a stack that the service read."""
+    image = _new_image(path.getName(), array, reply["image"], STACK)
+    if reply["signed"]:
+        image.getCalibration().setSigned16BitCalibration()
+    information = FileInfo()
+    information.directory, information.fileName = path.getAbsoluteFile().getParent() + File.separator, path.getName()
+    image.setFileInfo(information)
+    image.resetDisplayRange()
+    return image
+
+
+def new_labels(array, reply, source):
+    """Label image in distinct colours."""
+    image = _new_image(_stem(source.getTitle()) + " labels", array, reply["image"], LABELS, source)
+    image.setLut(_label_table())
+    image.setDisplayRange(0, max(255, image.getStatistics().max, reply["count"]))
+    return image
+
+
+def _label_table():
+    """256 colours, 0 black, neighbouring ids unlike each other."""
+    channels = [jarray.zeros(256, "b") for _ in range(3)]
+    for number in range(1, 256):
+        colour = Color.getHSBColor((number * 0.618034) % 1.0, (1.0, 0.65, 0.85)[number % 3], 1.0)
+        for channel, value in zip(channels, (colour.getRed(), colour.getGreen(), colour.getBlue())):
+            channel[number] = value - 256 if value > 127 else value
+    return LUT(*channels)
+
+
+def _new_image(title, array, information, role, source=None):
     stack = ImageStack(array.shape[2], array.shape[1], array.shape[0])
     for number, plane in enumerate(array.planes):
         stack.setPixels(plane, number + 1)
@@ -371,9 +439,55 @@ def replace_maps(image, arrays, provenance):
     image.updateAndDraw()
 
 
-def copied(array):
-    """Copy of an array's planes."""
-    return Array(array.dtype, array.shape, [Arrays.copyOf(plane, len(plane)) for plane in array.planes])
+def copied_maps(image):
+    """Copies of both maps, to restore them."""
+    return dict((name, Array(array.dtype, array.shape, [Arrays.copyOf(plane, len(plane)) for plane in array.planes]))
+                for name, array in maps(image).items())
+
+
+def projection(image, method):
+    """Maximum or sum along z; of a prediction, of both maps."""
+    projector = ZProjector(image)
+    projector.setMethod(ZProjector.MAX_METHOD if method == "max" else ZProjector.SUM_METHOD)
+    if image.getNChannels() > 1:
+        projector.doHyperStackProjection(False)
+    else:
+        projector.doProjection()
+    result = projector.getProjection()
+    result.setTitle("%s %s" % (_stem(image.getTitle()), method))
+    for key, value in ((ROLE, PROJECTION), (ID, _new_id()), (SOURCE, image.getProp(SOURCE)),
+                       (SOURCE_ID, image.getProp(SOURCE_ID) or image.getProp(ID))):
+        result.setProp(key, value)
+    if image.getProp(ROLE) == PREDICTION:
+        for channel in (1, 2):
+            result.setC(channel)
+            result.setDisplayRange(0.0, 1.0 if method == "max" else max(1e-6, result.getProcessor().getMax()))
+        result.setC(1)
+    return result
+
+
+def calibrate(image, xy_um, z_um):
+    """Set the voxel size of an image."""
+    calibration = image.getCalibration()
+    calibration.setUnit("micron")
+    calibration.pixelWidth = calibration.pixelHeight = xy_um
+    calibration.pixelDepth = z_um
+    image.setCalibration(calibration)
+    image.setProp(VOXEL_SIZE, " ".join(repr(size) for size in (z_um, xy_um, xy_um)))
+    image.repaintWindow()
+
+
+def toggle(image):
+    """Show or hide the maps of a prediction."""
+    if image.getProp(ROLE) == MERGED:
+        image.setActiveChannels("100" if image.getActiveChannels()[1] else "111")
+        image.updateAndDraw()
+    elif image.getWindow() is not None:
+        image.getWindow().setVisible(not image.getWindow().isVisible())
+
+
+def _new_id():
+    return UUID.randomUUID().toString().replace("-", "")
 
 
 def _finish(image, information, role, source):
@@ -383,7 +497,7 @@ def _finish(image, information, role, source):
     calibration.pixelWidth, calibration.pixelHeight, calibration.pixelDepth = x_um, y_um, z_um
     calibration.zOrigin, calibration.yOrigin, calibration.xOrigin = information["origin_px"]
     image.setProp(ROLE, role)
-    image.setProp(ID, UUID.randomUUID().toString().replace("-", ""))
+    image.setProp(ID, _new_id())
     image.setProp(SOURCE, information["source"])
     image.setProp(VOXEL_SIZE, " ".join(repr(size) for size in (z_um, y_um, x_um)))
     if source is not None:
@@ -394,7 +508,7 @@ def _finish(image, information, role, source):
 # ROIs
 
 
-def show_rois(fiji, image, reply, arrays):
+def show_rois(image, reply, arrays):
     """Put the service's ROIs into the ROI Manager, or without a display into the image's overlay."""
     rois = decoded(reply["lengths"], arrays["outlines"])
     image.setProp(ROIS_PROVENANCE, reply["rois_provenance"])
@@ -412,6 +526,42 @@ def show_rois(fiji, image, reply, arrays):
     manager.runCommand(image, "Show All without labels")
 
 
+def toggle_rois(image):
+    """Show or hide the ROIs on an image."""
+    visible = image.getHideOverlay()
+    image.setHideOverlay(not visible)
+    if not headless():
+        from ij.plugin.frame import RoiManager
+        if RoiManager.getInstance() is not None:
+            RoiManager.getInstance().runCommand(image, "Show All without labels" if visible else "Show None")
+
+
+def show_annotations(image, array, name):
+    """Draw annotated positions as blue points; returns how many lie inside of the image."""
+    planes, height, width = shape_of(image)
+    rows, values = array.shape[1] if len(array.shape) > 1 else 0, array.planes[0]
+    inside = [(values[i], values[rows + i], values[2 * rows + i]) for i in range(rows)]
+    inside = [(z, y, x) for z, y, x in inside if 0 <= z < planes and 0 <= y < height and 0 <= x < width]
+    overlay = image.getOverlay() or Overlay()
+    for plane in range(planes):
+        points = PointRoi()
+        for z, y, x in inside:
+            if abs(z - plane) < _NEAR_PLANES:
+                points.addPoint(x + 0.5, y + 0.5)
+        if points.size() == 0:
+            continue
+        points.setPosition(0, plane + 1, 0)
+        points.setStrokeColor(Color(64, 128, 255))
+        points.setPointType(3)
+        points.setSize(2)
+        points.setShowLabels(False)
+        points.setProperty(ANNOTATION, name)
+        overlay.add(points)
+    image.setOverlay(overlay)
+    image.setHideOverlay(False)
+    return len(inside)
+
+
 def decoded(lengths, array):
     """ImageJ ROIs of the bytes of .roi files, one after the other."""
     content, start, rois = array.planes[0], 0, []
@@ -421,6 +571,12 @@ def decoded(lengths, array):
     return rois
 
 
+def roi_values(image):
+    """Values and arrays of an image's ROIs for the service."""
+    values, array = rois_of(image)
+    return {"rois": values}, {"outlines": array}
+
+
 def rois_of(image):
     """(values, array) of the ROIs as they are now: those of the ROI Manager, else of the image's overlay.
 
@@ -428,7 +584,7 @@ def rois_of(image):
     """
     found = [roi for roi in _present_rois(image) if roi.getProperty(ANNOTATION) is None]
     if not found and image.getProp(ROIS_PROVENANCE) is None:
-        raise DeepD3Error(u"%s has no ROIs; use Plugins > DeepD3 > Build 3D ROIs... first, or open ROIs in the "
+        raise DeepD3Error(u"%s has no ROIs; use Build 3D ROIs... first, or open ROIs in the "
                           u"ROI Manager." % _quoted(image))
     parts, lengths, names = [], [], []
     for roi in found:
@@ -492,7 +648,121 @@ def _table(description, array, title):
     return table
 
 
+# Results as a whole
+
+
+def everything(fiji, image):
+    """Values and arrays of the prediction, the ROIs and the stack that belong to an image."""
+    prediction = fiji.prediction_of(image)
+    values, arrays = roi_values(_with_rois(fiji, prediction, image))
+    values.update(prediction_values(prediction))
+    arrays.update(maps(prediction))
+    if prediction.getProp(ROLE) == MERGED:
+        arrays["stack"] = pixels(prediction, 1)
+        return values, arrays
+    stack = fiji.stack_of(prediction)
+    if stack is not None:
+        values["stack_image"] = describe(stack)
+        arrays["stack"] = pixels(stack)
+    return values, arrays
+
+
+def _with_rois(fiji, prediction, image):
+    """The image that carries the ROIs: the prediction, or the one that the user looks at."""
+    for each in (prediction, image, fiji.stack_of(prediction)):
+        if each is not None and each.getProp(ROIS_PROVENANCE) is not None:
+            return each
+    return image
+
+
+def export(fiji, image, what, folder, **options):
+    """Write files of a kind; tells which."""
+    target = folder_of(fiji, image, folder)
+    values = dict(options, what=what, folder=target, stem=stem_of(image))
+    if what in ("tables", "everything"):
+        given, arrays = everything(fiji, image)
+    elif what == "predictions":
+        prediction = fiji.prediction_of(image)
+        given, arrays = prediction_values(prediction), maps(prediction)
+    else:
+        given, arrays = roi_values(_roi_carrier(fiji, image))
+        given = dict(given, image=describe(image), shape=shape_of(image))
+    reply, _ = fiji.call("export", dict(given, **values), arrays)
+    fiji.say("wrote " + ", ".join(reply["files"]))
+
+
+def _roi_carrier(fiji, image):
+    try:
+        return _with_rois(fiji, fiji.prediction_of(image), image)
+    except DeepD3Error:
+        return image  # ROIs can be exported without a prediction too
+
+
+def save(fiji, image, folder):
+    """Write .prediction and .rois."""
+    prediction = fiji.prediction_of(image)
+    values, arrays = prediction_values(prediction), maps(prediction)
+    carrier = _with_rois(fiji, prediction, image)
+    if carrier.getProp(ROIS_PROVENANCE) is not None:
+        given, outlines = roi_values(carrier)
+        values.update(given)
+        arrays.update(outlines)
+    values["path"] = folder_of(fiji, image, folder) + "/" + stem_of(image) + ".prediction"
+    reply, _ = fiji.call("save", values, arrays)
+    fiji.say("wrote " + ", ".join(reply["files"]))
+
+
+def load(fiji, image, path):
+    """Read a .prediction or .rois file onto an image; a prediction becomes an image of its own."""
+    values = {"path": path}
+    if image is not None:
+        values.update(image=describe(image), shape=shape_of(image))
+    reply, arrays = fiji.call("load", values)
+    if reply["kind"] == "prediction":
+        source = None if image is None else fiji.stack_of(image) or image
+        fiji.display(new_prediction(arrays, reply, source, None if source else File(path).getName()))
+        return
+    if image is None:
+        raise DeepD3Error("ROIs need the image that they lie on; open the stack or the prediction first.")
+    try:
+        image = fiji.prediction_of(image)
+    except DeepD3Error:
+        pass  # ROIs can lie on the stack alone
+    show_rois(image, reply, arrays)
+
+
+HELP = (
+    "1. Open a stack (File > Open... or 1 Stack > Open Stack...); set its voxel size if it has none.",
+    "2. Segment Dendrites and Spines... shows their probabilities; Clean Predictions... removes what is too small "
+    "or too far from a dendrite.",
+    "3. Build 3D ROIs... finds spines. Test 3D ROIs shows at once what its settings do. Correct the ROIs in the ROI "
+    "Manager.",
+    "4. Measure Spines... makes the tables.",
+    "5. Show ... gives views, 6. Export ... writes files, 7. Save ... keeps everything beside the stack.",
+    "Analyze Dendrites and Spines... does all at once, Batch Folder... for a folder. Esc stops.",
+)
+
+
 # Small things
+
+
+def confirmed(question):
+    """Ask with OK and Cancel; a macro goes on without asking."""
+    if headless() or in_macro():
+        return True
+    from ij.gui import NonBlockingGenericDialog  # without windows, its class cannot be loaded
+    dialog = NonBlockingGenericDialog("DeepD3")
+    dialog.addMessage(question)
+    dialog.setOKLabel("Keep")
+    dialog.showDialog()
+    return dialog.wasOKed()
+
+
+def path_of(chosen):
+    """Path of a File parameter, None if it is empty."""
+    if chosen is None or not _unicode(chosen).strip():
+        return None
+    return chosen.getAbsolutePath() if hasattr(chosen, "getAbsolutePath") else _unicode(chosen)
 
 
 def _stem(title):
@@ -507,12 +777,13 @@ def stem_of(image):
     return _stem((image.getProp(SOURCE) or image.getTitle()).replace("\\", "/").split("/")[-1])
 
 
-def folder_of(image, given=None):
-    """Folder for files: the given one, else the folder of the image's file."""
-    if given is not None and str(given).strip():
-        return given.getAbsolutePath() if hasattr(given, "getAbsolutePath") else _unicode(given)
-    information = image.getOriginalFileInfo()
-    folder = information.directory if information is not None else None
+def folder_of(fiji, image, given=None):
+    """Folder for files: the given one, else the folder of the stack's file."""
+    folder = path_of(given)
+    for each in (fiji.stack_of(image), image):
+        information = each.getOriginalFileInfo() if each is not None and not folder else None
+        if information is not None and information.directory:
+            folder = information.directory
     if not folder:
         raise DeepD3Error(u"%s comes from no file; choose a folder for the results." % _quoted(image))
     return folder

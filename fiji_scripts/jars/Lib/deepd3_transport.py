@@ -12,7 +12,7 @@ from java.io import File
 from java.lang import Boolean, String, System
 from java.nio import ByteOrder
 from java.util import ArrayList, HashMap
-from java.util.concurrent import CountDownLatch, TimeUnit
+from java.util.concurrent import Semaphore, TimeUnit
 from java.util.function import Consumer, Function
 from org.scijava.object import ObjectService
 
@@ -211,7 +211,7 @@ def _why_it_ended(lines):
 def _wait(worker, task, follower, monitor):
     asked = False
     silent_ms = 0
-    while not follower.finished.await(_WAIT_MS, TimeUnit.MILLISECONDS):
+    while not follower.finished.tryAcquire(_WAIT_MS, TimeUnit.MILLISECONDS):
         done, total, message = follower.latest
         monitor.show(done, total, message)
         if not asked and monitor.stopped():
@@ -227,14 +227,14 @@ class _Follower(Consumer):
     """Keeps the latest progress of a task and knows when it ends."""
 
     def __init__(self):
-        self.finished = CountDownLatch(1)
+        self.finished = Semaphore(0)
         self.latest = (0, 0, "Waiting for Python")
 
     def accept(self, event):
         if str(event.responseType) == "UPDATE":
             self.latest = (event.current, event.maximum, event.message)
         elif event.responseType.isTerminal():
-            self.finished.countDown()
+            self.finished.release()
 
 
 def _to_shared(array):
@@ -246,7 +246,7 @@ def _to_shared(array):
     def put(number):
         plane = array.planes[number]
         size = len(plane) * _BYTES[array.dtype]
-        _view(memory.buf(number * size, (number + 1) * size), array.dtype).put(plane)
+        _view(_part(memory, number * size, size), array.dtype).put(plane)
 
     _for_all(put, len(array.planes))
     return block
@@ -264,12 +264,19 @@ def _from_shared(block):
 
     def get(number):
         size = length * _BYTES[dtype]
-        planes[number] = _plane_of(memory.buf(number * size, (number + 1) * size), dtype)
+        planes[number] = _plane_of(_part(memory, number * size, size), dtype)
 
     _for_all(get, count)
     memory.unlinkOnClose(True)
     block.close()
     return Array(dtype, shape, planes)
+
+
+def _part(memory, start, size):
+    """Buffer of a part of shared memory."""
+    # Appose 0.9.0 takes the second number of buf(from, to) as a length.
+    takes_length = memory.buf(1, 2).capacity() == 2
+    return memory.buf(start, size if takes_length else start + size)
 
 
 # Common parts

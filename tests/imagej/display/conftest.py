@@ -63,6 +63,13 @@ def double_click(image: object, x: int, y: int) -> None:
             "click", "--repeat", 2, "--delay", 60, 1)
 
 
+def press(button: object) -> None:
+    """Press a button of a dialog, on the event thread as the mouse does."""
+    event = java_class("java.awt.event.ActionEvent")
+    button.getToolkit().getSystemEventQueue().postEvent(  # type: ignore[attr-defined]
+        event(button, event.ACTION_PERFORMED, button.getLabel()))  # type: ignore[attr-defined]
+
+
 def dialog(title: str) -> object:
     """The open dialog of a title."""
     def find() -> object:

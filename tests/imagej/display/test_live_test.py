@@ -7,11 +7,10 @@ import xarray as xr
 from deepd3_ij import build_rois_3d, label_stack
 from deepd3_ij.fiji import Session
 from deepd3_ij.fiji.images import geometry
-from deepd3_ij.fiji.java import java_class
 from deepd3_ij.fiji.live_test import INTENSITY, Crop, LiveRoiTest, stored_parameters
 from deepd3_ij.parameters import Roi3DParameters
 from deepd3_ij.stack import label_prediction
-from tests.imagej.display.conftest import dialog, double_click, wait_for
+from tests.imagej.display.conftest import dialog, double_click, press, wait_for
 
 SHAPE = (14, 300, 320)
 VOXELS = {"xy_um": 0.2, "z_um": 0.7}
@@ -135,7 +134,7 @@ def test_kept_settings_are_handed_over_and_the_overlay_is_restored(session: Sess
     wait_for(lambda: live.parameters.area_threshold == 0.35)
     keep = window.getButtons()[0]
     wait_for(keep.isEnabled)
-    keep.dispatchEvent(_action(keep))
+    press(keep)
     wait_for(lambda: stored_parameters(image) is not None)
     assert stored_parameters(image).area_threshold == 0.35
     wait_for(lambda: image.getOverlay() == overlay)
@@ -180,8 +179,3 @@ def test_the_real_voxel_size_limits_the_distance(session: Session) -> None:
     assert max(span[2] for span in spans) in (6, 7, 8)  # 0.2 µm per pixel
     assert geometry(image).shape == SHAPE
     live.close()
-
-
-def _action(button: object) -> object:
-    event = java_class("java.awt.event.ActionEvent")
-    return event(button, event.ACTION_PERFORMED, button.getLabel())  # type: ignore[attr-defined]

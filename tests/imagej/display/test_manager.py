@@ -1,5 +1,7 @@
 """ROIs in the ROI Manager, as a user corrects them."""
 
+import time
+
 import numpy as np
 import pandas as pd
 
@@ -10,7 +12,7 @@ from deepd3_ij.fiji.results import push_measurements
 from deepd3_ij.fiji.view import delete_spines, selected_ids
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_prediction
-from tests.imagej.display.conftest import SHAPE, balls, wait_for
+from tests.imagej.display.conftest import SHAPE, balls, wait_for, xdotool
 
 
 def pushed(session: Session, rois: RoiSet) -> tuple[object, object]:
@@ -114,7 +116,7 @@ def test_a_chosen_row_selects_the_roi_and_a_chosen_roi_its_row(session: Session)
     link = push_measurements(session, measurements_of(rois), image)
     table = session.pull_table("Spines of cell")
     assert table["id"].tolist() == [1, 2, 3, 4]
-    assert table["volume_um3"].iloc[1] == np.count_nonzero(rois.labels == 2) * 0.1 * 0.1 * 0.5
+    np.testing.assert_allclose(table["volume_um3"], rois.statistics.voxels * 0.1 * 0.1 * 0.5)
     panel = java_class("ij.WindowManager").getFrame("Spines of cell").getTextPanel()
     link.select_roi_of(3)
     wait_for(lambda: image.getZ() == 10)
@@ -128,23 +130,18 @@ def test_a_mouse_click_on_a_row_moves_the_image(session: Session) -> None:
     rois = balls()
     image, _ = pushed(session, rois)
     push_measurements(session, measurements_of(rois), image)
-    from tests.imagej.display.conftest import xdotool
-
     window = java_class("ij.WindowManager").getFrame("Spines of cell")
     window.setSize(700, 200)
     window.setLocation(0, 600)
     window.toFront()
-    canvas = window.getTextPanel().getComponent(0)
-    wait_for(canvas.isShowing)
-    row_height = canvas.getFontMetrics(canvas.getFont()).getHeight() + 2
-
-    def clicked() -> bool:
-        corner = canvas.getLocationOnScreen()
-        xdotool("mousemove", corner.x + 30, corner.y + round(row_height * 3.5), "click", 1)
-        return window.getTextPanel().getSelectionStart() == 2
-
-    wait_for(clicked)
-    wait_for(lambda: image.getZ() == 9)
+    panel = window.getTextPanel()
+    (canvas,) = [part for part in panel.getComponents() if isinstance(part, java_class("ij.text.TextCanvas"))]
+    wait_for(lambda: canvas.isShowing() and canvas.getHeight() > 60)
+    time.sleep(1)
+    corner = canvas.getLocationOnScreen()
+    xdotool("mousemove", corner.x + 30, corner.y + 50, "click", 1)
+    row = wait_for(lambda: panel.getSelectionStart() + 1) - 1  # type: ignore[operator]
+    wait_for(lambda: image.getZ() == (3, 6, 9, 10)[row])
 
 
 def test_tables_show_their_columns_and_are_replaced_not_doubled(session: Session) -> None:

@@ -130,9 +130,11 @@ def test_a_crop_keeps_its_place_in_the_whole_stack(session: Session) -> None:
     lambda array: np.ma.getdata(_read_only(array)),
 ], ids=["fortran", "strided", "big-endian", "read-only"])
 def test_any_memory_layout_is_pushed_with_the_same_values(session: Session, make: object) -> None:
-    array = random_array(np.float32)
-    pulled = session.pull(session.push(stack_of(make(array))))  # type: ignore[operator]
-    np.testing.assert_array_equal(pulled.values, array)
+    for dtype in (np.float32, np.uint16, np.int16):
+        array = random_array(dtype)
+        pulled = session.pull(session.push(stack_of(make(array))))  # type: ignore[operator]
+        assert pulled.dtype == dtype
+        np.testing.assert_array_equal(pulled.values, array)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

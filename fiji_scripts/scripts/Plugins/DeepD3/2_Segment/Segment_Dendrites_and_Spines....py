@@ -9,22 +9,19 @@
 #@ Boolean (label="Resample", value=true, persistKey="deepd3.segment.resample", description="Resample planes to the model's training resolution, if its card names one, and the maps back.") resample
 #@ Double (label="Z sigma (micron)", value=0.0, min=0.0, max=10.0, stepSize=0.1, persistKey="deepd3.segment.z_sigma_um", description="Standard deviation of a Gaussian average over neighbouring planes before prediction; against noise, for models that were trained with it.") z_sigma_um
 #@ Integer (label="First plane", value=1, min=1, persist=false, description="Planes before it are not segmented.") first_plane
-#@ Integer (label="Last plane (0 is the last one)", value=0, min=0, persist=false, description="Planes after it are not segmented.") last_plane
+#@ Integer (label="Last plane (0: the last one)", value=0, min=0, persist=false, description="Planes after it are not segmented.") last_plane
 """Find dendrites and spines in the active stack; shows their probabilities as an image of its own."""
 
 import deepd3_fiji as deepd3
 
-parameters = globals()
-
 
 def segment(fiji):
-    stack = fiji.image(image)
-    deepd3.check_stack(stack)
+    stack = fiji.stack(image)
     reply, arrays = fiji.call("segment", {
         "image": deepd3.describe(stack), "model": deepd3.model_name(model, model_file),
-        "choice": fiji.choice("PredictionParameters", parameters, {}),
+        "choice": fiji.choice("PredictionParameters", globals(), {}),
         "first_plane": first_plane, "last_plane": last_plane or None}, {"stack": deepd3.pixels(stack)})
     fiji.display(deepd3.new_prediction(arrays, reply, stack))
 
 
-deepd3.run(context, "Segment", segment)
+deepd3.run(context, "Segment Dendrites and Spines", segment)

@@ -1,0 +1,82 @@
+"""Speed of the calls from Fiji's scripts to Python, in process and through Appose.
+
+``python benchmarks/bench_service.py`` prints the best of several calls: an empty one, and 60 × 1024 × 1024
+float32 pixels from an ImageJ stack to Python and back.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+MEASURE = '''#@ Context context
+#@output String answer
+import time
+
+import deepd3_fiji as deepd3
+import deepd3_transport as transport
+from ij import IJ
+
+def best(function, count):
+    times = []
+    for _ in range(count):
+        start = time.time()
+        function()
+        times.append(time.time() - start)
+    return min(times)
+
+about = lambda: transport.call(context, "echo", {"text": "x"})
+about()
+small = best(about, 200)
+image = IJ.createImage("large", "32-bit ramp", 1024, 1024, 60)
+around = lambda: transport.call(context, "echo", {}, {"arrays": deepd3.pixels(image)})
+large = best(around, 5)
+answer = "empty call %.2f ms, 60 x 1024 x 1024 float32 there and back %.2f s" % (1000 * small, large)
+'''
+
+IN_PROCESS = '''
+import sys
+sys.path.insert(0, {root!r})
+from deepd3_ij import fiji
+from deepd3_ij.fiji.installer import script_folder
+from deepd3_ij.fiji.java import java_class, end_process
+from deepd3_ij.service.in_process import publish
+session = fiji.connect("embedded", commands=True)
+publish(session)
+system = java_class("java.lang.System")
+system.setProperty("python.path", str(script_folder() / "jars" / "Lib"))
+system.setProperty("python.cachedir.skip", "true")
+scripts = session.context.getService(java_class("org.scijava.script.ScriptService"))
+scripts.getIndex().add(java_class("org.python.jsr223.PyScriptEngineFactory")(), False)
+info = java_class("org.scijava.script.ScriptInfo")(session.context, java_class("java.io.File")({script!r}))
+print(scripts.run(info, True, java_class("java.util.HashMap")()).get().getOutput("answer"))
+end_process()
+'''
+
+
+def main() -> None:
+    from deepd3_ij.fiji import installer
+    from tests.scripts.host_process import Host
+
+    with tempfile.TemporaryDirectory() as place:
+        work = Path(place)
+        script = work / "measure.py"
+        script.write_text(MEASURE)
+        code = IN_PROCESS.format(root=str(ROOT), script=str(script))
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        print("in process:", run.stdout.strip() or run.stderr[-2000:])
+        fiji = work / "Fiji.app"
+        (fiji / "jars").mkdir(parents=True)
+        installer.install(fiji)
+        host = Host(fiji, work / "host")
+        print("Appose:    ", host.ask("script", str(script)))
+        host.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""From a d3set to model files: the whole of ``deepd3-ij train``."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from deepd3_ij.errors import AnnotationError
+from deepd3_ij.files.atomic import replacing
+from deepd3_ij.files.d3data import D3Data
+from deepd3_ij.files.d3set import read_d3set
+from deepd3_ij.model.card import ModelCard
+from deepd3_ij.model.saving import save_network
+from deepd3_ij.parameters import AugmentationParameters, SamplerParameters, TrainingParameters
+from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.training.fitting import FitResult, fit
+from deepd3_ij.training.model_selection import SceneValidation, calibrate
+from deepd3_ij.training.sampler import Sampler, SampleSource
+from deepd3_ij.training.scenes import ScenePlanes, resample_planes, scale_planes
+
+VALIDATION_PLANES = 400
+"""At most this many planes are predicted at each validation."""
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """Files of a finished training and what was measured."""
+
+    keras: Path
+    h5: Path
+    log: Path
+    curve: Path
+    card: ModelCard
+    fit: FitResult
+
+
+def train_from_set(
+    training: Path,
+    out: Path,
+    parameters: TrainingParameters = TrainingParameters(),  # noqa: B008 - frozen
+    *,
+    validation: Path | None = None,
+    target_resolution_um: float | None = None,
+    min_content_px: int = 50,
+    augmentation: AugmentationParameters | None = AugmentationParameters(),  # noqa: B008 - frozen
+    resume: bool = False,
+    progress: Progress = no_progress,
+) -> TrainedModel:
+    """Train a network on a d3set and save it with a card.
+
+    Parameters
+    ----------
+    training
+        d3set file.
+    out
+        Model file to make, ``.keras``; the same name with ``.h5`` is written beside it for the original.
+        Checkpoint, log and learning curve go to the folder ``<stem>_training`` beside it.
+    parameters
+        Network, losses, schedule, length.
+    validation
+        d3set with other stacks: chooses the best weights and calibrates the ROI thresholds. Without it the
+        last weights are kept and the thresholds are calibrated on the training stacks, which the card tells.
+    target_resolution_um
+        Pixel size to which all stacks are brought; without it they keep theirs and must agree.
+    min_content_px
+        Samples have more foreground pixels than this, if any place of the stacks offers that.
+    augmentation
+        How samples are varied; None for samples as they are.
+    resume
+        Go on where an interrupted training with the same `out` stopped.
+    progress
+        Called after each batch.
+
+    Returns
+    -------
+    TrainedModel
+
+    Raises
+    ------
+    AnnotationError
+        The stacks cannot be used together, or none is large enough.
+    FileFormatError
+        A file is damaged, or the checkpoint belongs to other parameters.
+    """
+    out = Path(out).with_suffix(".keras")
+    stacks = read_d3set(training)
+    sampler = Sampler(stacks, SamplerParameters(
+        height_px=parameters.tile_px, width_px=parameters.tile_px, target_resolution_um=target_resolution_um,
+        min_content_px=min_content_px, normalise="plane", seed=parameters.seed), augmentation)
+    xy_um = target_resolution_um or float(np.mean([stack.xy_um for stack in stacks]))
+    held_out = read_d3set(validation) if validation else []
+    validator = SceneValidation(_validation_scenes(held_out, xy_um), xy_um) if held_out else None
+
+    folder = out.with_name(f"{out.stem}_training")
+    result = fit(SampleSource(sampler), parameters, folder=folder, validate=validator, resume=resume,
+                 progress=progress)
+    measured = validator or SceneValidation(_validation_scenes(stacks, xy_um), xy_um)
+    calibration = calibrate(result.network, measured)
+    card = ModelCard(
+        name=out.stem,
+        description=f"Trained on {len(stacks)} annotated stack(s).",
+        resolution_um=xy_um,
+        z_um=float(np.mean([stack.z_um for stack in stacks])),
+        filters=parameters.filters,
+        created=datetime.date.today().isoformat(),
+        training={"parameters": dataclasses.asdict(parameters), "stacks": len(stacks), "best_step": result.best_step,
+                  "seconds": round(result.seconds), "target_resolution_um": target_resolution_um},
+        scores={"measured_on": "validation stacks" if held_out else "training stacks", **calibration.scores},
+        recommended=calibration.recommended,
+    )
+    h5 = out.with_suffix(".h5")
+    for path in (out, h5):
+        save_network(result.network, path, card)
+    curve = folder / "learning_curve.png"
+    draw_learning_curve(result.log, curve)
+    return TrainedModel(out, h5, folder / "log.csv", curve, card, result)
+
+
+def _validation_scenes(stacks: Sequence[D3Data], xy_um: float) -> list[ScenePlanes]:
+    scenes = [annotated_planes(stack, xy_um) for stack in stacks]
+    limit = max(1, VALIDATION_PLANES // len(scenes))
+    return [scene if len(scene.image) <= limit else _first_planes(scene, limit) for scene in scenes]
+
+
+def _first_planes(scene: ScenePlanes, count: int) -> ScenePlanes:
+    spots = scene.spots[scene.spots[:, 0] < count]
+    return ScenePlanes(scene.image[:count], scene.dendrite[:count], scene.spine[:count], spots, scene.z_um)
+
+
+def annotated_planes(stack: D3Data, xy_um: float) -> ScenePlanes:
+    """Bring an annotated stack to the training resolution, scaled plane by plane, with its spines' centres."""
+    if stack.stack.shape != stack.dendrite.shape or stack.stack.shape != stack.spines.shape:
+        raise AnnotationError(f"The stack has shape {stack.stack.shape}, its masks {stack.dendrite.shape} and "
+                              f"{stack.spines.shape}; accepted: one shape (z, y, x) for all three.")
+    factor = stack.xy_um / xy_um
+    image = resample_planes(np.asarray(stack.stack, np.float32), factor)
+    dendrite, spine = (resample_planes((np.asarray(mask) > 0).astype(np.float32), factor) >= 0.5
+                       for mask in (stack.dendrite, stack.spines))
+    labels, count = ndimage.label(spine, np.ones((3, 3, 3)))
+    spots = np.array(ndimage.center_of_mass(spine, labels, np.arange(1, count + 1))).reshape(-1, 3)
+    return ScenePlanes(scale_planes(image), dendrite.astype(np.int8), spine.astype(np.int8), spots, stack.z_um)
+
+
+def draw_learning_curve(log: list[dict[str, float]], path: Path) -> None:
+    """Draw losses and validation scores over the batches as a PNG file."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    losses, scores = figure.subplots(1, 2)
+    steps = [row["step"] for row in log]
+    for axes, names, title in ((losses, ("dendrite_loss", "spine_loss"), "Loss of the training samples"),
+                               (scores, ("dendrite_dice", "spine_dice", "spine_f1"), "Validation")):
+        for name in names:
+            if any(name in row for row in log):
+                axes.plot(steps, [row.get(name, np.nan) for row in log], label=name.replace("_", " "))
+        axes.set_xlabel("batches")
+        axes.set_title(title)
+        if axes.lines:
+            axes.legend()
+    scores.set_ylim(0, 1)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110, format="png")

@@ -1,0 +1,61 @@
+"""A folder laid out as Fiji.app with the menu installed, and a Java process that uses it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from deepd3_ij.fiji import installer
+from deepd3_ij.files.tiff import write_stack
+from deepd3_ij.stack import label_stack
+from tests.scripts.host_process import Host
+
+# Java starts once per process: these tests run in a pytest process of their own (test_in_process_path.py starts it).
+collect_ignore_glob = [] if os.environ.get("DEEPD3_TEST_MODE") == "scripts" else ["in_process/*"]
+
+
+@pytest.fixture(scope="session")
+def fiji_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The menu as ``install-fiji`` puts it into a Fiji without Appose."""
+    folder = tmp_path_factory.mktemp("fiji") / "Fiji.app"
+    (folder / "jars").mkdir(parents=True)
+    installer.install(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def host(fiji_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
+    """A Java process without windows."""
+    host = Host(fiji_folder, tmp_path_factory.mktemp("host"))
+    yield host
+    host.close()
+
+
+@pytest.fixture
+def stack_file(tmp_path: Path) -> Path:
+    """A small stack with a bright line and blobs beside it."""
+    path = tmp_path / "small.tif"
+    rng = np.random.default_rng(3)
+    z, y, x = np.mgrid[:4, :64, :96]
+    pixels = 150.0 * np.exp(-((y - 32) / 3.0) ** 2)
+    for row, column in ((22, 20), (43, 48), (22, 75)):
+        pixels += 180.0 * np.exp(-((z - 1.5) / 1.5) ** 2 - ((y - row) / 3.0) ** 2 - ((x - column) / 3.0) ** 2)
+    pixels = np.clip(pixels + rng.normal(10, 4, pixels.shape), 0, 255).astype(np.uint8)
+    write_stack(path, label_stack(pixels, xy_um=0.1, z_um=0.5, source=path.name))
+    return path
+
+
+@pytest.fixture(scope="session")
+def full_fiji() -> Path:
+    """The Fiji that ``DEEPD3_FIJI`` names."""
+    folder = os.environ.get("DEEPD3_FIJI")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("DEEPD3_FIJI names no Fiji folder")
+    if not shutil.which("java"):
+        pytest.skip("there is no Java")
+    return Path(folder)

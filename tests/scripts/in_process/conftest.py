@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from deepd3_ij import fiji
+from deepd3_ij.fiji.installer import script_folder
+from deepd3_ij.fiji.java import java_class
+from deepd3_ij.service.in_process import publish
+
+
+@pytest.fixture(scope="session")
+def session() -> Any:
+    session = fiji.connect("embedded", commands=True)
+    publish(session)
+    system = java_class("java.lang.System")
+    system.setProperty("python.path", str(script_folder() / "jars" / "Lib"))
+    system.setProperty("python.cachedir.skip", "true")
+    system.setProperty("python.dont_write_bytecode", "true")
+    scripts = session.context.getService(java_class("org.scijava.script.ScriptService"))
+    scripts.getIndex().add(java_class("org.python.jsr223.PyScriptEngineFactory")(), False)
+    scripts.addAlias(java_class("ij.ImagePlus").class_)
+    return session
+
+
+@pytest.fixture
+def run_script(session: Any) -> Callable[..., str]:
+    """Runs a menu script by its name; gives its outcome."""
+    def run(name: str, **inputs: Any) -> str:
+        path = next((script_folder() / "scripts").rglob(name))
+        info = java_class("org.scijava.script.ScriptInfo")(session.context, java_class("java.io.File")(str(path)))
+        values = java_class("java.util.HashMap")()
+        for key, value in inputs.items():
+            values.put(key, value)
+        java_class("java.lang.System").clearProperty("deepd3.outcome")
+        scripts = session.context.getService(java_class("org.scijava.script.ScriptService"))
+        scripts.run(info, True, values).get()
+        return str(java_class("java.lang.System").getProperty("deepd3.outcome", "no outcome"))
+
+    return run

@@ -1,0 +1,15 @@
+#@ Context context
+#@output String answer
+import json
+
+import deepd3_fiji as deepd3
+
+fiji = deepd3.Fiji(context, "Look")  # noqa: F821 - a parameter of the script
+image = fiji.image_or_none()
+overlay = image.getOverlay() if image is not None else None
+answer = json.dumps(None if image is None else {
+    "title": image.getTitle(), "shape": deepd3.shape_of(image), "role": image.getProp(deepd3.ROLE),
+    "pixel_width": image.getCalibration().pixelWidth, "unit": image.getCalibration().getUnit(),
+    "rois": overlay.size() if overlay is not None else 0,
+    "maximum": max(image.getStack().getProcessor(n + 1).getStats().max for n in range(image.getStackSize())),
+    "provenance": image.getProp(deepd3.PROVENANCE)})

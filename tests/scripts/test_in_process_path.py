@@ -1,0 +1,17 @@
+"""Runs the tests of a Fiji that Python hosts in a process of its own, as Java starts once per process."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_the_scripts_find_the_service_of_the_python_that_hosts_java(tmp_path: Path) -> None:
+    options = f"-Duser.home={tmp_path} -Djava.util.prefs.userRoot={tmp_path}"
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(Path(__file__).parent / "in_process")],
+        env={**os.environ, "DEEPD3_TEST_MODE": "scripts", "JAVA_TOOL_OPTIONS": options,
+             "DEEPD3_SETTINGS": str(tmp_path / "settings.json")},
+        capture_output=True, text=True, timeout=900, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert " passed" in run.stdout

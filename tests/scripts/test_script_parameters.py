@@ -1,0 +1,119 @@
+"""The dialogs of the Fiji scripts show what the parameter classes say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from deepd3_ij.fiji.installer import script_folder
+from deepd3_ij.model.zoo import ZOO_NAMES, available
+from deepd3_ij.parameters import (
+    CleaningParameters,
+    MeasureParameters,
+    ParameterInfo,
+    Parameters,
+    PredictionParameters,
+    Roi2DParameters,
+    Roi3DParameters,
+    describe,
+)
+from tests.scripts.script_header import ScriptParameter, read_header
+
+SCRIPTS = sorted((script_folder() / "scripts" / "Plugins" / "DeepD3").rglob("*.py"))
+SHARED = sorted((script_folder() / "jars" / "Lib").glob("*.py"))
+CLASSES: dict[str, list[type[Parameters]]] = {
+    "Segment_Dendrites_and_Spines....py": [PredictionParameters],
+    "Clean_Predictions....py": [CleaningParameters],
+    "Build_2D_ROIs....py": [Roi2DParameters],
+    "Build_3D_ROIs....py": [Roi3DParameters],
+    "Measure_Spines....py": [MeasureParameters],
+    "Export_Tables....py": [MeasureParameters],
+    "Export_All_Results....py": [MeasureParameters],
+    "Analyze_Dendrites_and_Spines....py": [PredictionParameters, CleaningParameters, Roi3DParameters],
+    "Batch_Folder....py": [PredictionParameters, CleaningParameters, Roi3DParameters],
+}
+COMPLETE = {name: classes[0] for name, classes in CLASSES.items() if len(classes) == 1}
+TYPES = {int: "Integer", float: "Double", bool: "Boolean", str: "String"}
+
+
+def script(name: str) -> Path:
+    return next(path for path in SCRIPTS if path.name == name)
+
+
+def expected_label(info: ParameterInfo) -> str:
+    unit = {"um": "micron"}.get(info.unit, info.unit)
+    label = info.label.removesuffix(" um").removesuffix(" px")
+    return f"{label} ({unit})" if unit else label
+
+
+def compared(name: str) -> list[tuple[ScriptParameter, ParameterInfo]]:
+    infos = {info.name: info for cls in CLASSES[name] for info in describe(cls)}
+    return [(field, infos[field.name]) for field in read_header(script(name)) if field.name in infos]
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_a_dialog_has_the_defaults_ranges_labels_and_units_of_the_parameters(name: str) -> None:
+    fields = compared(name)
+    assert fields
+    for field, info in fields:
+        given = field.attributes
+        assert field.type == TYPES[info.type], field.name
+        assert given["label"] == expected_label(info)
+        assert field.choices == info.choices
+        if info.type in (int, float):
+            assert float(given["value"]) == info.default, field.name
+            assert (float(given["min"]), float(given["max"])) == (info.low, info.high), field.name
+        elif info.type is bool:
+            assert given["value"] == str(info.default).lower(), field.name
+        else:
+            assert given["value"] == info.default, field.name
+
+
+@pytest.mark.parametrize("name", COMPLETE)
+def test_a_dialog_shows_every_parameter_that_always_has_a_value(name: str) -> None:
+    shown = {field.name for field in read_header(script(name))}
+    assert {info.name for info in describe(COMPLETE[name]) if not info.optional} <= shown
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_values_are_remembered_per_script_or_not_at_all(path: Path) -> None:
+    for field in read_header(path):
+        if field.type in ("Context", "ImagePlus"):
+            continue
+        assert field.attributes.get("persist") == "false" or field.attributes["persistKey"].startswith("deepd3."), \
+            field.name
+
+
+def test_a_remembered_value_belongs_to_parameters_of_one_kind() -> None:
+    kinds: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
+    for path in SCRIPTS:
+        for field in read_header(path):
+            if "persistKey" in field.attributes:
+                kinds.setdefault(field.attributes["persistKey"], set()).add((field.type, field.choices))
+    assert all(len(kind) == 1 for kind in kinds.values())
+
+
+def test_the_model_list_names_the_bundled_models_and_those_of_the_zoo() -> None:
+    names = {"default", *ZOO_NAMES, *(entry.name for entry in available() if entry.origin == "bundled")}
+    fields = [field for path in SCRIPTS for field in read_header(path) if field.name == "model"]
+    assert len(fields) == 3
+    assert all(set(field.choices) == names for field in fields)
+
+
+def test_no_two_commands_have_the_same_name() -> None:
+    names = [path.name for path in SCRIPTS]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("path", [*SCRIPTS, *SHARED], ids=lambda path: path.stem)
+def test_scripts_are_plain_ascii_without_an_encoding_line(path: Path) -> None:
+    text = path.read_text(encoding="ascii")  # Java reads scripts in the platform's encoding
+    assert not re.search(r"coding[:=]", "\n".join(text.splitlines()[:2]))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_every_script_starts_its_work_through_the_shared_runner(path: Path) -> None:
+    lines = [line for line in path.read_text(encoding="ascii").splitlines() if line]
+    assert re.fullmatch(r'deepd3\.run\(context, "[^"]+", \w+\)', lines[-1])

@@ -1,0 +1,108 @@
+"""The service as an Appose worker: a process that talks over its streams."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from appose import NDArray
+from appose.util import message
+
+import deepd3_ij
+from deepd3_ij.service.worker import DISPATCH
+
+VERSION = deepd3_ij.__version__
+
+
+class Worker:
+    """The worker and the lines that go to and fro."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", "from deepd3_ij.service import worker; worker._load_tensorflow = lambda: None; "
+             "worker.main()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def send(self, number: str, **request: Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(message.encode({"task": number, **request}) + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, number: str, verb: str, arrays: dict[str, NDArray] | None = None, *, script: str = DISPATCH,
+            **values: Any) -> None:
+        text = json.dumps({"verb": verb, "version": VERSION, "values": values})
+        self.send(number, requestType="EXECUTE", script=script, inputs={"request": text, "arrays": arrays or {}})
+
+    def answer(self, kind: str) -> dict[str, Any]:
+        """The next answer of a kind; progress in between is passed over."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            answer: dict[str, Any] = message.decode(line)
+            if answer["responseType"] == kind:
+                return answer
+            assert answer["responseType"] in ("LAUNCH", "UPDATE")
+        raise AssertionError("the worker ended")
+
+
+@pytest.fixture(scope="module")
+def worker() -> Iterator[Worker]:
+    worker = Worker()
+    yield worker
+    assert worker.process.stdin is not None
+    worker.process.stdin.close()
+    assert worker.process.wait(20) == 0  # ends with its parent's stream
+    assert worker.process.stderr is not None
+    assert "Traceback" not in worker.process.stderr.read()
+
+
+def reply(answer: dict[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(answer["outputs"]["reply"]))
+
+
+def test_arrays_go_there_and_back_in_shared_memory(worker: Worker) -> None:
+    values = np.arange(2 * 3 * 4, dtype=np.float32).reshape(2, 3, 4)
+    with NDArray("float32", [2, 3, 4]) as sent:
+        sent.ndarray()[...] = values
+        worker.ask("a", "echo", {"arrays": sent}, text="µ")
+        answer = worker.answer("COMPLETION")
+    received = answer["outputs"]["arrays"]["arrays"]
+    np.testing.assert_array_equal(received.ndarray().copy(), values)
+    assert reply(answer)["text"] == "µ"
+    received.shm.unlink_on_dispose(True)
+    received.shm.dispose()
+    worker.send("a", requestType="CANCEL")
+
+
+def test_a_script_is_never_executed(worker: Worker, tmp_path: Any) -> None:
+    mark = tmp_path / "executed"
+    worker.ask("b", "about", script=f"open({str(mark)!r}, 'w').close()")
+    assert "runs no scripts" in worker.answer("FAILURE")["error"]
+    assert not mark.exists()
+
+
+def test_a_failure_is_one_sentence_and_a_trace(worker: Worker) -> None:
+    worker.ask("c", "open", path="/nowhere/at/all.tif")
+    failed = reply(worker.answer("COMPLETION"))
+    assert failed["state"] == "failed"
+    assert "all.tif" in failed["message"]
+    assert "Traceback" in failed["trace"]
+
+
+def test_the_worker_still_answers_after_a_failure(worker: Worker) -> None:
+    worker.ask("d", "about")
+    assert reply(worker.answer("COMPLETION"))["version"] == VERSION
+
+
+def test_cancelling_stops_a_running_verb(worker: Worker) -> None:
+    image = {"title": "a", "pixel_size": [0.1, 0.1, 0.5], "units": ["um", "um", "um"]}
+    spine = np.random.default_rng(1).random((30, 300, 300), np.float32)
+    with NDArray("float32", list(spine.shape)) as shared:
+        shared.ndarray()[...] = spine
+        worker.ask("e", "build_rois_3d", {"dendrite": shared, "spine": shared}, image=image,
+                   choice={"typed": {"min_px": 1, "area_threshold": 0.5, "peak_threshold": 0.6}})
+        worker.send("e", requestType="CANCEL")
+        assert reply(worker.answer("COMPLETION"))["state"] == "cancelled"

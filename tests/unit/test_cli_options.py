@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from deepd3_ij.cli.options import describe_value, typed_parameters
+from deepd3_ij.cli.parser import build_parser
+from deepd3_ij.model.card import ModelCard
+from deepd3_ij.parameters import (
+    CleaningParameters,
+    EvaluationParameters,
+    MeasureParameters,
+    ParameterInfo,
+    Parameters,
+    PredictionParameters,
+    Roi2DParameters,
+    Roi3DParameters,
+    describe,
+)
+
+ANALYSIS = (PredictionParameters, CleaningParameters, Roi3DParameters, Roi2DParameters, MeasureParameters)
+CLASSES: dict[str, tuple[type[Parameters], ...]] = {
+    "analyze": ANALYSIS,
+    "batch": ANALYSIS,
+    "segment": (PredictionParameters,),
+    "clean": (CleaningParameters,),
+    "rois": (Roi3DParameters, Roi2DParameters, MeasureParameters),
+    "measure": (MeasureParameters,),
+    "evaluate": (EvaluationParameters,),
+}
+PLACES = {"analyze": ["s.tif", "--out", "o"], "rois": ["--out", "o"], "clean": ["--out", "o"]}
+
+
+def _command(name: str) -> argparse.ArgumentParser:
+    for action in build_parser()._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            parser = action.choices[name]
+            assert isinstance(parser, argparse.ArgumentParser)
+            return parser
+    raise AssertionError(name)
+
+
+def _parameters() -> list[tuple[str, ParameterInfo]]:
+    return [(name, info) for name, classes in CLASSES.items() for cls in classes for info in describe(cls)]
+
+
+@pytest.fixture(scope="module")
+def commands() -> dict[str, argparse.ArgumentParser]:
+    return {name: _command(name) for name in CLASSES}
+
+
+def test_every_parameter_has_exactly_one_option_with_its_default_in_the_help(
+        commands: dict[str, argparse.ArgumentParser]) -> None:
+    for command, info in _parameters():
+        options = [action for action in commands[command]._actions if action.dest == info.name]
+        if len(options) != 1:
+            pytest.fail(f"{command}: {len(options)} options for {info.name}")
+        (option,) = options
+        assert info.option in option.option_strings
+        assert option.default is None  # so that a model's recommendation can take its place
+        assert describe_value(info) in str(option.help)
+
+
+def test_options_of_a_command_are_all_different(commands: dict[str, argparse.ArgumentParser]) -> None:
+    for parser in commands.values():
+        names = [name for action in parser._actions for name in action.option_strings]
+        assert len(names) == len(set(names))
+
+
+def test_a_default_that_differs_between_kinds_is_told_for_each(commands: dict[str, argparse.ArgumentParser]) -> None:
+    (option,) = (action for action in commands["rois"]._actions if action.dest == "min_px")
+    assert "20 voxels (3-D), 10 px (2-D)" in str(option.help)
+
+
+@pytest.mark.parametrize(("command", "line", "cls", "name", "value"), [
+    ("analyze", "--tile 64", PredictionParameters, "tile_px", 64),
+    ("analyze", "--inset 48", PredictionParameters, "inset_px", 48),
+    ("analyze", "--no-closing", CleaningParameters, "closing", False),
+    ("analyze", "--closing-iterations 2", CleaningParameters, "closing_iterations", 2),
+    ("analyze", "--spine-distance-um 1.5", CleaningParameters, "spine_distance_um", 1.5),
+    ("analyze", "--min-dendrite-px 50", CleaningParameters, "min_dendrite_px", 50),
+    ("rois", "--mode connected", Roi3DParameters, "mode", "connected"),
+    ("rois", "--distance-um 1", Roi3DParameters, "distance_um", 1.0),
+    ("rois", "--watershed", Roi3DParameters, "watershed", True),
+    ("rois", "--rois 2d --threshold 0.5", Roi2DParameters, "threshold", 0.5),
+    ("rois", "--rois 2d --max-dendrite-distance-px 7", Roi2DParameters, "max_dendrite_distance_px", 7),
+])
+def test_what_is_typed_reaches_the_parameters(command: str, line: str, cls: type[Parameters], name: str,
+                                              value: object) -> None:
+    arguments = build_parser().parse_args([command, *PLACES[command], *line.split()])
+    assert getattr(typed_parameters(cls, arguments), name) == value
+
+
+def test_typed_wins_over_the_card_and_the_card_over_the_defaults() -> None:
+    arguments = build_parser().parse_args(["rois", "--out", "o", "--area-threshold", "0.4"])
+    card = ModelCard(recommended={"Roi3DParameters": {"area_threshold": 0.1, "peak_threshold": 0.6},
+                                  "min_volume_um3": 0.1})
+    chosen = typed_parameters(Roi3DParameters, arguments, card, (0.5, 0.1, 0.1))
+    assert (chosen.area_threshold, chosen.peak_threshold, chosen.min_px) == (0.4, 0.6, 20)
+    assert chosen.seed_delta == Roi3DParameters().seed_delta
+    assert typed_parameters(Roi3DParameters, arguments).peak_threshold == Roi3DParameters().peak_threshold
