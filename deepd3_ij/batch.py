@@ -116,6 +116,8 @@ def run_batch(
             raise
         except DeepD3Error as error:
             failed.append((item, str(error)))
+        except Exception as error:  # one damaged stack must not cost a night's batch
+            failed.append((item, f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]}"))
     progress(len(items), len(items), "Stacks")
     return BatchResult(tuple(done), tuple(skipped), tuple(failed))
 

@@ -90,7 +90,7 @@ P = TypeVar("P", bound=Parameters)
 
 def describe(cls: type[Parameters]) -> list[ParameterInfo]:
     """List the parameters of an operation in their order of declaration."""
-    return list(_described(cls))
+    return list(_described(cls))  # type: ignore[arg-type]  # a class is hashable, whatever its instances are
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,8 +72,9 @@ def _sample_plane(model: DeepD3Model) -> npt.NDArray[np.generic]:
     from deepd3_ij.training.simulation import simulate
 
     height, width = model.fixed_shape or (-(-_SAMPLE_PX // model.stride_px) * model.stride_px,) * 2
-    resolution = {} if model.card.resolution_um is None else {"xy_um": model.card.resolution_um}
-    scene = simulate(SimulationParameters(planes=5, height_px=height, width_px=width, dendrites=1, **resolution),
-                     seed=_SAMPLE_SEED)
+    parameters = SimulationParameters(planes=5, height_px=height, width_px=width, dendrites=1)
+    if model.card.resolution_um is not None:
+        parameters = dataclasses.replace(parameters, xy_um=model.card.resolution_um)
+    scene = simulate(parameters, seed=_SAMPLE_SEED)
     plane: npt.NDArray[np.generic] = scene.stack.values[int((scene.spine.values > 0).sum(axis=(1, 2)).argmax())]
     return plane

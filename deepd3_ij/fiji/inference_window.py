@@ -90,8 +90,9 @@ class InferenceWindow:
 
     def close(self) -> None:
         """Close the window and its images."""
+        # Hidden, not disposed: Java fails to dispose a window beneath a dialog that is still open.
+        on_event_thread(lambda: self._frame.setVisible(False))
         self.bench.close()
-        on_event_thread(self._frame.dispose)
         self.closed.set()
 
     # The menus
@@ -279,7 +280,7 @@ class InferenceWindow:
         if parameters is not None:
             self.bench.build_rois(parameters, progress=self._progress)
             assert self.bench.rois is not None
-            self._say(f"{len(self.bench.rois)} ROIs; correct them in the ROI Manager, then take the corrections over.")
+            self._say(f"{len(self.bench.rois)} ROIs; correct them in the ROI Manager.")
 
     def _set_dimensions(self) -> None:
         xy_um, z_um = self.bench.voxel_size()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 _GAP_PX = 10
+_TASK_BAR_PX = 40
 
 
 def place_beside(window: Any, other: Any) -> None:
@@ -17,4 +18,11 @@ def place_beside(window: Any, other: Any) -> None:
     elif left - _GAP_PX - width >= 0:
         window.setLocation(left - _GAP_PX - width, int(other.getY()))
     else:
-        window.setLocation(0, max(0, int(screen.height) - int(window.getHeight()) - 4 * _GAP_PX))
+        place_at_foot(window)
+
+
+def place_at_foot(window: Any, *, right: bool = False) -> None:
+    """Put a window into the lower left (or right) corner of the screen."""
+    screen = window.getToolkit().getScreenSize()
+    x = int(screen.width) - int(window.getWidth()) if right else 0
+    window.setLocation(max(0, x), max(0, int(screen.height) - int(window.getHeight()) - _TASK_BAR_PX))

@@ -11,6 +11,7 @@ from deepd3_ij.errors import FijiError
 from deepd3_ij.fiji.events import listener
 from deepd3_ij.fiji.images import find_image
 from deepd3_ij.fiji.java import java_class
+from deepd3_ij.fiji.placement import place_at_foot
 from deepd3_ij.fiji.rois import roi_id_of
 from deepd3_ij.files.imagej_roi import roi_name
 
@@ -121,8 +122,13 @@ def push_measurements(session: Session, measurements: Measurements, image: Any =
     """
     image = find_image(session, image)
     spines_title, dendrites_title = (f"{kind} of {image.getTitle()!s}" for kind in ("Spines", "Dendrites"))
-    push_table(session, measurements.dendrites, dendrites_title)
-    push_table(session, measurements.spines, spines_title)
+    windows = java_class("ij.WindowManager")
+    for title, table, right in ((dendrites_title, measurements.dendrites, True),
+                                (spines_title, measurements.spines, False)):
+        is_new = windows.getFrame(title) is None
+        push_table(session, table, title)
+        if is_new and not session.headless:
+            place_at_foot(windows.getFrame(title), right=right)
     return None if session.headless else TableLink(spines_title, image)
 
 

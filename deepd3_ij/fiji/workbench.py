@@ -187,7 +187,7 @@ class Workbench:
 
     def measure(self, parameters: MeasureParameters, *, progress: Progress = no_progress) -> None:
         """Measure the ROIs as they are now and show the tables."""
-        from deepd3_ij import measure
+        from deepd3_ij.measurement import measure
 
         found = self.need_rois()
         self.measurements = measure(found, self.need_prediction(), self.stack, parameters, progress)

@@ -89,7 +89,7 @@ def _sources(value: Any) -> list[tuple[str, int, int]]:
     """Layers (name, node, tensor) that a call's arguments come from."""
     if isinstance(value, dict):
         if value.get("class_name") == "__keras_tensor__":
-            return [tuple(value["config"]["keras_history"])]  # type: ignore[list-item]  # three items
+            return [tuple(value["config"]["keras_history"])]
         return []
     if isinstance(value, list | tuple):
         return [source for item in value for source in _sources(item)]

@@ -32,7 +32,7 @@ _BATCH_PX = 512 * 512
 def predict(
     stack: xr.DataArray,
     model: DeepD3Model | str | PathLike[str] | None = None,
-    parameters: PredictionParameters = PredictionParameters(),  # noqa: B008 - frozen
+    parameters: PredictionParameters = PredictionParameters(),
     *,
     z_range: tuple[int | None, int | None] | None = None,
     progress: Progress = no_progress,

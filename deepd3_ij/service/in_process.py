@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+import deepd3_ij
 from deepd3_ij.errors import Cancelled
 from deepd3_ij.fiji.java import java_class
 from deepd3_ij.service.exchange import Reply
@@ -38,6 +39,8 @@ def publish(session: Session) -> Any:
     """
     import jpype
 
+    # Scripts that run from the package itself, not from an installation, have the version of the package.
+    java_class("java.lang.System").setProperty("deepd3.version", deepd3_ij.__version__)
     objects = session.context.getService(java_class("org.scijava.object.ObjectService"))
     function = java_class("java.util.function.Function")
     for known in objects.getObjects(function.class_):
@@ -76,7 +79,7 @@ def _sent(reply: Reply) -> Any:
         rows = contiguous.reshape(contiguous.shape[0], -1) if contiguous.ndim == 3 else contiguous.reshape(1, -1)
         planes = array_list()
         for row in rows:
-            planes.add(jpype.nio.convertToDirectBuffer(memoryview(row.view(np.uint8))))
+            planes.add(jpype.nio.convertToDirectBuffer(row.view(np.uint8).data))
         entry = hash_map()
         entry.put("dtype", array.dtype.name)
         entry.put("shape", json.dumps(list(array.shape)))

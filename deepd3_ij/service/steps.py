@@ -395,7 +395,8 @@ def batch(progress: Progress, *, source: str, target: str, pattern: str = "**/*.
     def work(item: BatchItem, report: Progress) -> list[Path]:
         stack = open_stack(item.source, xy_um=xy_um, z_um=z_um)
         size = voxel_size_um(stack)
-        resolved = {cls: loaded.card.resolve(cls, choice.typed, size) for cls, choice in choices.items()}
+        resolved: dict[type[Parameters], Any] = {cls: loaded.card.resolve(cls, choice.typed, size)
+                                                 for cls, choice in choices.items()}
         analysis = run_analysis(
             stack, loaded, cleaning=cleaning, progress=report, prediction_parameters=resolved[PredictionParameters],
             cleaning_parameters=resolved[CleaningParameters], roi_parameters=resolved[roi_class],

@@ -125,8 +125,8 @@ def calibrate(network: Any, validation: SceneValidation) -> Calibration:
         tried[area, peak, volume] = 2 * matched / max(1.0, 2 * matched + missed + false)
     best = [key for key, value in tried.items() if value >= max(tried.values()) - 1e-9]
     area, peak, volume = best[len(best) // 2]
-    overlap = sum(np.array(dice(dendrite > 0.5, scene.dendrite))
-                  for (dendrite, _), scene in zip(maps, validation.scenes, strict=True))
+    overlap = np.sum([dice(dendrite > 0.5, scene.dendrite)
+                      for (dendrite, _), scene in zip(maps, validation.scenes, strict=True)], axis=0)
     recommended = {"Roi3DParameters": {"mode": "connected", "area_threshold": area, "min_peak": peak},
                    "min_volume_um3": volume, "max_volume_um3": 20.0}
     return Calibration(recommended, {"spine_f1": float(tried[area, peak, volume]),

@@ -222,7 +222,8 @@ def _radii(rng: np.random.Generator, n: int, radius: float) -> Float:
     """Radius along a dendrite: taper, slow variation and a few varicosities."""
     along = np.arange(n) * STEP_UM
     taper = 1 - np.clip(rng.normal(0.004, 0.003), 0, 0.01) * (along - along.mean())
-    radii = radius * taper * np.exp(0.07 * _smooth_noise(rng, n, 3) + 0.09 * _smooth_noise(rng, n, 8) + 0.08 * _smooth_noise(rng, n, 40))
+    varicosity = 0.07 * _smooth_noise(rng, n, 3) + 0.09 * _smooth_noise(rng, n, 8) + 0.08 * _smooth_noise(rng, n, 40)
+    radii = radius * taper * np.exp(varicosity)
     for _ in range(rng.poisson(n * STEP_UM * 0.03)):
         radii *= 1 + rng.uniform(0.2, 0.6) * np.exp(-0.5 * ((along - rng.uniform(0, along[-1])) / 0.4) ** 2)
     return np.clip(radii, 0.12, 1.3)
@@ -294,7 +295,9 @@ def _spine_at(rng: np.random.Generator, node: Float, tangent: Float, radius: flo
     return _Spine(kind, centre, node, neck, head, balls)
 
 
-def _spines(rng: np.random.Generator, p: SimulationParameters, dendrites: list[_Neurite], extent: Float) -> list[_Spine]:
+def _spines(
+    rng: np.random.Generator, p: SimulationParameters, dendrites: list[_Neurite], extent: Float
+) -> list[_Spine]:
     spines = []
     for neurite in dendrites:
         if len(neurite.nodes) < 3:

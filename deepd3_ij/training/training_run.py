@@ -44,12 +44,12 @@ class TrainedModel:
 def train_from_set(
     training: Path,
     out: Path,
-    parameters: TrainingParameters = TrainingParameters(),  # noqa: B008 - frozen
+    parameters: TrainingParameters = TrainingParameters(),
     *,
     validation: Path | None = None,
     target_resolution_um: float | None = None,
     min_content_px: int = 50,
-    augmentation: AugmentationParameters | None = AugmentationParameters(),  # noqa: B008 - frozen
+    augmentation: AugmentationParameters | None = AugmentationParameters(),
     resume: bool = False,
     progress: Progress = no_progress,
 ) -> TrainedModel:

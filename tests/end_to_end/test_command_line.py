@@ -168,7 +168,7 @@ def test_a_table_scores_fully_against_itself(analyzed: Path, tmp_path: Path,
     assert "F1 1.000" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("shape", [(64, 64), (1, 64, 64), (3, 16, 16), (2, 1, 1)])
+@pytest.mark.parametrize("shape", [(64, 64), (1, 64, 64), (3, 16, 16), (2, 5, 7)])
 def test_stacks_of_unusual_size_are_analyzed(shape: tuple[int, ...], tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
     tifffile.imwrite(tmp_path / "odd.tif", pixels, photometric="minisblack")

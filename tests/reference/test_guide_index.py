@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.conftest import ROOT
+
 ENTRIES = {
     "modules": r"(deepd3(?:\.\w+)+)\s+module, \d+",
     "classes": r"(\w+) \(class in (deepd3[\w.]+)\)",
@@ -146,3 +148,10 @@ def test_documented_parameters_come_first_with_their_defaults_and_others_may_be_
 def test_everything_here_is_documented(signatures):
     for full in signatures:
         assert inspect.getdoc(ours(full)), full
+
+
+def test_the_reference_page_names_everything(index):
+    page = (ROOT / "docs" / "scripts-for-the-guide.md").read_text(encoding="utf-8")
+    words = set(re.findall(r"\w+", page))
+    missing = {name for kind in ("classes", "functions", "methods", "attributes") for name, _ in index[kind]} - words
+    assert not missing

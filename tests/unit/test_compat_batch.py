@@ -18,7 +18,7 @@ from tests.unit.random_models import save_random
 TILES = ["--tile_size", "64", "--inset_size", "48"]
 ROI_OPTIONS = ["--roi_areaThreshold", "0.3", "--roi_peakThreshold", "0.6", "--roi_seedDelta", "0.5",
                "--min_roi_size", "3"]
-LOOSE = ["--dendrite_threshold", "0.5", "--min_dendrite_size", "20", "--dendrite_dilation", "4"]
+LOOSE = ["--dendrite_threshold", "0.5", "--min_dendrite_size", "2", "--dendrite_dilation", "4"]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def test_the_files_hold_what_the_packages_own_steps_give(stack, model):
     assert run(stack, model, "--build_rois_3d") == 0
     opened = label_stack(tifffile.imread(stack), xy_um=0.12, z_um=0.4)
     prediction = predict(opened, model, PredictionParameters(tiling="inset", tile_px=64, inset_px=48))
-    cleaned = clean(prediction, CleaningParameters(closing=False, dendrite_threshold=0.5, min_dendrite_px=20,
+    cleaned = clean(prediction, CleaningParameters(closing=False, dendrite_threshold=0.5, min_dendrite_px=2,
                                                    spine_iterations=4))
     saved = read_prediction(stack.with_suffix(".prediction"))
     np.testing.assert_array_equal(saved.dendrite, cleaned.dendrite)

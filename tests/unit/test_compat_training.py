@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tifffile
 
+from deepd3_ij.compat.training import generator
 from deepd3_ij.compat.training.generator import Arrange, Selector, Viewer, addStackWidget, askSpacing
-from deepd3_ij.errors import AnnotationError, FileFormatError, ParameterError, VoxelSizeError
+from deepd3_ij.errors import AnnotationError, Cancelled, FijiError, FileFormatError, ParameterError, VoxelSizeError
 from deepd3_ij.files.d3data import D3Data, read_d3data, write_d3data
 from deepd3_ij.files.d3set import read_d3set, write_d3set
 
@@ -218,3 +219,36 @@ def test_files_are_arranged_to_a_set(tmp_path):
     window.selected = [7]
     with pytest.raises(ParameterError, match="no row 7"):
         window.removeSelection()
+
+
+def test_the_program_arranges_a_set_and_ends_when_the_user_cancels(tmp_path, monkeypatch):
+    for name in "ab":
+        write_d3data(tmp_path / f"{name}.d3data", data())
+    steps = iter(["Arrange training data"])
+    files = iter([tmp_path / "a.d3data", tmp_path / "b.d3data", None, tmp_path / "set.d3set"])
+
+    def answer(answers):
+        def choose(*_, **__):
+            chosen = next(answers, None)
+            if chosen is None:
+                raise Cancelled("no")
+            return chosen
+        return choose
+
+    monkeypatch.setattr(generator, "choose_one", answer(steps))
+    monkeypatch.setattr(generator, "choose_file", answer(files))
+    with pytest.raises(SystemExit) as end:
+        generator.main([])
+    assert end.value.code == 0
+    assert len(read_d3set(tmp_path / "set.d3set")) == 2
+
+
+def test_the_program_without_a_display_ends_with_one_line(monkeypatch, capsys):
+    def refuse(*_, **__):
+        raise FijiError("A visible ImageJ needs a display.")
+
+    monkeypatch.setattr(generator, "choose_one", refuse)
+    with pytest.raises(SystemExit) as end:
+        generator.main([])
+    assert end.value.code == 1
+    assert capsys.readouterr().err == "deepd3-training: A visible ImageJ needs a display.\n"

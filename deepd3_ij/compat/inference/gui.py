@@ -186,6 +186,7 @@ class Main:
 
     def __init__(self, bench: Workbench | None = None) -> None:
         self._bench = bench
+        self._model_fn: str | None = None
         self.interface: Interface | None = None
         self._shown = {"segmentation": True, "projection": False, "labels": False, "rois": True}
 
@@ -231,9 +232,14 @@ class Main:
             Model and tiling; asked for if None. A model once chosen stays for the next time.
         """
         interface = self._opened()
-        chosen = settings or self._asked(Segment())
-        interface.bench.segment(chosen.model_fn, chosen.parameters, progress=_progress)
-        interface.log(f"segmented: {chosen.parameters}")
+        if settings is None:
+            settings = Segment(self._model_fn)
+            if self._model_fn is None:
+                settings.findModel()
+            settings = self._asked(settings)
+        self._model_fn = settings.model_fn
+        interface.bench.segment(settings.model_fn, settings.parameters, progress=_progress)
+        interface.log(f"segmented: {settings.parameters}")
 
     def cleaning(self, settings: Cleaning | CleaningParameters | Mapping[str, Any] | None = None) -> None:
         """Clean the prediction.
@@ -269,6 +275,7 @@ class Main:
         settings
             How; asked for if None.
         """
+        self._opened()
         chosen = self._asked(ROI2D()) if settings is None else settings
         return self._build(chosen if isinstance(chosen, Roi2DParameters) else chosen.parameters)
 
@@ -371,8 +378,6 @@ class Main:
         return self._shown[name]
 
     def _asked(self, settings: SettingsKind) -> SettingsKind:
-        if isinstance(settings, Segment):
-            settings.findModel()
         settings.parameters = _ask(settings.title, settings.parameters)
         settings.close()
         return settings

@@ -6,6 +6,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from deepd3_ij.compat.pitch import DEFAULT_DIMENSIONS
 from deepd3_ij.files.roi_settings import parameters_of, settings_of
 from deepd3_ij.parameters import (
     CleaningParameters,
@@ -143,7 +144,7 @@ class askDimensions:
         Size of a pixel and distance between planes in µm.
     """
 
-    def __init__(self, xy: float = 0.094, z: float = 0.5) -> None:
+    def __init__(self, xy: float = DEFAULT_DIMENSIONS["xy"], z: float = DEFAULT_DIMENSIONS["z"]) -> None:
         self._size = VoxelSizeParameters(xy_um=xy, z_um=z)
 
     def dimensions(self) -> dict[str, float]:

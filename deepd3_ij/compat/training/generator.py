@@ -5,6 +5,8 @@ What a window asks with a file dialog is an optional argument; without it, Image
 
 from __future__ import annotations
 
+import argparse
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -19,8 +21,10 @@ from deepd3_ij.annotation.spine_masks import read_spine_mask, read_tiff_mask
 from deepd3_ij.compat.core.dendrite import DendriteSWC
 from deepd3_ij.compat.keys import key_name
 from deepd3_ij.compat.plane_view import PlaneView
-from deepd3_ij.errors import AnnotationError, Cancelled, ParameterError, VoxelSizeError
+from deepd3_ij.errors import AnnotationError, Cancelled, DeepD3Error, ParameterError, VoxelSizeError
 from deepd3_ij.fiji.choosers import choose_file, choose_one, visible_session
+from deepd3_ij.fiji.events import show_error
+from deepd3_ij.fiji.java import end_process
 from deepd3_ij.files.d3data import D3Data, read_d3data, write_d3data
 from deepd3_ij.parameters import TrainingDataParameters, VoxelSizeParameters
 from deepd3_ij.stack import label_prediction, label_stack, open_stack, voxel_size_um
@@ -371,20 +375,38 @@ class Selector:
         return Arrange()
 
 
-def main() -> None:
-    """Make training data in ImageJ's dialogs until the user cancels: create d3data files, arrange them to a d3set.
+def main(argv: Sequence[str] | None = None) -> int:
+    """Make training data in ImageJ's dialogs until the user cancels (``deepd3-training``).
 
-    Raises
-    ------
-    FijiError
-        There is no display.
+    Parameters
+    ----------
+    argv
+        Arguments of the command line; there are none but ``--help``.
+
+    Returns
+    -------
+    int
+        0; as a program, it ends here, with 1 and a line on the error stream where there is no display.
     """
+    argparse.ArgumentParser(prog="deepd3-training", description="Make training data in ImageJ's dialogs: d3data files "
+                            "of stacks and annotations, and d3set files of those.").parse_args(argv)
     steps = {"Create training data": _create, "View training data": _view, "Arrange training data": _arrange}
     while True:
         try:
-            steps[choose_one("DeepD3 training data", "Step", list(steps))]()
+            step = steps[choose_one("DeepD3 training data", "Step", list(steps))]
         except Cancelled:
-            return
+            break
+        except DeepD3Error as error:
+            print(f"deepd3-training: {error}", file=sys.stderr)
+            end_process(1)
+        try:
+            step()
+        except Cancelled:
+            continue
+        except DeepD3Error as error:
+            show_error(error)
+    end_process(0)
+    return 0
 
 
 def _create() -> None:

@@ -238,6 +238,8 @@ class Fiji(object):
         self._known().put("last", WeakReference(image))
         if not headless() or Interpreter.isBatchMode():
             image.show()
+            # In batch mode this thread would remember the image, and a later command might run in this thread.
+            WindowManager.setTempCurrentImage(None)
 
     def images(self):
         """All images that are open or were made by DeepD3."""

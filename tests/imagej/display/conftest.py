@@ -38,7 +38,7 @@ def _no_windows_left(session: fiji.Session) -> Iterator[None]:
         image.close()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 40) -> object:
+def wait_for(condition: Callable[[], object], seconds: float = 120) -> object:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         result = condition()

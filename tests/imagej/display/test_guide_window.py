@@ -11,7 +11,7 @@ from deepd3_ij.fiji.java import java_class
 from deepd3_ij.fiji.workbench import Workbench
 from deepd3_ij.files.hdf5 import read_prediction, read_rois
 from deepd3_ij.files.roi_settings import read_roi_settings
-from deepd3_ij.parameters import CleaningParameters, PredictionParameters, Roi2DParameters
+from deepd3_ij.parameters import CleaningParameters, PredictionParameters, Roi2DParameters, Roi3DParameters
 from deepd3_ij.stack import open_stack
 from tests.imagej.display.conftest import dialog, wait_for
 from tests.unit.random_models import save_random
@@ -100,10 +100,10 @@ def test_settings_of_the_test_reach_roi_building_and_a_double_click_opens_it(win
     interface = window.interface
     segmented(window, tmp_path)
     interface.saveSettingsROI3D(SETTINGS)
+    assert interface.bench.recommended(Roi3DParameters) == ROI3D(SETTINGS).parameters
     interface.imageView.setCurrentIndex(0)
     interface.imageView.mouseDoubleClickEvent((5, 5))
-    wait_for(lambda: dialog("Test 3D ROIs"))
-    assert interface.bench._live.parameters == ROI3D(SETTINGS).parameters
+    assert dialog("Test 3D ROIs") is not None
 
 
 def test_plane_rois_annotations_and_new_dimensions(window: Main, tmp_path) -> None:

@@ -54,7 +54,7 @@ def with_rois(window: InferenceWindow, folder: Path) -> InferenceWindow:
     opened(window, folder)
     running = window.run("3D ROI detection…")
     press(dialog("3D ROI detection").getButtons()[0])
-    running.join(60)
+    running.join(240)
     assert len(window.bench.rois) == 5
     return window
 
@@ -157,7 +157,7 @@ def test_cleaning_with_preview_shows_and_takes_back(window: InferenceWindow, fol
 
     wait_for(shown)
     press(asked.getButtons()[1])
-    running.join(60)
+    running.join(240)
     assert bench.prediction is before
     np.testing.assert_array_equal(bench.session.pull(bench.image, channel=2), before["spine"])
 
@@ -197,7 +197,7 @@ def test_every_export_writes_its_files(window: InferenceWindow, folder: Path) ->
 
 
 def test_a_step_without_what_it_needs_says_which_menu_item_makes_it(window: InferenceWindow) -> None:
-    window.run("3D ROI detection…").join(30)
+    window.run("3D ROI detection…").join(240)
     wait_for(lambda: "File ▸ Open…" in str(window._status.getText()))
     message = dialog("DeepD3")
     assert message.isShowing()
@@ -211,7 +211,7 @@ def test_a_file_without_voxel_size_is_asked_for(window: InferenceWindow, tmp_pat
     asked = dialog("Voxel size")
     asked.getNumericFields().get(0).setText("0.25")
     press(asked.getButtons()[0])
-    running.join(60)
+    running.join(240)
     assert window.bench.voxel_size() == (0.25, 0.5)
 
 
@@ -226,6 +226,6 @@ def test_a_stopped_step_changes_nothing(window: InferenceWindow, folder: Path) -
     running = window._start(endless)
     wait_for(lambda: "Working" in str(window._status.getText()))
     window._stop.set()
-    running.join(30)
+    running.join(240)
     wait_for(lambda: "nothing was changed" in str(window._status.getText()))
     assert bench.rois is None

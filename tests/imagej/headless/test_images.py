@@ -288,9 +288,9 @@ def test_every_unit_of_length_becomes_micrometres(session: Session, unit: str, f
     image = session.push(stack_of(random_array(np.uint8)))
     calibration = image.getCalibration()
     calibration.setUnit(unit)
-    calibration.pixelWidth = calibration.pixelHeight = 2.0
-    calibration.pixelDepth = 7.0
-    assert voxel_size_um(session.pull(image)) == pytest.approx((7 * factor, 2 * factor, 2 * factor))
+    calibration.pixelWidth = calibration.pixelHeight = 0.2 / factor
+    calibration.pixelDepth = 0.7 / factor
+    assert voxel_size_um(session.pull(image)) == pytest.approx((0.7, 0.2, 0.2))
 
 
 def test_an_image_without_voxel_size_is_refused_unless_it_is_given(session: Session) -> None:
