@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT))
 
 MEASURE = '''#@ Context context
 #@output String answer
-import time
+from java.lang import System
 
 import deepd3_fiji as deepd3
 import deepd3_transport as transport
@@ -25,9 +25,9 @@ from ij import IJ
 def best(function, count):
     times = []
     for _ in range(count):
-        start = time.time()
+        start = System.nanoTime()
         function()
-        times.append(time.time() - start)
+        times.append((System.nanoTime() - start) / 1e9)
     return min(times)
 
 about = lambda: transport.call(context, "echo", {"text": "x"})

@@ -237,8 +237,10 @@ class Roi3DParameters(Parameters):
                                   low=0, high=1)
     distance_um: float = parameter(2.0, "A ROI stays nearer to its seed than this (floodfill).",
                                    low=0, high=1000, unit="um")
-    min_px: int = parameter(20, "Smallest ROI that is kept.", low=1, high=1_000_000_000, unit="voxels")
-    max_px: int = parameter(1000, "Largest ROI that is kept.", low=1, high=1_000_000_000, unit="voxels")
+    min_px: int = parameter(20, "Smallest ROI that is kept.", low=1, high=1_000_000_000, unit="voxels",
+                            label="Smallest ROI")
+    max_px: int = parameter(1000, "Largest ROI that is kept.", low=1, high=1_000_000_000, unit="voxels",
+                            label="Largest ROI")
     min_planes: int = parameter(1, "A kept ROI spans at least this many planes.", low=1, high=100_000, unit="planes")
     min_peak: float = parameter(0.0, "A kept ROI reaches at least this spine probability.", low=0, high=1)
     sigma_px: float = parameter(0.0, "Gaussian smoothing of the spine map in the plane before ROIs are built.",
@@ -265,7 +267,8 @@ class Roi2DParameters(Parameters):
                             option="--clean-rois")
     max_dendrite_distance_px: int = parameter(30, "A kept ROI has dendrite within this distance of its centre.",
                                               low=0, high=10_000, unit="px")
-    min_px: int = parameter(10, "Smallest ROI that is kept.", low=0, high=1_000_000_000, unit="px")
+    min_px: int = parameter(10, "Smallest ROI that is kept.", low=0, high=1_000_000_000, unit="px",
+                            label="Smallest ROI")
     dendrite_threshold: float = parameter(0.7, "Dendrite probability above which a pixel is dendrite.", low=0, high=1)
 
     def check(self) -> None:

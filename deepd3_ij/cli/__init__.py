@@ -30,7 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with _termination_interrupts():
             try:
-                arguments = build_parser().parse_args(argv)
+                given = list(sys.argv[1:] if argv is None else argv)
+                if given[:1] == ["batch-compat"]:
+                    return _batch_compat(given[1:])
+                arguments = build_parser().parse_args(given)
                 debug = debug or arguments.debug
                 return int(arguments.run(arguments) or 0)
             finally:
@@ -48,6 +51,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _fail(f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]} "
                      "(run again with --debug for the trace)", debug)
+
+
+def _batch_compat(given: Sequence[str]) -> int:
+    from deepd3_ij.compat.batch import main as batch
+
+    return batch(given)
 
 
 @contextmanager

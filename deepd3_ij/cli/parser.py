@@ -144,6 +144,9 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = command("doctor", "fiji:doctor", "Check what this computer has and lacks, and how to mend it.")
     doctor.add_argument("--fiji", metavar="FOLDER", help="Fiji to look at, with the menu installed there.")
 
+    # Only listed here: its options are the original's and have a parser of their own.
+    commands.add_parser("batch-compat", help="Analyze a stack with the options of the original's batch.py.")
+
     models = commands.add_parser("models", help="List, get, show and export models.",
                                  description="List, get, show and export models.")
     actions = models.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)

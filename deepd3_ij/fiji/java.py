@@ -5,6 +5,7 @@ A process can start Java once, and it stays as it was started (headless or not).
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import re
@@ -136,6 +137,8 @@ def start(jars: Sequence[Path], *, headless: bool, memory_percent: int) -> None:
     # ImageJ's filters leave threads behind for which the end of Python would wait for ever.
     jpype.config.destroy_jvm = False
     jpype.config.free_resources = False
+    # JPype's own Java thread waits for Python's lock; if Python ends meanwhile, the process aborts.
+    atexit.register(lambda: java_class("org.jpype.ref.JPypeReferenceQueue").getInstance().stop())
 
 
 def java_class(name: str) -> Any:

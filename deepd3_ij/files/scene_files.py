@@ -41,5 +41,10 @@ def write_scene(scene: SimulatedScene, folder: Path, stem: str) -> list[Path]:
     tracing = Tracing(nodes["id"].to_numpy(), nodes["type"].to_numpy(), nodes[["x_um", "y_um", "z_um"]].to_numpy(),
                       nodes["radius_um"].to_numpy(), nodes["parent"].to_numpy())
     write_swc(files[3], tracing, comment="simulated dendrites; x, y, z and radius in µm")
-    write_table(files[4], scene.spines[scene.spines["visible"]].drop(columns="visible"))
+    spines = scene.spines[scene.spines["visible"]].drop(columns="visible")
+    sizes_um = {"z": scene.parameters.z_um, "y": scene.parameters.xy_um, "x": scene.parameters.xy_um}
+    for number, (axis, size_um) in enumerate(sizes_um.items()):
+        place = spines.columns.get_loc("z_um") + 3 + number
+        spines.insert(place, f"{axis}_px", spines[f"{axis}_um"] / size_um)
+    write_table(files[4], spines)
     return files

@@ -16,8 +16,11 @@ from deepd3_ij.model.card import ModelCard, attach_card
 
 KERAS_VERSION = "2.12.0"
 """Version whose layout the .h5 files have."""
-_DROPPED = ("module", "registered_name", "build_config", "quantization_config", "optional", "synchronized",
-            "virtual_batch_size", "renorm", "lora_rank", "lora_alpha", "input_axes", "output_axes")
+_DROPPED = (
+    "module", "registered_name", "build_config", "quantization_config", "optional", "synchronized",
+    "virtual_batch_size", "renorm", "renorm_clipping", "renorm_momentum", "lora_rank", "lora_alpha",
+    "input_axes", "output_axes",
+)
 
 
 def save_network(network: Any, path: str | PathLike[str], card: ModelCard | None = None) -> None:

@@ -14,13 +14,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import IO, Any
+
+import numpy as np
 
 from deepd3_ij.errors import Cancelled
 
 DISPATCH = "deepd3"
 SECONDS_BETWEEN_UPDATES = 0.05
+_COPY_THREADS = 4
 _LAUNCH, _UPDATE, _COMPLETION, _CANCELATION, _FAILURE = "LAUNCH", "UPDATE", "COMPLETION", "CANCELATION", "FAILURE"
 
 _log = logging.getLogger(__name__)
@@ -140,7 +144,12 @@ class Task:
         from appose import NDArray
 
         shared = NDArray(array.dtype.name, list(array.shape))
-        shared.ndarray()[...] = array
+        target = shared.ndarray()
+        if array.ndim == 3:  # most of the time goes into fresh pages, which threads fill side by side
+            with ThreadPoolExecutor(_COPY_THREADS) as pool:
+                list(pool.map(np.copyto, target, array))
+        else:
+            np.copyto(target, array)
         self._lent.append(shared.shm)
         return shared
 

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from deepd3_ij.rois.building_3d import connected_regions
 from deepd3_ij.rois.labels import label_statistics
-from deepd3_ij.training.scenes import Batch, SceneSampler, ScenePlanes, cut_tile, scale_planes
+from deepd3_ij.training.scenes import Batch, ScenePlanes, SceneSampler, cut_tile, scale_planes
 
 DISK_UM = 0.40
 """Radius of the disk at a marker that the network does not see."""

@@ -6,12 +6,14 @@
 // Options: input=[folder] output=[folder] suffix=.tif keep_tree=true skip_done=true
 // An image that fails does not stop the others; the failures are listed at the end.
 
-options = getArgument();
-input = option("input", "");
-output = option("output", "");
-suffix = option("suffix", ".tif");
-keepTree = option("keep_tree", "true") == "true";
-skipDone = option("skip_done", "true") == "true";
+var options = getArgument();
+var input = option("input", "");
+var output = option("output", "");
+var suffix = option("suffix", ".tif");
+var keepTree = option("keep_tree", "true");
+keepTree = (keepTree == "true");
+var skipDone = option("skip_done", "true");
+skipDone = (skipDone == "true");
 if (input == "" || output == "") {
 	Dialog.create("DeepD3 Folder");
 	Dialog.addDirectory("Folder with images", input);
@@ -31,9 +33,9 @@ output = withoutEnd(output);
 if (!File.isDirectory(input)) exit("The folder with images, " + input + ", does not exist.");
 makeFolder(output);
 
-done = 0;
-skipped = 0;
-failures = newArray(0);
+var done = 0;
+var skipped = 0;
+var failures = newArray(0);
 setBatchMode(true);
 processFolder("");
 print("DeepD3 Folder: " + done + " done, " + skipped + " skipped, " + failures.length + " failed");

@@ -67,6 +67,10 @@ class Host:
         except queue.Empty:
             raise AssertionError("\n".join(self.errors[-40:])) from None
 
+    def log(self) -> str:
+        """What ImageJ has logged; without windows it goes to the error stream."""
+        return "\n".join(self.errors)
+
     def workers(self) -> list[int]:
         """Process ids of the Python workers that the process started."""
         children = Path(f"/proc/{self.process.pid}/task")

@@ -45,7 +45,7 @@ def script(name: str) -> Path:
 def expected_label(info: ParameterInfo) -> str:
     unit = {"um": "micron"}.get(info.unit, info.unit)
     label = info.label.removesuffix(" um").removesuffix(" px")
-    return f"{label} ({unit})" if unit else label
+    return f"{label} ({unit})" if unit and not label.endswith(unit) else label
 
 
 def compared(name: str) -> list[tuple[ScriptParameter, ParameterInfo]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 from pathlib import Path
 
@@ -59,7 +60,7 @@ def test_the_learning_rate_warms_up_and_falls_over_the_second_half() -> None:
     rates = [learning_rate(step, p) for step in range(1000)]
     assert rates[0] < 1e-4
     assert rates[200] == rates[499] == pytest.approx(1e-3)
-    assert all(a >= b for a, b in zip(rates[500:], rates[501:], strict=False))
+    assert all(a >= b for a, b in itertools.pairwise(rates[500:]))
     assert rates[-1] < 1e-5
     assert learning_rate(999, dataclasses.replace(p, schedule="constant")) == pytest.approx(1e-3)
 
@@ -75,14 +76,14 @@ def test_an_untrained_network_predicts_little_foreground() -> None:
 def test_a_stopped_training_goes_on_where_it_was_and_ends_as_if_it_had_not_stopped(tmp_path: Path) -> None:
     whole = fit(Spots(), TINY, folder=tmp_path / "whole")
 
-    class Stopped(Exception):
+    class StopError(Exception):
         pass
 
     def stop(done: int, total: int, message: str) -> None:
         if done == 4:
-            raise Stopped
+            raise StopError
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StopError):
         fit(Spots(), TINY, folder=tmp_path / "parts", progress=stop)
     source = Spots()
     rest = fit(source, TINY, folder=tmp_path / "parts", resume=True)
@@ -182,7 +183,7 @@ def test_a_saved_network_predicts_the_same_and_brings_its_card(tmp_path: Path, s
     save_network(network, path, ModelCard(name="mine", resolution_um=0.1))
     image = rng.uniform(-1, 1, (2, 32, 48)).astype(np.float32)
     for found, expected in zip(load_model(path).predict_batch(image), network(image[..., None]), strict=True):
-        np.testing.assert_allclose(found, np.asarray(expected)[..., 0], atol=1e-5)
+        np.testing.assert_allclose(found, np.asarray(expected)[..., 0], atol=1e-4)
     assert read_card(path).name == "mine"
 
 
@@ -206,3 +207,25 @@ def test_an_h5_file_has_the_layout_of_keras_2(tmp_path: Path, shared: Path) -> N
     assert layers[0]["input"] == layers[1]["input"]
     assert configs[0]["config"]["output_layers"] == configs[1]["config"]["output_layers"]
     assert configs[0]["class_name"] == keras2_config(network)["class_name"] == "Functional"
+
+
+def test_a_set_becomes_model_files_with_thresholds_in_their_card(tmp_path: Path) -> None:
+    from deepd3_ij.files.d3data import cut_d3data
+    from deepd3_ij.files.d3set import write_d3set
+    from deepd3_ij.parameters import SimulationParameters
+    from deepd3_ij.training.simulation import simulate
+    from deepd3_ij.training.training_run import train_from_set
+
+    scenes = [simulate(SimulationParameters(planes=3, height_px=64, width_px=64), seed) for seed in (1, 2)]
+    pieces = [cut_d3data(scene.stack, scene.dendrite.values, scene.spine.values > 0) for scene in scenes]
+    write_d3set(tmp_path / "train.d3set", pieces[:1])
+    write_d3set(tmp_path / "check.d3set", pieces[1:])
+    trained = train_from_set(tmp_path / "train.d3set", tmp_path / "mine.keras", TINY, min_content_px=0,
+                             validation=tmp_path / "check.d3set")
+    for path in (trained.keras, trained.h5):
+        model = load_model(path)
+        assert model.card.resolution_um == pytest.approx(0.12)
+        assert model.card.recommended["Roi3DParameters"]["mode"] == "connected"
+        assert model.card.scores["measured_on"] == "validation stacks"
+    assert "spine_f1" in trained.log.read_text().splitlines()[0]
+    assert trained.curve.read_bytes().startswith(b"\x89PNG")

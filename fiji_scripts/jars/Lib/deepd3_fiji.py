@@ -154,15 +154,16 @@ class Fiji(object):
     def choice(self, kind, fields, recommended=None, tested=None):
         """Parameters for the service.
 
-        kind: name of the parameter class; fields: the script's variables by name. Without recommendations (None), all
+        kind: name of the parameter class; fields: the script's variables by name. Without recommendations (no table), all
         fields count. With them, a field counts as typed if it differs from its default; the others come from the live
         test, else from the model, else stay at their default.
         """
+        use = isinstance(recommended, dict)
         reply, _ = self.call("parameters", {"kind": kind})
         defaults = dict((item["name"], item["default"]) for item in reply["parameters"])
         typed = dict((name, fields[name]) for name in defaults if name in fields
-                     and (recommended is None or fields[name] != defaults[name]))
-        if recommended is None:
+                     and (not use or fields[name] != defaults[name]))
+        if not use:
             return {"typed": typed}
         return {"typed": dict(tested or {}, **typed), "recommended": recommended}
 
@@ -450,6 +451,8 @@ def copied_maps(image):
 def projection(image, method):
     """Maximum or sum along z; of a prediction, of both maps."""
     projector = ZProjector(image)
+    projector.setStartSlice(1)
+    projector.setStopSlice(image.getNSlices())
     projector.setMethod(ZProjector.MAX_METHOD if method == "max" else ZProjector.SUM_METHOD)
     if image.getNChannels() > 1:
         projector.doHyperStackProjection(False)
@@ -457,7 +460,8 @@ def projection(image, method):
         projector.doProjection()
     result = projector.getProjection()
     result.setTitle("%s %s" % (_stem(image.getTitle()), method))
-    for key, value in ((ROLE, PROJECTION), (ID, _new_id()), (SOURCE, image.getProp(SOURCE)),
+    result.setCalibration(image.getCalibration().copy())
+    for key, value in ((ROLE, PROJECTION), (ID, _new_id()), (SOURCE, image.getProp(SOURCE)), (VOXEL_SIZE, image.getProp(VOXEL_SIZE)),
                        (SOURCE_ID, image.getProp(SOURCE_ID) or image.getProp(ID))):
         result.setProp(key, value)
     if image.getProp(ROLE) == PREDICTION:
@@ -718,11 +722,11 @@ def load(fiji, image, path):
     """Read a .prediction or .rois file onto an image; a prediction becomes an image of its own."""
     values = {"path": path}
     if image is not None:
+        image = fiji.stack_of(image) or image
         values.update(image=describe(image), shape=shape_of(image))
     reply, arrays = fiji.call("load", values)
     if reply["kind"] == "prediction":
-        source = None if image is None else fiji.stack_of(image) or image
-        fiji.display(new_prediction(arrays, reply, source, None if source else File(path).getName()))
+        fiji.display(new_prediction(arrays, reply, image, None if image else File(path).getName()))
         return
     if image is None:
         raise DeepD3Error("ROIs need the image that they lie on; open the stack or the prediction first.")

@@ -104,7 +104,7 @@ class LiveTest(object):
         dialog = NonBlockingGenericDialog("Test 3D ROIs")
         for name in FIELDS:
             item, value = self.parameters[name], self.values[name]
-            label = item["label"] + (" (%s)" % {"um": "micron"}.get(item["unit"], item["unit"]) if item["unit"] else "")
+            label = _label(item)
             if item["type"] == "bool":
                 dialog.addCheckbox(label, value)
             elif item["choices"]:
@@ -116,6 +116,7 @@ class LiveTest(object):
         dialog.setOKLabel("Keep settings")
         dialog.setCancelLabel("Close")
         dialog.addDialogListener(_Changes(self))
+        _place_beside(dialog, self.image.getWindow())
         self.dialog = dialog
         self.draw()
         dialog.showDialog()
@@ -140,6 +141,24 @@ class LiveTest(object):
         label = self.dialog.getMessage() if self.dialog is not None else None
         if label is not None:
             label.setText(text)
+
+
+def _place_beside(dialog, window):
+    """Right of a window, so that it does not cover what it changes; left of it where the screen ends."""
+    dialog.centerDialog(False)
+    dialog.pack()
+    x = window.getX() + window.getWidth() + 10
+    if x + dialog.getWidth() > dialog.getToolkit().getScreenSize().width:
+        x = max(0, window.getX() - dialog.getWidth() - 10)
+    dialog.setLocation(x, window.getY())
+
+
+def _label(item):
+    text, unit = item["label"], {"um": "micron"}.get(item["unit"], item["unit"])
+    for ending in (" um", " px"):
+        if text.endswith(ending):
+            text = text[:-len(ending)]
+    return "%s (%s)" % (text, unit) if unit and not text.endswith(unit) else text
 
 
 class _Clicks(MouseAdapter):

@@ -182,7 +182,7 @@ def _call_worker(worker, request, arrays, monitor, objects):
         follower = _Follower()
         task.listen(follower)
         task.start()
-        _wait(worker, task, follower, monitor)
+        asked_to_stop = _wait(worker, task, follower, monitor)
     finally:
         for block in shared.values():
             block.close()
@@ -192,6 +192,8 @@ def _call_worker(worker, request, arrays, monitor, objects):
         received = dict((name, _from_shared(block)) for name, block in dict(outputs.get("arrays") or {}).items())
         if received:
             task.cancel()  # tells the worker that its shared memory was read
+        if asked_to_stop:
+            raise Cancelled()  # the answer was on its way already
         return outputs.get("reply"), received
     if status == "FAILED":
         raise DeepD3Error("The Python worker failed; the Log has the details.", task.error)
@@ -209,6 +211,7 @@ def _why_it_ended(lines):
 
 
 def _wait(worker, task, follower, monitor):
+    """Wait for the answer and show progress; True if the user asked to stop."""
     asked = False
     silent_ms = 0
     while not follower.finished.tryAcquire(_WAIT_MS, TimeUnit.MILLISECONDS):
@@ -220,7 +223,8 @@ def _wait(worker, task, follower, monitor):
         # A worker that ended before it got the task reports nothing.
         silent_ms = 0 if worker.isAlive() else silent_ms + _WAIT_MS
         if silent_ms > 1000:
-            return
+            break
+    return asked
 
 
 class _Follower(Consumer):

@@ -97,8 +97,6 @@ public class FijiLikeHost implements PlugIn {
 			case "escape":
 				escapeLater(Long.parseLong(words[1]));
 				return "ok";
-			case "log":
-				return "" + IJ.getLog();
 			default:
 				return "error: unknown command " + words[0];
 		}
@@ -147,7 +145,7 @@ public class FijiLikeHost implements PlugIn {
 
 	/** Asks for the parameters that have no value yet, as a menu command of Fiji does. */
 	private static boolean ask(final ScriptInfo info, final Map<String, Object> inputs) {
-		final GenericDialog dialog = new GenericDialog(info.getMenuPath().isEmpty() ? fileName(info) : info.getTitle());
+		final GenericDialog dialog = new GenericDialog(fileName(info));
 		final List<ModuleItem<?>> asked = new java.util.ArrayList<>();
 		for (final ModuleItem<?> item : info.inputs()) {
 			final Class<?> type = item.getType();

@@ -6,7 +6,7 @@
 #@ Integer (label="Min distance (px)", value=3, min=1, max=100, persistKey="deepd3.rois2d.min_distance_px", description="Smallest distance between ROI centres for the watershed.") min_distance_px
 #@ Boolean (label="Clean ROIs", value=true, persistKey="deepd3.rois2d.clean", description="Remove small ROIs and ROIs far from any dendrite.") clean
 #@ Integer (label="Max dendrite distance (px)", value=30, min=0, max=10000, persistKey="deepd3.rois2d.max_dendrite_distance_px", description="A kept ROI has dendrite within this distance of its centre.") max_dendrite_distance_px
-#@ Integer (label="Min (px)", value=10, min=0, max=1000000000, persistKey="deepd3.rois2d.min_px", description="Smallest ROI that is kept.") min_px
+#@ Integer (label="Smallest ROI (px)", value=10, min=0, max=1000000000, persistKey="deepd3.rois2d.min_px", description="Smallest ROI that is kept.") min_px
 #@ Double (label="Dendrite threshold", value=0.7, min=0.0, max=1.0, stepSize=0.05, persistKey="deepd3.rois2d.dendrite_threshold", description="Dendrite probability above which a pixel is dendrite.") dendrite_threshold
 #@ Boolean (label="Recommended values for fields left at their default", value=true, persistKey="deepd3.rois2d.recommended", description="A field that you change always counts; the others take the live test's or the model's recommendation.") recommended
 """Build spine ROIs plane by plane from the prediction."""
