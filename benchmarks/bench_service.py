@@ -1,7 +1,7 @@
 """Speed of the calls from Fiji's scripts to Python, in process and through Appose.
 
 ``python benchmarks/bench_service.py`` prints the best of several calls: an empty one, and 60 × 1024 × 1024
-float32 pixels from an ImageJ stack to Python and back.
+float32 pixels from an ImageJ stack to Python and back; then the first and the second segmentation of a small stack.
 """
 
 from __future__ import annotations
@@ -36,7 +36,13 @@ small = best(about, 200)
 image = IJ.createImage("large", "32-bit ramp", 1024, 1024, 60)
 around = lambda: transport.call(context, "echo", {}, {"arrays": deepd3.pixels(image)})
 large = best(around, 5)
-answer = "empty call %.2f ms, 60 x 1024 x 1024 float32 there and back %.2f s" % (1000 * small, large)
+small_image = IJ.createImage("small", "8-bit ramp", 256, 256, 4)
+segment = lambda: transport.call(context, "segment", {
+    "image": dict(deepd3.describe(small_image), units=["micron"] * 3, pixel_size=[0.1, 0.1, 0.5])},
+    {"stack": deepd3.pixels(small_image)})
+first, second = best(segment, 1), best(segment, 1)
+answer = "empty call %.2f ms, 60 x 1024 x 1024 float32 there and back %.2f s, 4 x 256 x 256 segmented " \
+    "in %.2f s, again in %.2f s" % (1000 * small, large, first, second)
 '''
 
 IN_PROCESS = '''

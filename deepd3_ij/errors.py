@@ -20,6 +20,10 @@ class VoxelSizeError(StackError):
     """A stack whose voxel size is unknown, unusable or contradictory."""
 
 
+class ChannelError(StackError):
+    """A file with several channels or time points of which none, or one that it lacks, was chosen."""
+
+
 class ParameterError(DeepD3Error):
     """A parameter outside of its accepted range or of the wrong type."""
 

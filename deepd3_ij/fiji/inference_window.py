@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepd3_ij.errors import Cancelled, DeepD3Error, StackError, VoxelSizeError
+from deepd3_ij.errors import Cancelled, ChannelError, DeepD3Error, StackError, VoxelSizeError
 from deepd3_ij.fiji.dialogs import Slider, ask
 from deepd3_ij.fiji.events import in_background, listener, on_event_thread, show_error
 from deepd3_ij.fiji.java import end_process, java_class, text_of
@@ -77,7 +77,7 @@ class InferenceWindow:
                 if size is None:
                     raise Cancelled("No voxel size was given.") from error
                 options |= {"xy_um": size.xy_um, "z_um": size.z_um}
-            except StackError as error:
+            except ChannelError as error:
                 if "channel" in options:
                     raise
                 chosen = ask("Channel and time point", ChannelParameters(), message=_lines(error))

@@ -19,7 +19,7 @@ import numpy as np
 import tifffile
 import xarray as xr
 
-from deepd3_ij.errors import StackError, VoxelSizeError
+from deepd3_ij.errors import ChannelError, StackError, VoxelSizeError
 from deepd3_ij.files.calibration import FileVoxelSize, combined, imagej_voxel_size, ome_voxel_size, plain_voxel_size
 from deepd3_ij.files.plane_source import PlacedPlane, PlaneSource, quiet_tifffile, reason_of
 from deepd3_ij.files.tiff import PROVENANCE
@@ -221,12 +221,12 @@ def _choice(name: str, option: str, plural: str, value: int | None, count: int) 
         hint = ""
         if option == "frame":
             hint = "; if these are the planes of a stack, say so in Fiji (Image ▸ Properties…) and save it again"
-        raise StackError(f"{name} has {count} {plural}; choose one with --{option} 0 to {count - 1} "
-                         f"(in Python {option}=…){hint}.")
+        raise ChannelError(f"{name} has {count} {plural}; choose one with --{option} 0 to {count - 1} "
+                           f"(in Python {option}=…){hint}.")
     if not 0 <= value < count:
         accepted = "0" if count == 1 else f"0 to {count - 1}"
-        raise StackError(f"{name} has no {option} {value}: it has {count} {plural if count > 1 else plural[:-1]}; "
-                         f"accepted for --{option}: {accepted}.")
+        raise ChannelError(f"{name} has no {option} {value}: it has {count} {plural if count > 1 else plural[:-1]}; "
+                           f"accepted for --{option}: {accepted}.")
     return int(value)
 
 

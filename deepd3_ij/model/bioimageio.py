@@ -218,7 +218,9 @@ def _output(model: DeepD3Model, name: str) -> dict[str, Any]:
 
 
 def _space(axis: str, size: Any, card: ModelCard) -> dict[str, Any]:
-    resolution = {} if card.resolution_um is None else {"unit": "micrometer", "scale": float(card.resolution_um)}
+    # Readers compute size * scale / scale, which only with a short binary fraction gives the very size again.
+    resolution = {} if card.resolution_um is None else {"unit": "micrometer",
+                                                        "scale": float(np.float32(card.resolution_um))}
     # A copy, so that the YAML text holds no references between tables.
     return {"type": "space", "id": axis, "size": dict(size) if isinstance(size, Mapping) else size, **resolution}
 

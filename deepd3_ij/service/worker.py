@@ -130,11 +130,15 @@ class Task:
     def _answer(self) -> None:
         from deepd3_ij.service.verbs import call
 
-        with _arrays(self._inputs.get("arrays") or {}) as arrays:
+        blocks = self._inputs.get("arrays") or {}
+        with _arrays(blocks) as arrays:
             reply = call(self._inputs["request"], arrays, self._progress)
-            outputs = {name: self._lend(array) for name, array in reply.arrays.items() if array.size}
+            results = {name: array for name, array in reply.arrays.items() if array.size}
+            in_place = _put_in_place(results, arrays)
+            outputs = {name: self._lend(array) for name, array in results.items() if name not in in_place}
             empty = {name: list(array.shape) for name, array in reply.arrays.items() if not array.size}
-        text = json.dumps({**reply.values, "empty_arrays": empty})
+            text = json.dumps({**reply.values, "empty_arrays": empty, "in_place": in_place})
+            del reply, results
         self._finished = True
         self._worker.respond(self._number, _COMPLETION, outputs={"reply": text, "arrays": outputs})
         if not outputs:
@@ -144,12 +148,7 @@ class Task:
         from appose import NDArray
 
         shared = NDArray(array.dtype.name, list(array.shape))
-        target = shared.ndarray()
-        if array.ndim == 3:  # most of the time goes into fresh pages, which threads fill side by side
-            with ThreadPoolExecutor(_COPY_THREADS) as pool:
-                list(pool.map(np.copyto, target, array))
-        else:
-            np.copyto(target, array)
+        _copy(shared.ndarray(), array)
         self._lent.append(shared.shm)
         return shared
 
@@ -160,6 +159,37 @@ class Task:
         if now - self._last_update >= SECONDS_BETWEEN_UPDATES or done >= total:
             self._last_update = now
             self._worker.respond(self._number, _UPDATE, message=message, current=int(done), maximum=int(total))
+
+
+def _put_in_place(results: dict[str, Any], arrays: dict[str, Any]) -> dict[str, str]:
+    """Write results into the shared memory of inputs of the same type and shape, which Fiji does not need any more.
+
+    Memory that both sides have in hand costs a fraction of new memory.
+
+    Returns
+    -------
+    dict
+        Name of the input by name of the result.
+    """
+    in_place: dict[str, str] = {}
+    for name, result in results.items():
+        for source, target in arrays.items():
+            others = [other for key, other in results.items() if key != name]
+            if source not in in_place.values() and (target.dtype, target.shape) == (result.dtype, result.shape) \
+                    and not any(np.may_share_memory(target, other) for other in others):
+                if result is not target:
+                    _copy(target, result)
+                in_place[name] = source
+                break
+    return in_place
+
+
+def _copy(target: Any, array: Any) -> None:
+    if array.ndim != 3:
+        np.copyto(target, array)
+        return
+    with ThreadPoolExecutor(_COPY_THREADS) as pool:  # fresh pages of memory are filled side by side
+        list(pool.map(np.copyto, target, array))
 
 
 @contextmanager

@@ -240,12 +240,10 @@ def test_an_output_folder_that_is_a_file_is_refused(command: str, out: str, reas
     assert reason in _fails([*command.split(), "--out", out], capsys)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the administrator may write everywhere")
-def test_a_folder_without_permission_is_refused(files: Path, tmp_path: Path,
+def test_a_folder_without_permission_is_refused(files: Path, locked_folder: Path,
                                                 capsys: pytest.CaptureFixture[str]) -> None:
-    tmp_path.chmod(0o555)
-    assert "no permission" in _fails(["clean", "--prediction", str(files / "good.prediction"), "--out", str(tmp_path)],
-                                     capsys)
+    assert "no permission" in _fails(["clean", "--prediction", str(files / "good.prediction"), "--out",
+                                      str(locked_folder)], capsys)
 
 
 def test_a_name_taken_by_a_folder_is_refused_before_anything_is_replaced(files: Path, tmp_path: Path,

@@ -14,7 +14,7 @@ from appose import NDArray
 from appose.util import message
 
 import deepd3_ij
-from deepd3_ij.service.worker import DISPATCH
+from deepd3_ij.service.worker import DISPATCH, _put_in_place
 
 VERSION = deepd3_ij.__version__
 
@@ -48,6 +48,16 @@ class Worker:
         raise AssertionError("the worker ended")
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_results_that_look_at_inputs_do_not_overwrite_each_other(swapped: bool) -> None:
+    inputs = {"one": np.full((2, 3, 4), 1.0, np.float32), "two": np.full((2, 3, 4), 2.0, np.float32)}
+    results = {"one": inputs["two" if swapped else "one"], "two": inputs["one" if swapped else "two"]}
+    wanted = {name: array.copy() for name, array in results.items()}
+    in_place = _put_in_place(results, inputs)
+    for name, array in results.items():
+        np.testing.assert_array_equal(inputs[in_place[name]] if name in in_place else array, wanted[name])
+
+
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
     worker = Worker()
@@ -67,12 +77,26 @@ def test_arrays_go_there_and_back_in_shared_memory(worker: Worker) -> None:
         sent.ndarray()[...] = values
         worker.ask("a", "echo", {"arrays": sent}, text="µ")
         answer = worker.answer("COMPLETION")
-    received = answer["outputs"]["arrays"]["arrays"]
-    np.testing.assert_array_equal(received.ndarray().copy(), values)
+        # A result of the shape of an input comes back in its place.
+        assert reply(answer)["in_place"] == {"arrays": "arrays"}
+        np.testing.assert_array_equal(sent.ndarray().copy(), values)
     assert reply(answer)["text"] == "µ"
+
+
+def test_arrays_of_other_shapes_come_in_shared_memory_of_their_own(worker: Worker) -> None:
+    spine = np.zeros((3, 40, 40), np.float32)
+    spine[:, 10:15, 10:15] = 0.95
+    image = {"title": "a", "pixel_size": [0.1, 0.1, 0.5], "units": ["um", "um", "um"]}
+    with NDArray("float32", list(spine.shape)) as sent:
+        sent.ndarray()[...] = spine
+        worker.ask("f", "test_rois", {"spine": sent}, image=image)
+        answer = worker.answer("COMPLETION")
+    received = answer["outputs"]["arrays"]["outlines"]
+    assert received.ndarray().tobytes().startswith(b"Iout")
+    assert reply(answer)["count"] == 1
     received.shm.unlink_on_dispose(True)
     received.shm.dispose()
-    worker.send("a", requestType="CANCEL")
+    worker.send("f", requestType="CANCEL")
 
 
 def test_a_script_is_never_executed(worker: Worker, tmp_path: Any) -> None:

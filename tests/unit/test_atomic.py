@@ -85,16 +85,11 @@ def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
         write_to(tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_a_folder_without_permission_is_named(tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    try:
-        with pytest.raises(OutputError, match="no permission"):
-            write_to(tmp_path / "result.csv")
-        with pytest.raises(OutputError, match="no permission"):
-            check_output_folder(tmp_path / "sub")
-    finally:
-        tmp_path.chmod(0o700)
+def test_a_folder_without_permission_is_named(locked_folder: Path) -> None:
+    with pytest.raises(OutputError, match="no permission"):
+        write_to(locked_folder / "result.csv")
+    with pytest.raises(OutputError, match="no permission"):
+        check_output_folder(locked_folder / "sub")
 
 
 def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path: Path) -> None:

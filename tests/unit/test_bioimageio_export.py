@@ -99,7 +99,7 @@ def test_axes_tell_sizes_and_resolution_and_outputs_have_the_input_s_size(packag
     batch, y, x, channel = description["inputs"][0]["axes"]
     assert (batch["type"], channel["type"]) == ("batch", "channel")
     assert [axis["size"] for axis in (y, x)] == [{"min": 32, "step": 4}] * 2
-    assert {(axis["unit"], axis["scale"]) for axis in (y, x)} == {("micrometer", 0.1)}
+    assert {(axis["unit"], axis["scale"]) for axis in (y, x)} == {("micrometer", float(np.float32(0.1)))}
     assert [output["id"] for output in description["outputs"]] == ["dendrite", "spine"]
     for output in description["outputs"]:
         assert [axis["size"] for axis in output["axes"][1:3]] == [
@@ -168,5 +168,5 @@ def test_a_licence_or_name_that_cannot_be_is_refused(model: DeepD3Model, plane: 
 
 def test_bioimageio_accepts_the_package(package: Path):
     core = pytest.importorskip("bioimageio.core", reason="bioimageio.core is not installed (extra 'bioimageio')")
-    summary = core.test_model(package)
+    summary = core.test_description(package)
     assert summary.status == "passed", summary.format()

@@ -9,6 +9,7 @@ import threading
 import deepd3_fiji as deepd3
 from deepd3_transport import Array
 from ij.gui import DialogListener, NonBlockingGenericDialog, Overlay, Roi
+from ij.plugin.frame import RoiManager
 from java.awt import Color
 from java.awt.event import MouseAdapter
 from java.lang import System
@@ -40,6 +41,7 @@ class LiveTest(object):
     def start(self):
         """Show the dialog; returns when it is closed."""
         before = self.image.getOverlay()
+        self._show_manager("Show None")
         clicks = _Clicks(self)
         self.image.getCanvas().addMouseListener(clicks)
         try:
@@ -51,6 +53,13 @@ class LiveTest(object):
             if self.image.getCanvas() is not None:
                 self.image.getCanvas().removeMouseListener(clicks)
             self.image.setOverlay(before)
+            self._show_manager("Show All without labels")
+
+    def _show_manager(self, command):
+        """The ROI Manager's outlines would lie over those of the test."""
+        manager = RoiManager.getInstance()
+        if manager is not None and manager.getCount() > 0:
+            manager.runCommand(self.image, command)
 
     def move_to(self, z, y, x):
         """Test around a pixel."""

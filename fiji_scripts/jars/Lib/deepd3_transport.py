@@ -79,6 +79,7 @@ def call(context, verb, values=None, arrays=None, monitor=None):
     else:
         text, received = _call_worker(_worker(objects), request, arrays, monitor, objects)
     reply = json.loads(text)
+    reply.pop("in_place", None)
     for name, shape in reply.pop("empty_arrays", {}).items():
         received[name] = Array("float64", shape, [jarray.zeros(0, "d")])
     if reply["state"] == "cancelled":
@@ -183,23 +184,36 @@ def _call_worker(worker, request, arrays, monitor, objects):
         task.listen(follower)
         task.start()
         asked_to_stop = _wait(worker, task, follower, monitor)
+        status = str(task.status)
+        if status == "COMPLETE":
+            text, received = _outputs(task, shared)
+            if asked_to_stop:
+                raise Cancelled()  # the answer was on its way already
+            return text, received
     finally:
         for block in shared.values():
             block.close()
-    status = str(task.status)
-    if status == "COMPLETE":
-        outputs = task.outputs
-        received = dict((name, _from_shared(block)) for name, block in dict(outputs.get("arrays") or {}).items())
-        if received:
-            task.cancel()  # tells the worker that its shared memory was read
-        if asked_to_stop:
-            raise Cancelled()  # the answer was on its way already
-        return outputs.get("reply"), received
     if status == "FAILED":
         raise DeepD3Error("The Python worker failed; the Log has the details.", task.error)
     objects.removeObject(worker)
     last = [line for line in list(worker.errorLines())[-30:]]
     raise DeepD3Error(_why_it_ended(last), u"\n".join(last))
+
+
+def _outputs(task, shared):
+    """Text and arrays of an answer; some of them lie where inputs were."""
+    outputs = task.outputs
+    received = {}
+    for name, block in dict(outputs.get("arrays") or {}).items():
+        received[name] = _from_shared(block)
+        block.shm().unlinkOnClose(True)
+        block.close()
+    if received:
+        task.cancel()  # tells the worker that its shared memory was read
+    text = outputs.get("reply")
+    for name, source in json.loads(text)["in_place"].items():
+        received[name] = _from_shared(shared.get(source))
+    return text, received
 
 
 def _why_it_ended(lines):
@@ -271,8 +285,6 @@ def _from_shared(block):
         planes[number] = _plane_of(_part(memory, number * size, size), dtype)
 
     _for_all(get, count)
-    memory.unlinkOnClose(True)
-    block.close()
     return Array(dtype, shape, planes)
 
 

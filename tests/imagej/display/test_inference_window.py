@@ -206,7 +206,8 @@ def test_a_step_without_what_it_needs_says_which_menu_item_makes_it(window: Infe
 def test_a_file_without_voxel_size_is_asked_for(window: InferenceWindow, tmp_path: Path) -> None:
     import tifffile
 
-    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((3, 20, 20), np.uint8))
+    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((3, 20, 20), np.uint8),
+                     photometric="minisblack")
     running = window._start(lambda: window.open(tmp_path / "plain.tif"))
     asked = dialog("Voxel size")
     asked.getNumericFields().get(0).setText("0.25")
