@@ -43,8 +43,8 @@ def write_scene(scene: SimulatedScene, folder: Path, stem: str) -> list[Path]:
     write_swc(files[3], tracing, comment="simulated dendrites; x, y, z and radius in µm")
     spines = scene.spines[scene.spines["visible"]].drop(columns="visible")
     sizes_um = {"z": scene.parameters.z_um, "y": scene.parameters.xy_um, "x": scene.parameters.xy_um}
+    first = list(spines.columns).index("x_um") + 1
     for number, (axis, size_um) in enumerate(sizes_um.items()):
-        place = spines.columns.get_loc("z_um") + 3 + number
-        spines.insert(place, f"{axis}_px", spines[f"{axis}_um"] / size_um)
+        spines.insert(first + number, f"{axis}_px", spines[f"{axis}_um"] / size_um)
     write_table(files[4], spines)
     return files
