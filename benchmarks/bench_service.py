@@ -49,13 +49,12 @@ IN_PROCESS = '''
 import sys
 sys.path.insert(0, {root!r})
 from deepd3_ij import fiji
-from deepd3_ij.fiji.installer import script_folder
 from deepd3_ij.fiji.java import java_class, end_process
 from deepd3_ij.service.in_process import publish
 session = fiji.connect("embedded", commands=True)
 publish(session)
 system = java_class("java.lang.System")
-system.setProperty("python.path", str(script_folder() / "jars" / "Lib"))
+system.setProperty("python.path", {modules!r})
 system.setProperty("python.cachedir.skip", "true")
 scripts = session.context.getService(java_class("org.scijava.script.ScriptService"))
 scripts.getIndex().add(java_class("org.python.jsr223.PyScriptEngineFactory")(), False)
@@ -73,12 +72,12 @@ def main() -> None:
         work = Path(place)
         script = work / "measure.py"
         script.write_text(MEASURE)
-        code = IN_PROCESS.format(root=str(ROOT), script=str(script))
-        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-        print("in process:", run.stdout.strip() or run.stderr[-2000:])
         fiji = work / "Fiji.app"
         (fiji / "jars").mkdir(parents=True)
         installer.install(fiji)
+        code = IN_PROCESS.format(root=str(ROOT), script=str(script), modules=str(fiji / "jars" / "Lib"))
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        print("in process:", run.stdout.strip() or run.stderr[-2000:])
         host = Host(fiji, work / "host")
         print("Appose:    ", host.ask("script", str(script)))
         host.close()

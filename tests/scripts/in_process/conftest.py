@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
@@ -12,13 +13,14 @@ from deepd3_ij.service.in_process import publish
 
 
 @pytest.fixture(scope="session")
-def session() -> Any:
+def session(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    modules = tmp_path_factory.mktemp("jython") / "Lib"  # Jython writes what it compiles beside the modules
+    shutil.copytree(script_folder() / "jars" / "Lib", modules)
     session = fiji.connect("embedded", commands=True)
     publish(session)
     system = java_class("java.lang.System")
-    system.setProperty("python.path", str(script_folder() / "jars" / "Lib"))
+    system.setProperty("python.path", str(modules))
     system.setProperty("python.cachedir.skip", "true")
-    system.setProperty("python.dont_write_bytecode", "true")
     scripts = session.context.getService(java_class("org.scijava.script.ScriptService"))
     scripts.getIndex().add(java_class("org.python.jsr223.PyScriptEngineFactory")(), False)
     scripts.addAlias(java_class("ij.ImagePlus").class_)
