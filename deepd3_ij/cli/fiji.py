@@ -21,8 +21,10 @@ def uninstall(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij uninstall-fiji``."""
     from deepd3_ij.fiji.installer import uninstall as remove_scripts
 
-    removed = remove_scripts(arguments.fiji, force=arguments.force)
-    print(f"{len(removed)} files removed")
+    kept = remove_scripts(arguments.fiji, force=arguments.force)
+    print("The DeepD3 menu is removed.")
+    for path in kept:
+        print(f"kept, because it was changed since: {path}")
 
 
 def doctor(arguments: argparse.Namespace) -> int:
