@@ -196,7 +196,7 @@ def clean_dendrite(
     smallest = min_px if dimensions == 3 else min_px + 1
     for block, output in zip(blocks, outputs, strict=True):
         pieces, count = cc3d.connected_components(block > np.float32(threshold), connectivity=26, return_N=True,
-                                                  binary_image=True, out_dtype=np.uint32)
+                                                  out_dtype=np.uint32)
         _keep_large(block, pieces, count, smallest, output)
     return result
 

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from deepd3_ij.cli.console import stop_requested
 from deepd3_ij.cli.parser import build_parser
 from deepd3_ij.errors import Cancelled, DeepD3Error
 
@@ -62,14 +63,21 @@ def _batch_compat(given: Sequence[str]) -> int:
 @contextmanager
 def _termination_interrupts() -> Iterator[None]:
     """Let a batch system's request to end be as orderly as Ctrl-C."""
+    stop_requested.clear()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {number: signal.signal(number, _interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    stop_requested.set()  # a library may swallow the exception; then the next progress stops the work
+    raise KeyboardInterrupt
 
 
 def _fail(message: str, debug: bool) -> int:

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deepd3_ij.progress import Progress
+from deepd3_ij.errors import Cancelled
+from deepd3_ij.progress import Progress, no_progress
 
 SECONDS_BETWEEN_LINES = 5.0
+stop_requested = threading.Event()
 
 
 @contextmanager
 def shown_progress(quiet: bool = False) -> Iterator[Progress]:
-    """Show progress on stderr while the block runs."""
+    """Show progress on stderr while the block runs; Ctrl-C stops the work at the next step."""
     if quiet:
-        yield lambda done, total, message: None
+        yield _stoppable(no_progress)
     elif sys.stderr.isatty():
         with _bar() as progress:
-            yield progress
+            yield _stoppable(progress)
     else:
-        yield _lines()
+        yield _stoppable(_lines())
+
+
+def _stoppable(show: Progress) -> Progress:
+    def progress(done: int, total: int, message: str, /) -> None:
+        if stop_requested.is_set():
+            raise Cancelled("The user stopped the work.")
+        show(done, total, message)
+
+    return progress
 
 
 @contextmanager

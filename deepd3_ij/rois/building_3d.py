@@ -120,7 +120,7 @@ def connected_regions(spine: np.ndarray, area_threshold: float, dilation: int = 
     if dilation:
         # Dilating n times with a 3-wide box is one maximum over a box 2 n + 1 wide.
         foreground = ndimage.maximum_filter(foreground.view(np.uint8), size=2 * dilation + 1, mode="constant")
-    labels = cc3d.connected_components(foreground.view(np.uint8), connectivity=26, binary_image=True,
+    labels = cc3d.connected_components(foreground.view(np.uint8), connectivity=26,
                                        out_dtype=np.uint32)
     return np.asarray(labels).view(np.int32)
 
