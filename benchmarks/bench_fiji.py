@@ -1,104 +1,164 @@
-"""Speed of the bridge to ImageJ: start, pixels, ROIs, live test.
+"""Speed of the bridge to ImageJ: session start, pixels, ROIs, live test.
 
-python benchmarks/bench_fiji.py [--repeat 5]
+    python benchmarks/bench_fiji.py [--quick] [--part NAME]
 
-Prints one line per figure with its limit. Each figure is the best of the repetitions, copies are compared with
-``np.copyto`` in the same process. The manager's figures need a display (Xvfb will do).
+Prints each figure with its goal as soon as it is there. Java starts once per process, so each part runs in a process
+of its own. Times are medians. Pixels are compared with ``np.copyto`` between two arrays in use, of the same size and
+type; copy, push and pull take turns in one process, so that a busy machine disturbs all alike. ``push`` makes a new
+ImageJ image (the one before it is closed), ``pull`` a new numpy array.
+
+What needs a display (ROI Manager, live test) runs on the one that DISPLAY names, for example with
+``xvfb-run -a python benchmarks/bench_fiji.py``. pyimagej's own transfer is measured beside ours where DEEPD3_FIJI
+names a Fiji.
 """
 
+from __future__ import annotations
+
 import argparse
-import json
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from statistics import median
+from typing import Any
 
 import numpy as np
+import xarray as xr
 
-START = """
-import time
-begin = time.perf_counter()
-from deepd3_ij import fiji
-fiji.connect('embedded')
-print(time.perf_counter() - begin)
-fiji.end_process()
-"""
+SHAPE = (60, 1024, 1024)
+PLANES_PER_SPINE = 10
+SELECTIONS = 20
 
 
-def best(function: Callable[[], object], repeat: int) -> float:
-    """Shortest time in s."""
-    times = []
-    for _ in range(repeat):
-        begin = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - begin)
-    return min(times)
+def timed(function: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
+    """Seconds that one call takes, and its result."""
+    begin = time.perf_counter()
+    result = function(*arguments)
+    return time.perf_counter() - begin, result
 
 
-def spines(count: int, planes: int = 10) -> np.ndarray:
+def median_seconds(repeat: int, function: Callable[..., Any], *arguments: Any) -> float:
+    return median(timed(function, *arguments)[0] for _ in range(repeat))
+
+
+def report(name: str, value: float, unit: str, goal: str = "") -> None:
+    """Print one figure."""
+    print(f"{name:<62}{value:10.2f} {unit}" + (f"   goal {goal}" if goal else ""), flush=True)
+
+
+def bench_start(quick: bool) -> None:
+    code = ("import time; begin = time.perf_counter()\n"
+            "from deepd3_ij import fiji; fiji.connect('embedded')\n"
+            "print(time.perf_counter() - begin)\n"
+            "fiji.end_process()")
+    starts = [float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+              for _ in range(2 if quick else 4)]
+    report("session start, embedded, warm", min(starts), "s", "at most 3 (fastest)")
+
+
+def bench_pixels(quick: bool, fiji_folder: str | None = None) -> None:
+    """Copies, in the embedded ImageJ or, beside pyimagej's, in a Fiji."""
+    from deepd3_ij import fiji, label_stack
+    from deepd3_ij.fiji.java import java_class
+
+    session = fiji.connect(fiji_folder or "embedded")
+    for dtype in (np.float32, np.uint16, np.uint8):
+        name = np.dtype(dtype).name
+        array = (np.random.default_rng(0).random(SHAPE, np.float32) * 200).astype(dtype)
+        target, stack = array.copy(), label_stack(array, xy_um=0.1, z_um=0.5)
+        times: dict[str, list[float]] = {"copy": [], "push": [], "pull": [], "pyimagej": []}
+        for turn in range(5 if quick else 11):
+            copy, _ = timed(np.copyto, target, array)
+            push, image = timed(session.push, stack)
+            pull, pulled = timed(session.pull, image)
+            image.close()
+            if turn == 0:  # warms up
+                assert np.array_equal(pulled, array)
+                continue
+            for what, value in (("copy", copy), ("push", push), ("pull", pull)):
+                times[what].append(value)
+            if fiji_folder and turn <= 3:
+                times["pyimagej"].append(timed(push_with_pyimagej, session.gateway, stack)[0])
+            del image, pulled
+        java_class("java.lang.System").gc()
+        copy = median(times["copy"])
+        report(f"{name}: np.copyto", copy * 1e3, "ms")
+        for what, goal in (("push", 4), ("pull", 2)):
+            report(f"{name}: {what}, times copyto", median(times[what]) / copy, "", f"at most {goal}")
+        if fiji_folder:
+            pyimagej = median(times["pyimagej"])
+            report(f"{name}: pyimagej's to_imageplus, every plane used", pyimagej, "s")
+            report(f"{name}: the same, times push", pyimagej / median(times["push"]), "", "at least 4")
+
+
+def push_with_pyimagej(gateway: Any, stack: xr.DataArray) -> None:
+    """pyimagej's image is virtual: each plane is copied when it is used, as any filter or display does."""
+    planes = gateway.py.to_imageplus(stack).getStack()
+    for plane in range(1, planes.getSize() + 1):
+        planes.getPixels(plane)
+
+
+def spines(count: int) -> xr.DataArray:
     """Labels of round spines on a grid, each in ten planes."""
+    from deepd3_ij import label_stack
+
     side = int(np.ceil(np.sqrt(count / 5)))
-    labels = np.zeros((60, 1024, 1024), np.int32)
-    step = 1024 // side
+    labels = np.zeros(SHAPE, np.int32)
+    step = SHAPE[1] // side
     radius = min(step // 2 - 1, 7)
     y, x = np.mgrid[-radius:radius + 1, -radius:radius + 1]
     random = np.random.default_rng(0)
     for number in range(count):
         layer, place = divmod(number, side * side)
         cy, cx = (np.array(divmod(place, side)) * step + step // 2).tolist()
-        for z in range(planes):
+        for z in range(PLANES_PER_SPINE):
             disc = y**2 + x**2 * random.uniform(0.8, 1.3) <= (radius * random.uniform(0.7, 1)) ** 2
             labels[layer * 12 + z, cy - radius:cy + radius + 1, cx - radius:cx + radius + 1][disc] = number + 1
-    return labels
+    return label_stack(labels, xy_um=0.1, z_um=0.5)
 
 
-def bench_pixels(repeat: int) -> list[tuple[str, float, str]]:
-    from deepd3_ij import fiji, label_stack
-
-    session = fiji.connect("embedded")
-    rows = []
-    for dtype in (np.uint8, np.uint16, np.float32):
-        array = (np.random.default_rng(0).random((60, 1024, 1024), np.float32) * 200).astype(dtype)
-        target = array.copy()
-        copy = best(lambda target=target, array=array: np.copyto(target, array), repeat * 2)
-        stack = label_stack(array, xy_um=0.1, z_um=0.5)
-        pushed: list[object] = []
-
-        def push(stack: object = stack, pushed: list[object] = pushed) -> None:
-            for image in pushed:
-                image.close()  # type: ignore[attr-defined]
-            pushed[:] = [session.push(stack)]
-
-        name = np.dtype(dtype).name
-        rows += [(f"copyto {name}, ms", copy * 1e3, ""),
-                 (f"push {name}, times copyto", best(push, repeat) / copy, "4"),
-                 (f"pull {name}, times copyto",
-                  best(lambda pushed=pushed: session.pull(pushed[0]), repeat) / copy, "2")]
-    return rows
-
-
-def bench_rois(mode: str, repeat: int) -> list[tuple[str, float, str]]:
-    from deepd3_ij import RoiSet, fiji, label_stack
+def bench_rois(quick: bool, mode: str) -> None:
+    from deepd3_ij import RoiSet, fiji
 
     session = fiji.connect("embedded", mode=mode)
     where = "overlay" if session.headless else "ROI Manager"
-    rows = []
-    for count, limit in ((300, "1"), (3000, "8")):
-        rois = RoiSet(label_stack(spines(count), xy_um=0.1, z_um=0.5))
-        image = session.push(rois.labels)
-        session.push_rois(RoiSet(rois.labels.where(rois.labels < 2, 0)), image)  # compiles what is compiled once
-        fresh = [RoiSet(rois.labels) for _ in range(repeat)]
-        rows.append((f"{count} × 10 outlines to the {where}, s",
-                     best(lambda fresh=fresh, image=image: session.push_rois(fresh.pop(), image), repeat), limit))
-        rows.append((f"{count} × 10 outlines back to labels, s",
-                     best(lambda image=image: session.pull_rois(image), repeat), limit))
-        assert np.array_equal(session.pull_rois(image).labels, rois.labels)
+    repeat = 1 if quick else 3
+    for count, goal in ((300, "at most 1"), (3000, "at most 8")):
+        outlines = count * PLANES_PER_SPINE
+        labels = spines(count)
+        image = session.push(labels)
+        session.push_rois(RoiSet(labels.where(labels < 2, 0)), image)  # compiles what is compiled once
+        session.pull_rois(image)
+        rois = [RoiSet(labels) for _ in range(repeat)]  # each traces its outlines once
+        pushes = [timed(session.push_rois, each, image)[0] for each in rois]
+        report(f"{count} × {PLANES_PER_SPINE} outlines to the {where}", median(pushes), "s", goal)
+        pull = median_seconds(repeat, session.pull_rois, image)
+        report(f"{count} × {PLANES_PER_SPINE} outlines back to labels", pull, "s", goal)
+        assert np.array_equal(session.pull_rois(image).labels, labels)
+        if not session.headless:
+            report(f"selecting one of {outlines}, until it is drawn", 1e3 * bench_selection(image, outlines), "ms")
         image.close()
-    return rows
 
 
-def bench_live(repeat: int) -> list[tuple[str, float, str]]:
+def bench_selection(image: Any, count: int) -> float:
+    """Seconds from the choice of a row of the ROI Manager until its plane is shown and the event thread is free."""
+    from deepd3_ij.fiji.events import on_event_thread
+    from deepd3_ij.fiji.java import java_class
+
+    manager = java_class("ij.plugin.frame.RoiManager").getInstance()
+
+    def select(row: int) -> None:
+        manager.selectAndMakeVisible(image, row)
+        on_event_thread(lambda: image.getCanvas().paint(image.getCanvas().getGraphics()))
+
+    return median(timed(select, row)[0] for row in range(0, count, count // SELECTIONS))
+
+
+def bench_live(quick: bool) -> None:
+    """A change of a setting until the new outlines are on the screen."""
     from deepd3_ij import Roi3DParameters, fiji, label_stack
+    from deepd3_ij.fiji.events import on_event_thread
     from deepd3_ij.fiji.live_test import Crop, LiveRoiTest
     from deepd3_ij.stack import label_prediction
 
@@ -110,48 +170,62 @@ def bench_live(repeat: int) -> list[tuple[str, float, str]]:
         distance = (3 * (z - cz)) ** 2 + (y - cy) ** 2 + (x - cx) ** 2
         spine = np.maximum(spine, random.uniform(0.7, 1) * np.exp(-distance / 30)).astype(np.float32)
     like = label_stack(spine, xy_um=0.1, z_um=0.5)
-    live = LiveRoiTest(session, session.push(label_prediction(spine, spine, like, {})))
+    image = session.push(label_prediction(spine, spine, like, {}))
+    live = LiveRoiTest(session, image)
     crop = Crop.around(spine.shape, 6, 100, 100)
-    rows = []
+    canvas = image.getCanvas()
     for parameters in (Roi3DParameters(), Roi3DParameters(mode="connected"), Roi3DParameters(sigma_px=1.0),
                        Roi3DParameters(watershed=True)):
         def change(parameters: Roi3DParameters = parameters) -> None:
             live.show(crop, live.compute(crop, parameters))
+            on_event_thread(lambda: canvas.paint(canvas.getGraphics()))
 
-        change()
+        for _ in range(5):
+            change()
         name = f"{parameters.mode}{', sigma' * (parameters.sigma_px > 0)}{', watershed' * parameters.watershed}"
-        rows.append((f"live test 128 × 128 × 6, {name}, ms", best(change, repeat * 4) * 1e3, "50"))
-    return rows
+        report(f"live test 128 × 128 × 6, {name}", 1e3 * median_seconds(10 if quick else 30, change), "ms",
+               "at most 50")
 
 
-def in_own_process(part: str, repeat: int) -> list[tuple[str, float, str]]:
-    """Figures of one part: Java starts once per process."""
-    done = subprocess.run([sys.executable, __file__, "--part", part, "--repeat", str(repeat)], capture_output=True,
-                          text=True, check=False)
-    if done.returncode:
-        return [(f"{part}: {done.stderr.strip().splitlines()[-1]}", float("nan"), "")]
-    return [tuple(row) for row in json.loads(done.stdout.splitlines()[-1])]
+PARTS: dict[str, Callable[[bool], None]] = {
+    "start": bench_start,
+    "pixels": bench_pixels,
+    "pyimagej": lambda quick: bench_pixels(quick, os.environ["DEEPD3_FIJI"]),
+    "overlay": lambda quick: bench_rois(quick, "headless"),
+    "manager": lambda quick: bench_rois(quick, "interactive"),
+    "live": bench_live,
+}
+
+
+def obstacle(part: str) -> str | None:
+    """Why a part cannot be measured here."""
+    from deepd3_ij.fiji.java import display_problem
+
+    if part == "pyimagej" and not os.environ.get("DEEPD3_FIJI"):
+        return "no Fiji: set DEEPD3_FIJI to its folder"
+    if part in ("manager", "live") and (problem := display_problem()):
+        return f"{problem}; run it under xvfb-run"
+    return None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--part", choices=("pixels", "overlay", "manager", "live"))
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions")
+    parser.add_argument("--part", choices=list(PARTS), help="one part only")
+    parser.add_argument("--here", choices=list(PARTS), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    parts = {"pixels": bench_pixels, "overlay": lambda repeat: bench_rois("headless", repeat),
-             "manager": lambda repeat: bench_rois("interactive", repeat), "live": bench_live}
-    if arguments.part:
+    if arguments.here:
         from deepd3_ij import fiji
 
-        print(json.dumps(parts[arguments.part](arguments.repeat)))
+        PARTS[arguments.here](arguments.quick)
         fiji.end_process()
-    starts = [float(subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True).stdout)
-              for _ in range(arguments.repeat)]
-    rows = [("session start, warm, s", min(starts), "3")]
-    for part in parts:
-        rows += in_own_process(part, arguments.repeat)
-    for name, value, limit in rows:
-        print(f"{name:<60}{value:10.2f}" + (f"   limit {limit}" if limit else ""))
+    for part in [arguments.part] if arguments.part else PARTS:
+        if problem := obstacle(part):
+            print(f"{part}: not measured ({problem})", flush=True)
+            continue
+        command = [sys.executable, __file__, "--here", part, *(["--quick"] if arguments.quick else [])]
+        if subprocess.run(command, check=False).returncode:
+            print(f"{part}: failed", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 
 Each case runs in a process of its own, so that peak memory is its own. ``seconds`` is the
 prediction alone, after a warm-up on a plane of the same size; the fastest of the repeats counts,
-and the cases take turns so that a busy machine disturbs all alike. ``of plane`` compares
+and the cases take turns so that a busy machine disturbs all alike. Each case is reported as soon as it is done,
+all of them in a table at the end. ``--quick`` runs small planes once, in under two minutes. ``of plane`` compares
 processor time, which other programs disturb least. "original" is what the
 original computes in its four-fold mode: the same tiles, run through the unchanged Keras network
 in batches of 32.
@@ -24,8 +25,9 @@ from pathlib import Path
 
 import numpy as np
 
-CASES = [(planes, side, tiling) for planes, side in ((10, 512), (1, 1024), (1, 2048))
-         for tiling in ("seamless", "plane", "inset", "fourfold", "original")]
+TILINGS = ("seamless", "plane", "inset", "fourfold", "original")
+CASES = [(planes, side, tiling) for planes, side in ((10, 512), (1, 1024), (1, 2048)) for tiling in TILINGS]
+QUICK_CASES = [*((1, 256, tiling) for tiling in TILINGS), (1, 512, "seamless"), (1, 512, "plane")]
 
 
 def random_model(folder: Path) -> Path:
@@ -94,21 +96,21 @@ def run_case(case: tuple[int, int, str], model: Path) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", help="a 32-filter model; one with random weights is made if omitted")
-    parser.add_argument("--repeat", type=int, default=2, help="rounds over all cases")
-    parser.add_argument("--quick", action="store_true", help="leave out the slow four-fold cases of large planes")
+    parser.add_argument("--repeat", type=int, help="rounds over all cases (2, with --quick 1)")
+    parser.add_argument("--quick", action="store_true", help="small planes, once")
     parser.add_argument("--case", nargs=3, metavar=("PLANES", "SIDE", "TILING"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.case:
         measure(int(arguments.case[0]), int(arguments.case[1]), arguments.case[2], arguments.model, 1)
         return
-    cases = [case for case in CASES
-             if not (arguments.quick and case[1] > 512 and case[2] in ("inset", "fourfold", "original"))]
+    cases = QUICK_CASES if arguments.quick else CASES
     with tempfile.TemporaryDirectory() as folder:
         model = Path(arguments.model) if arguments.model else random_model(Path(folder))
         results: dict[tuple[int, int, str], list[dict[str, float]]] = {case: [] for case in cases}
-        for _ in range(arguments.repeat):
+        for _ in range(arguments.repeat or (1 if arguments.quick else 2)):
             for case in cases:
                 results[case].append(run_case(case, model))
+                print(f"{case[0]} × {case[1]} × {case[1]}, {case[2]}: {results[case][-1]['seconds']:.2f} s", flush=True)
     print(f"{'planes':>6} {'side':>5} {'tiling':<9} {'seconds':>8} {'s/Mpixel':>9} {'of plane':>9} {'peak GB':>8}")
     for planes, side, tiling in cases:
         runs = results[planes, side, tiling]

@@ -1,4 +1,4 @@
-"""Time and peak memory of ROI building on large probability maps.
+"""Time and peak memory of ROI building, cleaning and measuring on large probability maps.
 
 Run with ``python benchmarks/bench_rois.py``. Maps of 100 × 1024 × 1024 with 2000 spines along 12 dendrites are
 made, then every case runs in a process of its own, so that its peak memory is its own: the maps are loaded,
@@ -30,6 +30,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "2-D": ("2d", {}),
     "2-D, watershed": ("2d", {"watershed": True}),
     "cleaning": ("clean", {}),
+    "measuring": ("measure", {}),
 }
 Z_UM, XY_UM = 0.5, 0.094
 
@@ -73,6 +74,7 @@ def _add_blob(volume: np.ndarray, centre: np.ndarray, radii: tuple[float, ...], 
 def run_case(name: str, folder: Path) -> None:
     """Run one case in this process and print its figures as JSON."""
     from deepd3_ij.cleaning import clean
+    from deepd3_ij.measurement import measure
     from deepd3_ij.parameters import CleaningParameters, Roi2DParameters, Roi3DParameters
     from deepd3_ij.rois import build_rois_2d, build_rois_3d
     from deepd3_ij.stack import label_prediction, label_stack
@@ -85,6 +87,12 @@ def run_case(name: str, folder: Path) -> None:
         return label_prediction(dendrite[z, yx, yx], spine[z, yx, yx], like, {})
 
     def build(prediction: xr.Dataset) -> tuple[float, float, int, int]:
+        if kind == "measure":
+            found = build_rois_3d(prediction, Roi3DParameters(mode="connected", **values))
+            stack = (prediction["spine"] * 255).astype(np.uint8).assign_attrs(prediction["spine"].attrs)
+            begin = time.perf_counter()
+            measure(found, prediction, stack)
+            return time.perf_counter() - begin, 0.0, len(found), 0
         begin = time.perf_counter()
         if kind == "clean":
             clean(prediction, CleaningParameters(**values))

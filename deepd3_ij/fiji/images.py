@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
-from deepd3_ij.errors import FijiError, StackError, VoxelSizeError
+from deepd3_ij.errors import FijiError, StackError
 from deepd3_ij.fiji.colours import DENDRITE, GREY, SPINE, label_table, ramp
+from deepd3_ij.fiji.description import ImageDescription
 from deepd3_ij.fiji.java import java_class, text_of
-from deepd3_ij.files.calibration import unit_in_um
+from deepd3_ij.fiji.pixels import fill, from_java, to_java
+from deepd3_ij.parallel import in_blocks
 from deepd3_ij.stack import DIMS, label_stack, voxel_size_um
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ _HYPERSTACK_DIMS = ("t", "z", "c", "y", "x")
 _OTHER_NAMES = {"pln": "z", "row": "y", "col": "x", "ch": "c"}
 _EXACT_IN_FLOAT32 = 2**24
 _SIGNED16_OFFSET = 32768
-_COPY_THREADS = 4
-_RANGE_SAMPLE_PX = 2**18
+_RANGE_SAMPLE_PX = 2**22
 
 
 def push(
@@ -100,7 +100,7 @@ def push_merged(
 ) -> Any:
     """Stack (grey), dendrite (magenta) and spine (green) as one 32-bit composite; options as in :func:`push`."""
     _check_prediction(prediction)
-    image = _composite([stack.astype(np.float32), prediction["dendrite"], prediction["spine"]],
+    image = _composite([stack, prediction["dendrite"], prediction["spine"]],
                        title or _title(prediction, " merged"), [GREY, DENDRITE, SPINE],
                        [_range(stack), (0.0, 1.0), (0.0, 1.0)])
     _finish(session, image, prediction, MERGED, source, plane, show)
@@ -248,11 +248,15 @@ def linked_images(session: Session, image: Any, role: str) -> list[Any]:
 def replace_channels(image: Any, channels: Sequence[xr.DataArray]) -> None:
     """Put new values, one array ``(z, y, x)`` per channel, into an image of the same size."""
     dtype = {8: np.uint8, 16: np.uint16, 32: np.float32}[int(image.getBitDepth())]
-    stack, jobs = image.getStack(), []
+    stack = image.getStack()
     for channel, data in enumerate(channels, start=1):
-        values = np.asarray(data.values, dtype=dtype)
-        jobs += [(values[z], stack.getPixels(image.getStackIndex(channel, z + 1, 1))) for z in range(len(values))]
-    _in_threads(lambda job: _fill(*job), jobs)
+        values = data.data
+
+        def copy(begin: int, end: int, channel: int = channel, values: Any = values) -> None:
+            for z in range(begin, end):
+                fill(stack.getPixels(image.getStackIndex(channel, z + 1, 1)), np.asarray(values[z], dtype=dtype))
+
+        in_blocks(copy, len(values))
     image.updateAndDraw()
 
 
@@ -302,8 +306,13 @@ def _hyperstack(data: xr.DataArray, title: str) -> Any:
     data = _named(data)
     frames, planes, channels, _, _ = data.shape
     converted, signed = _pixel_type(data)
-    chunks = (converted(data[t, z, c].values) for t in range(frames) for z in range(planes) for c in range(channels))
-    return _image_of_planes(chunks, data, title, channels, planes, frames, signed)
+    pixels = data.data
+
+    def plane(number: int) -> np.ndarray:
+        frame, rest = divmod(number, planes * channels)
+        return converted(np.asarray(pixels[frame, rest // channels, rest % channels]))
+
+    return _image_of_planes(plane, data, title, channels, planes, frames, signed)
 
 
 def _composite(
@@ -311,9 +320,13 @@ def _composite(
     ranges: list[tuple[float, float]],
 ) -> Any:
     """32-bit composite of several maps on the same coordinates."""
-    planes = maps[0].sizes["z"]
-    arrays = (np.asarray(channel[z].values, dtype=np.float32) for z in range(planes) for channel in maps)
-    image = _image_of_planes(arrays, maps[0], title, len(maps), planes, 1, False)
+    pixels = [channel.data for channel in maps]
+
+    def plane(number: int) -> np.ndarray:
+        z, channel = divmod(number, len(maps))
+        return np.asarray(pixels[channel][z], dtype=np.float32)
+
+    image = _image_of_planes(plane, maps[0], title, len(maps), maps[0].sizes["z"], 1, False)
     for number, (colour, (low, high)) in enumerate(zip(colours, ranges, strict=True), start=1):
         table = ramp(colour)
         table.min, table.max = low, high
@@ -322,16 +335,14 @@ def _composite(
 
 
 def _image_of_planes(
-    arrays: Iterator[np.ndarray], data: xr.DataArray, title: str, channels: int, planes: int, frames: int, signed: bool,
+    plane: Callable[[int], np.ndarray], data: xr.DataArray, title: str, channels: int, planes: int, frames: int,
+    signed: bool,
 ) -> Any:
     height, width = data.sizes["y"], data.sizes["x"]
-    if height * width > 2**31 - 1:
-        raise StackError(f"A plane of {height} × {width} pixels is too large; accepted: up to {2**31 - 1} pixels.")
     stack = java_class("ij.ImageStack")(width, height, channels * planes * frames)
     try:
-        with ThreadPoolExecutor(_COPY_THREADS) as pool:
-            for number, pixels in enumerate(pool.map(_java_plane, arrays), start=1):
-                stack.setPixels(pixels, number)
+        for number, pixels in enumerate(to_java(plane, channels * planes * frames), start=1):
+            stack.setPixels(pixels, number)
     except _out_of_memory() as error:
         raise FijiError(f"Java has too little memory for {title!r} ({channels * planes * frames} planes of {height} × "
                         f"{width}); "
@@ -364,33 +375,6 @@ def _pixel_type(data: xr.DataArray) -> tuple[Any, bool]:
     raise StackError(f"Pixels are {dtype}; accepted: bool, uint8, uint16, int16, whole numbers as labels, and floats.")
 
 
-def _java_plane(plane: np.ndarray) -> Any:
-    import jpype
-
-    plane = _native(plane)
-    kind = {1: jpype.JByte, 2: jpype.JShort, 4: jpype.JFloat}[plane.dtype.itemsize]
-    pixels = jpype.JArray(kind)(plane.size)
-    _fill(plane, pixels)
-    return pixels
-
-
-def _fill(plane: np.ndarray, pixels: Any) -> None:
-    _typed_buffer(_native(plane)).get(pixels)
-
-
-def _native(plane: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(plane, dtype=plane.dtype.newbyteorder("="))
-
-
-def _typed_buffer(plane: np.ndarray) -> Any:
-    """A Java buffer on the memory of a contiguous array; copies between the two go at memory speed."""
-    import jpype
-
-    buffer = jpype.nio.convertToDirectBuffer(plane.reshape(-1).view(np.uint8).data)
-    buffer = buffer.order(java_class("java.nio.ByteOrder").nativeOrder())
-    return {1: lambda: buffer, 2: buffer.asShortBuffer, 4: buffer.asFloatBuffer}[plane.dtype.itemsize]()
-
-
 def _calibrate(calibration: Any, data: xr.DataArray) -> None:
     if "voxel_size_um" not in data.attrs:
         return
@@ -415,10 +399,10 @@ def _set_ranges(image: Any, ranges: list[tuple[float, float]], offset: float) ->
 
 
 def _range(data: xr.DataArray) -> tuple[float, float]:
-    """Smallest and largest finite value; of large data, of a regular sample."""
-    step = max(1, round((data.size / max(1, data.sizes.get("z", 1)) / _RANGE_SAMPLE_PX) ** 0.5))
-    values = np.asarray(data[..., ::step, ::step].values)
-    if values.dtype.kind == "f":
+    """Smallest and largest finite value; of large data, of evenly spaced rows."""
+    rows = -(-data.size // _RANGE_SAMPLE_PX)
+    values = np.asarray(data.isel(y=slice(None, None, rows)).data)
+    if values.dtype.kind == "f" and not np.isfinite(values.sum(dtype=np.float64)):
         values = values[np.isfinite(values)]
     if values.size == 0:
         return 0.0, 1.0
@@ -476,72 +460,27 @@ def _choice(image: Any, name: str, count: int, chosen: int | None) -> int:
 
 def _read(image: Any, channel: int, frame: int) -> np.ndarray:
     dtype = {8: np.uint8, 16: np.uint16, 32: np.float32}[int(image.getBitDepth())]
-    planes, stack = int(image.getNSlices()), image.getStack()
-    array = np.empty((planes, int(image.getHeight()), int(image.getWidth())), dtype=dtype)
-    pixels = [stack.getPixels(image.getStackIndex(channel + 1, z + 1, frame + 1)) for z in range(planes)] \
-        if not stack.isVirtual() else None
+    stack = image.getStack()
+    array = np.empty((int(image.getNSlices()), int(image.getHeight()), int(image.getWidth())), dtype=dtype)
+    signed = dtype == np.uint16 and bool(image.getCalibration().isSigned16Bit())
 
-    def read(z: int) -> None:
-        # A virtual stack loads a plane when it is asked for, and forgets it afterwards.
-        source = pixels[z] if pixels else stack.getPixels(image.getStackIndex(channel + 1, z + 1, frame + 1))
-        _typed_buffer(array[z]).put(source)
+    def pixels(z: int) -> Any:
+        return stack.getPixels(image.getStackIndex(channel + 1, z + 1, frame + 1))
 
-    if pixels:
-        _in_threads(read, range(planes))
-    else:
-        for z in range(planes):
-            read(z)
-    if dtype == np.uint16 and image.getCalibration().isSigned16Bit():
-        array ^= np.uint16(_SIGNED16_OFFSET)
-        return array.view(np.int16)
-    return array
-
-
-def _in_threads(function: Any, jobs: Any) -> None:
-    with ThreadPoolExecutor(_COPY_THREADS) as pool:
-        list(pool.map(function, jobs))
+    # A virtual stack loads a plane when it is asked for, and forgets it afterwards.
+    from_java(pixels, array, in_order=bool(stack.isVirtual()), toggle=_SIGNED16_OFFSET if signed else 0)
+    return array.view(np.int16) if signed else array
 
 
 def _labelled(image: Any, array: np.ndarray, xy_um: float | None, z_um: float | None) -> xr.DataArray:
-    calibration, title = image.getCalibration(), str(image.getTitle())
-    x_um, y_um = (_in_um(size, unit) for size, unit in (
-        (calibration.pixelWidth, calibration.getXUnit()), (calibration.pixelHeight, calibration.getYUnit())))
-    if xy_um is None:
-        if x_um is None or y_um is None:
-            raise VoxelSizeError(f"{title!r} has no pixel size in a unit of length (its unit is "
-                                 f"{str(calibration.getXUnit())!r}); set it with Image ▸ Properties…, or give xy_um "
-                                 "and z_um.")
-        if abs(x_um - y_um) > 1e-6 * x_um:
-            raise VoxelSizeError(f"Pixels of {title!r} are {x_um:g} × {y_um:g} µm; accepted: square pixels. "
-                                 "Scale the image, or give xy_um.")
-        xy_um = x_um
-    if z_um is None:
-        z_um = _in_um(calibration.pixelDepth, calibration.getZUnit())
-        if z_um is None:
-            raise VoxelSizeError(f"{title!r} has no distance between planes in a unit of length; set it with "
-                                 "Image ▸ Properties…, or give z_um.")
-    z_um, xy_um = _as_pushed(image, (z_um, xy_um))
-    source = text_of(image.getProp(SOURCE)) or title
-    labelled = label_stack(array, xy_um=xy_um, z_um=z_um, source=source)
-    origins = (calibration.zOrigin, calibration.yOrigin, calibration.xOrigin)
-    sizes = (z_um, xy_um, xy_um)
-    return labelled.assign_coords({
-        dim: labelled.coords[dim] - float(origin) * size
-        for dim, origin, size in zip(DIMS, origins, sizes, strict=True) if origin})
-
-
-def _as_pushed(image: Any, sizes: tuple[float, float]) -> tuple[float, float]:
-    """Exact voxel size (z, xy) if it is still the image's: ImageJ's TIFF rounds it."""
-    stored = text_of(image.getProp(VOXEL_SIZE))
-    if stored is None:
-        return sizes
-    z_um, _, xy_um = (float(number) for number in stored.split())
-    return (z_um, xy_um) if np.allclose((z_um, xy_um), sizes, rtol=1e-5, atol=0) else sizes
-
-
-def _in_um(size: float, unit: Any) -> float | None:
-    factor = unit_in_um(str(unit))
-    return None if factor is None or not size > 0 else float(f"{float(size) * factor:.15g}")
+    calibration = image.getCalibration()
+    return ImageDescription(
+        title=str(image.getTitle()),
+        pixel_size=(float(calibration.pixelWidth), float(calibration.pixelHeight), float(calibration.pixelDepth)),
+        units=(str(calibration.getXUnit()), str(calibration.getYUnit()), str(calibration.getZUnit())),
+        origin_px=(float(calibration.zOrigin), float(calibration.yOrigin), float(calibration.xOrigin)),
+        source=text_of(image.getProp(SOURCE)), voxel_size_um=text_of(image.getProp(VOXEL_SIZE)),
+    ).labelled(array, xy_um, z_um)
 
 
 def _out_of_memory() -> Any:

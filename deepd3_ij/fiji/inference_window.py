@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepd3_ij.errors import Cancelled, ChannelError, DeepD3Error, StackError, VoxelSizeError
+from deepd3_ij.fiji.choosers import choose_file, choose_folder
 from deepd3_ij.fiji.dialogs import Slider, ask
 from deepd3_ij.fiji.events import in_background, listener, on_event_thread, show_error
-from deepd3_ij.fiji.java import end_process, java_class, text_of
+from deepd3_ij.fiji.java import end_process, java_class
 from deepd3_ij.fiji.placement import place_beside
 from deepd3_ij.fiji.session import Session, connect
 from deepd3_ij.fiji.workbench import Workbench
@@ -227,16 +228,12 @@ class InferenceWindow:
     # Menu items that ask something first
 
     def _open(self) -> None:
-        dialog = java_class("ij.io.OpenDialog")("Open a stack")
-        path = text_of(dialog.getPath())
-        if path is not None:
-            self.open(path)
+        self.open(choose_file("Open a stack"))
 
     def _import_annotations(self) -> None:
         self.bench.need_stack()
-        path = text_of(java_class("ij.io.OpenDialog")("Import annotations (CSV with X, Y and Z or Pos)").getPath())
-        if path is not None:
-            self._say(f"{self.bench.import_annotations(path)} annotations were drawn.")
+        path = choose_file("Import annotations (CSV with X, Y and Z or Pos)")
+        self._say(f"{self.bench.import_annotations(path)} annotations were drawn.")
 
     def _segment(self) -> None:
         from deepd3_ij.model.zoo import available
@@ -302,9 +299,8 @@ class InferenceWindow:
             self.bench.need_prediction()
         else:
             self.bench.need_rois()
-        folder = text_of(java_class("ij.io.DirectoryChooser")("Folder for the export").getDirectory())
-        if folder is not None:
-            self._say_files(self.bench.export(what, folder, binary=binary))
+        folder = choose_folder("Folder for the export")
+        self._say_files(self.bench.export(what, folder, binary=binary))
 
     def _ask_to_close(self, event: Any) -> None:
         def ask_and_close() -> None:

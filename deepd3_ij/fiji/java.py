@@ -20,6 +20,7 @@ from typing import Any
 from deepd3_ij.errors import FijiError
 
 OLDEST_JAVA = 11
+_HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 INSTALL_JAVA = "install OpenJDK 17 (for example 'apt install openjdk-17-jre', 'brew install openjdk@17' or " \
                "'conda install -c conda-forge openjdk=17') or let JAVA_HOME point to one"
 
@@ -122,23 +123,47 @@ def start(jars: Sequence[Path], *, headless: bool, memory_percent: int) -> None:
         Java is missing, too old or does not start.
     """
     import jpype
-    import jpype.config
 
     library, _ = find_java()
-    # Planes are large arrays, for which Java's default collector takes twice their memory and several times as long.
-    options = ["-XX:+UseParallelGC", f"-XX:MaxRAMPercentage={memory_percent}",
-               "--add-opens=java.base/java.lang=ALL-UNNAMED"]
+    options = [*memory_options(memory_percent), "--add-opens=java.base/java.lang=ALL-UNNAMED"]
     if headless:
         options.append("-Djava.awt.headless=true")
     try:
         jpype.startJVM(str(library), *options, classpath=[str(jar) for jar in jars], convertStrings=False)
     except Exception as error:
         raise FijiError(f"Java at {library} does not start ({_first_line(error)}); {INSTALL_JAVA}.") from error
+    end_with_python()
+
+
+@cache
+def end_with_python() -> None:
+    """Let the running Java end as soon as Python does."""
+    import jpype.config
+
     # ImageJ's filters leave threads behind for which the end of Python would wait for ever.
     jpype.config.destroy_jvm = False
     jpype.config.free_resources = False
     # JPype's own Java thread waits for Python's lock; if Python ends meanwhile, the process aborts.
     atexit.register(lambda: java_class("org.jpype.ref.JPypeReferenceQueue").getInstance().stop())
+
+
+def memory_options(memory_percent: int) -> list[str]:
+    """Options for a Java that holds image stacks, whose planes are large arrays.
+
+    Java's default collector takes twice the memory of such arrays and several times as long. The first stacks find
+    room at once; memory that Java does not use yet is not taken from the computer. Large pages of memory make its
+    first use several times cheaper.
+
+    Parameters
+    ----------
+    memory_percent
+        Largest share of the computer's memory that Java may use.
+    """
+    options = ["-XX:+UseParallelGC", f"-XX:MaxRAMPercentage={memory_percent}",
+               f"-XX:InitialRAMPercentage={min(6.25, memory_percent)}", "-XX:NewRatio=1"]
+    if _HUGE_PAGES.is_file() and "[never]" not in _HUGE_PAGES.read_text():
+        options.append("-XX:+UseTransparentHugePages")
+    return options
 
 
 def java_class(name: str) -> Any:

@@ -67,6 +67,7 @@ def push_rois(session: Session, rois: RoiSet, image: Any = None, *, where: str =
     manager = manager_class.getRoiManager()
     if is_new and image.getWindow() is not None:
         place_beside(manager, image.getWindow())
+    manager.runCommand(image, "Show None")  # else every added outline shows all before it again
     manager.reset()
     for outline in outlines:  # setOverlay() would number the names
         manager.addRoi(outline)

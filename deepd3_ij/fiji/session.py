@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -50,8 +51,8 @@ def connect(
         A Fiji folder or a Maven endpoint (through pyimagej), or ``"embedded"`` for the embedded
         ImageJ. If None: ``DEEPD3_FIJI``, the stored setting, else the embedded ImageJ.
     mode
-        ``"headless"`` opens no window. ``"interactive"`` shows ImageJ and returns. ``"gui"`` is
-        pyimagej's mode of this name (on macOS it keeps the main thread).
+        ``"headless"`` opens no window. ``"interactive"`` shows ImageJ and returns; so does ``"gui"``, except
+        with a Fiji on macOS, where pyimagej keeps the main thread until Fiji is closed.
     gateway
         A pyimagej gateway that exists already; the other options are not used.
     commands
@@ -80,14 +81,14 @@ def connect(
         if _running is not None and gateway is not None and gateway is not _running.gateway:
             _running = None
         if _running is not None:
-            _check_same(_running, fiji, mode, commands)
+            _check_same(_running, None if fiji is None else _host_name(fiji), mode, commands)
             if not _running.headless:
                 _running.show_window()
             return _running
         if gateway is not None:
             _running = _join(gateway)
         else:
-            wanted = str(fiji) if fiji is not None else configured_fiji() or EMBEDDED
+            wanted = _host_name(fiji if fiji is not None else configured_fiji() or EMBEDDED)
             if mode != "headless" and (problem := java.display_problem()):
                 raise FijiError(f"A visible ImageJ needs a display, and {problem}; use mode='headless', start a "
                                 "desktop session, or run under 'xvfb-run'.")
@@ -193,27 +194,36 @@ class Session:
     # The window
 
     def show_window(self) -> None:
-        """Show ImageJ's main window, if it was closed."""
+        """Show ImageJ's main window; the embedded ImageJ's also again after it was closed."""
         if self.headless:
             raise FijiError("This session is headless; a visible ImageJ needs connect(mode='interactive') in a new "
                             "Python process.")
-        if java.java_class("ij.IJ").getInstance() is not None:
+        window = java.java_class("ij.IJ").getInstance()
+        if self.gateway is None:
+            if window is None:
+                image_j = java.java_class("ij.ImageJ")
+                image_j(image_j.EMBEDDED).exitWhenQuitting(False)
             return
-        if self.gateway is not None:
+        if window is None:  # its services are gone with it
+            raise FijiError(f"{self.host} was closed by its user; a new one needs a new Python process.")
+        if not window.isVisible():
             self.gateway.ui().showUI()
-        else:
-            image_j = java.java_class("ij.ImageJ")
-            image_j(image_j.EMBEDDED).exitWhenQuitting(False)
+        window.exitWhenQuitting(False)  # imagej-legacy has it end the whole process
 
     def wait_for_user(self, seconds: float | None = None) -> None:
         """Wait until the user closes ImageJ's main window, or for a time."""
         end = None if seconds is None else time.monotonic() + seconds
         ij = java.java_class("ij.IJ")
+        if (window := ij.getInstance()) is not None:
+            window.exitWhenQuitting(False)
         while ij.getInstance() is not None and (end is None or time.monotonic() < end):
             time.sleep(0.1)
 
     def close(self) -> None:
-        """Close all images without saving them, and the embedded ImageJ's windows; Java ends with the process."""
+        """Close all images without saving them, and the embedded ImageJ's windows; Java ends with the process.
+
+        A Fiji keeps running, and :func:`connect` gives its session again.
+        """
         global _running
         manager = java.java_class("ij.WindowManager")
         for image_id in list(manager.getIDList() or ()):
@@ -227,7 +237,7 @@ class Session:
                 roi_manager.close()
             if self.gateway is None:
                 self._close_windows()
-        if _running is self:
+        if _running is self and self.gateway is None:
             _running = None
 
     def _close_windows(self) -> None:
@@ -240,12 +250,18 @@ class Session:
             self.wait_for_user(10)
 
 
-def _check_same(session: Session, fiji: str | Path | None, mode: str, commands: bool) -> None:
+def _host_name(fiji: str | Path) -> str:
+    """Full path of a Fiji folder; anything else as it is."""
+    folder = Path(fiji).expanduser()
+    return str(folder.absolute() if folder.is_dir() and str(fiji) != EMBEDDED else fiji)
+
+
+def _check_same(session: Session, host: str | None, mode: str, commands: bool) -> None:
     running = f"Java runs already in this process ({session.host}, {'headless' if session.headless else 'visible'})"
     if session.headless and mode != "headless":
         raise FijiError(f"{running}; a visible session needs a new Python process.")
-    if fiji is not None and str(fiji) != session.host:
-        raise FijiError(f"{running}; {fiji} needs a new Python process.")
+    if host is not None and host != session.host:
+        raise FijiError(f"{running}; {host} needs a new Python process.")
     if commands and not session.commands:
         raise FijiError(f"{running}, without commands; connect(commands=True) needs a new Python process.")
 
@@ -269,13 +285,12 @@ def _start_embedded(headless: bool, commands: bool, memory_percent: int, progres
 
 
 def _start_fiji(fiji: str, mode: str, memory_percent: int) -> Session:
-    folder = Path(fiji).expanduser()
+    folder = Path(fiji)
     if folder.is_dir():
         jars = folder / "jars"
         if not (any(jars.glob("imagej-legacy*.jar")) and any(jars.glob("ij-1*.jar"))):
             raise FijiError(f"{folder} is no Fiji: it has no jars/imagej-legacy*.jar and jars/ij-1*.jar; "
                             "give the folder named Fiji.app or Fiji, or fiji='embedded'.")
-        fiji = str(folder)
     elif ":" not in fiji or folder.is_absolute():
         raise FijiError(f"{fiji} is neither a Fiji folder nor a Maven endpoint such as 'sc.fiji:fiji'; "
                         "give one of them or fiji='embedded'.")
@@ -287,12 +302,22 @@ def _start_fiji(fiji: str, mode: str, memory_percent: int) -> Session:
     import imagej
     import scyjava
 
+    if folder.is_dir() and any(jars.glob("imglib2-imglyb-*.jar")):
+        # This Fiji brings the one thing that pyimagej would fetch for it, and needs no network.
+        scyjava.config.endpoints[:] = [name for name in scyjava.config.endpoints if "imglib2-imglyb" not in name]
     scyjava.config.set_java_constraints(fetch="auto", version="17")
-    scyjava.config.add_option(f"-XX:MaxRAMPercentage={memory_percent}")
+    scyjava.config.add_options(java.memory_options(memory_percent))
     try:
-        gateway = imagej.init(fiji, mode=mode)
+        gateway = imagej.init(fiji, mode="interactive" if mode == "gui" and sys.platform != "darwin" else mode)
+    except OSError as error:  # requests' errors are OSErrors too
+        raise FijiError(f"pyimagej cannot fetch what it needs for {fiji} from the SciJava Maven repository "
+                        f"({type(error).__name__}): connect to the network and try again, or use fiji='embedded'."
+                        ) from error
     except Exception as error:
         raise FijiError(f"pyimagej cannot start {fiji}: {_one_line(error)}") from error
+    if gateway is None:
+        raise FijiError(f"{fiji} was closed; mode='gui' keeps the main thread on macOS until then. To go on beside a "
+                        "visible Fiji use mode='interactive' in IPython or Jupyter.")
     session = _join(gateway, host=fiji)
     if not session.headless:
         session.show_window()
@@ -304,6 +329,7 @@ def _join(gateway: Any, host: str = "gateway") -> Session:
     if legacy is None or not legacy.isActive():
         raise FijiError("This gateway has no original ImageJ (imagej-legacy); start it with "
                         "imagej.init(…, add_legacy=True).")
+    java.end_with_python()
     headless = bool(java.java_class("java.awt.GraphicsEnvironment").isHeadless())
     return Session(host, headless, True, gateway.context(), gateway)
 

@@ -37,7 +37,7 @@ def replacing(path: str | PathLike[str]) -> Iterator[Path]:
         The folder is missing or cannot be written, `path` is a folder, the disk is full.
         Errors of other files that are used in the block pass unchanged.
     """
-    target = Path(path)
+    target = _named(path)
     if target.is_dir():
         raise OutputError(f"{target} is a folder; give the name of a file to write.")
     # A link is followed, so that the file that it points to is replaced and the link stays.
@@ -80,7 +80,7 @@ def replacing_together(folder: str | PathLike[str]) -> Iterator[Path]:
     OutputError
         The folder cannot be written, or a name is taken by a folder.
     """
-    target = Path(folder)
+    target = _named(folder)
     hidden = target / f".results-{uuid.uuid4().hex[:12]}"
     try:
         hidden.mkdir()
@@ -130,9 +130,9 @@ def check_output_folder(path: str | PathLike[str]) -> Path:
     Raises
     ------
     OutputError
-        It cannot be made or written, or is a file.
+        It cannot be made or written, is a file, or its name is empty.
     """
-    folder = Path(path)
+    folder = _named(path)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -142,9 +142,19 @@ def check_output_folder(path: str | PathLike[str]) -> Path:
     return folder
 
 
+def _named(path: str | PathLike[str]) -> Path:
+    """The path; pathlib would take an empty one for the current folder."""
+    if not os.fspath(path):
+        raise OutputError("The name of what is to be written is empty; give a file or folder, or . for this folder.")
+    return Path(path)
+
+
 def _explain(path: Path, error: OSError) -> str:
     """One line for the user; HDF5 reports a full disk only in its text."""
     if isinstance(error, FileNotFoundError):
+        refused = Path(error.filename or path).parent
+        if refused.is_dir():  # it exists, but belongs to the system, such as /proc
+            return f"{path} cannot be written: {refused} takes no new files or folders; give another folder."
         return f"{path} cannot be written: the folder {path.parent} does not exist; make it or give another one."
     if isinstance(error, FileExistsError):
         return f"{path} cannot be used as a folder: a file has this name; give another folder."

@@ -18,6 +18,7 @@ from scipy.spatial import cKDTree
 from skimage.graph import pixel_graph
 
 from deepd3_ij.measurement.surface import shell_voxels
+from deepd3_ij.parallel import available_threads
 
 # A path costs its length times (1 / distance to the surface) to this power: high enough not to cut corners.
 CENTRING_POWER = 4
@@ -186,7 +187,7 @@ class _Grid:
         graph, flat = pixel_graph(mask, connectivity=3, spacing=voxel)
         indices = np.stack(np.unravel_index(flat, mask.shape), axis=1)
         outside = shell_voxels(np.pad(mask, 1))[0] - 1
-        radius_um = cKDTree(outside * voxel).query(indices * voxel)[0]
+        radius_um = cKDTree(outside * voxel).query(indices * voxel, workers=available_threads())[0]
         column = mask.sum(axis=0)[indices[:, 1], indices[:, 2]] * voxel_um[0]
         centre_of_bin = np.array((0, 1, 1)) * (binning - 1) / 2 * voxel_um
         return cls(points_um=indices * voxel + centre_of_bin, radius_um=radius_um,

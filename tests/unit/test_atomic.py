@@ -92,6 +92,25 @@ def test_a_folder_without_permission_is_named(locked_folder: Path) -> None:
         check_output_folder(locked_folder / "sub")
 
 
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs Linux's /proc")
+def test_a_folder_of_the_system_that_takes_no_files_is_not_called_missing() -> None:
+    for write in (write_to, check_output_folder):
+        with pytest.raises(OutputError, match=r"^/proc/x cannot be written: /proc takes no new files or folders"):
+            write(Path("/proc/x"))
+    with pytest.raises(OutputError, match=r"^/proc/x/y cannot be written: /proc takes no new"):
+        check_output_folder("/proc/x/y")
+
+
+def test_an_empty_name_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match=r"is empty; give a file or folder, or \. for this folder"):
+        check_output_folder("")
+    with pytest.raises(OutputError, match="is empty"), replacing(""):
+        pass
+    assert check_output_folder(".") == Path()
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path: Path) -> None:
     target = tmp_path / "result.bin"
     target.write_text("old")

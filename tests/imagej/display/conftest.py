@@ -11,13 +11,14 @@ from deepd3_ij import fiji
 from deepd3_ij.fiji.java import java_class
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_stack
+from tests.imagej.conftest import host
 
 SHAPE = (12, 200, 260)
 
 
 @pytest.fixture(scope="session")
 def session() -> Iterator[fiji.Session]:
-    session = fiji.connect("embedded", mode="interactive")
+    session = fiji.connect(host(), mode="interactive")
     yield session
     session.close()
 

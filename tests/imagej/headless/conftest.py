@@ -3,10 +3,11 @@ from collections.abc import Iterator
 import pytest
 
 from deepd3_ij import fiji
+from tests.imagej.conftest import host
 
 
 @pytest.fixture(scope="session")
 def session() -> Iterator[fiji.Session]:
-    session = fiji.connect("embedded", mode="headless")
+    session = fiji.connect(host(), mode="headless")
     yield session
     session.close()

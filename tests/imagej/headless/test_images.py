@@ -1,4 +1,6 @@
+import gc
 import json
+import weakref
 
 import numpy as np
 import pytest
@@ -156,6 +158,23 @@ def test_pushed_pixels_are_a_copy_and_edits_in_imagej_come_back(session: Session
         image.getStack().getProcessor(plane).multiply(2)
     np.testing.assert_array_equal(array, kept)
     np.testing.assert_array_equal(session.pull(image).values, kept * 2)
+
+
+def test_pushed_and_pulled_arrays_are_free_at_once(session: Session) -> None:
+    """Java must not keep them until it collects its own garbage."""
+    pushed = random_array(np.float32, (3, 200, 200))
+    image = session.push(stack_of(pushed))
+    pulled = session.pull(image).values
+    kept = [weakref.ref(pushed), weakref.ref(pulled if pulled.base is None else pulled.base)]
+    del pushed, pulled
+    gc.collect()
+    assert [reference() for reference in kept] == [None, None]
+
+
+def test_a_plane_that_no_java_buffer_can_hold_is_refused(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deepd3_ij.fiji.pixels.MAX_PLANE_BYTES", 4000)
+    with pytest.raises(StackError, match=r"33 × 47 pixels has 6204 bytes; accepted: up to 4000"):
+        session.push(stack_of(random_array(np.float32)))
 
 
 def test_masks_and_doubles_are_converted_and_odd_pixel_types_refused(session: Session) -> None:
