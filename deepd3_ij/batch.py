@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from deepd3_ij import __version__
 from deepd3_ij.errors import Cancelled, DeepD3Error, StackError
 from deepd3_ij.files.atomic import check_output_folder, replacing
-from deepd3_ij.files.results import stem_of
+from deepd3_ij.files.results import Extras, stem_of, write_analysis
+from deepd3_ij.parameters import from_values
 from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.stack import open_stack
+
+if TYPE_CHECKING:
+    from deepd3_ij.pipeline import Typed
 
 DONE_SUFFIX = "_done.json"
 
@@ -69,6 +77,96 @@ def find_stacks(source: str | PathLike[str], target: str | PathLike[str],
         if other != item.source:
             raise StackError(f"{other.name} and {item.source.name} would get results of the same name; rename one.")
     return items
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """What the results of a batch depend on, beside the stacks and the model.
+
+    Attributes
+    ----------
+    typed
+        What the user typed; ``Roi2DParameters`` among its classes give 2-D ROIs.
+    cleaning
+        Clean the predictions.
+    xy_um, z_um
+        Voxel size, for files that do not tell it.
+    channel, frame
+        0-based, for files with several.
+    z_range
+        First plane and the plane after the last one (0-based).
+    extras
+        Files beyond the usual ones.
+    """
+
+    typed: Typed
+    cleaning: bool = True
+    xy_um: float | None = None
+    z_um: float | None = None
+    channel: int | None = None
+    frame: int | None = None
+    z_range: tuple[int, int] | None = None
+    extras: Extras = Extras()
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, for the record of what is done."""
+        plain = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
+        return {**plain, "typed": {cls.__name__: dict(values) for cls, values in self.typed.items()},
+                "extras": dataclasses.asdict(self.extras)}
+
+
+def analyze_folder(
+    source: str | PathLike[str],
+    target: str | PathLike[str],
+    model: str | PathLike[str] | None,
+    settings: BatchSettings,
+    *,
+    pattern: str = "**/*.tif*",
+    resume: bool = True,
+    progress: Progress = no_progress,
+) -> BatchResult:
+    """Analyze all stacks below a folder; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    source, target
+        Folder with stacks and folder for results, which keep the folder tree.
+    model
+        Name or file of a model; the default model if None.
+    settings
+        How the stacks are read and analyzed.
+    pattern
+        Which files below `source`.
+    resume
+        Skip stacks that were done with the same settings.
+    progress
+        Receives progress; raises ``Cancelled`` to stop.
+
+    Raises
+    ------
+    StackError
+        There are no stacks, or two would get results of the same name.
+    ParameterError
+        A value is not accepted; no stack was touched.
+    """
+    from deepd3_ij.model import load_model
+    from deepd3_ij.pipeline import analyze_as_typed
+
+    items = find_stacks(source, target, pattern)
+    for cls, values in settings.typed.items():
+        from_values(cls, values)
+    progress(0, len(items), "Loading the model")
+    loaded = load_model(model)
+
+    def work(item: BatchItem, report: Progress) -> list[Path]:
+        stack = open_stack(item.source, xy_um=settings.xy_um, z_um=settings.z_um, channel=settings.channel,
+                           frame=settings.frame)
+        analysis = analyze_as_typed(stack, loaded, settings.typed, cleaning=settings.cleaning,
+                                    z_range=settings.z_range, progress=report)
+        return write_analysis(analysis, item.folder, item.stem, settings.extras, progress=report)
+
+    depends_on = {"version": __version__, "model_sha256": loaded.sha256, **settings.to_dict()}
+    return run_batch(items, work, depends_on, resume=resume, progress=progress)
 
 
 def run_batch(

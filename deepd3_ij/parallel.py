@@ -12,6 +12,12 @@ T = TypeVar("T")
 MAX_THREADS = 8  # the work is bound by memory bandwidth; more threads do not help
 
 
+def available_threads() -> int:
+    """How many threads may work at the same time: ``DEEPD3_THREADS`` if it is set, else one per processor."""
+    given = os.environ.get("DEEPD3_THREADS", "")
+    return max(1, int(given)) if given.isdigit() else os.cpu_count() or 1
+
+
 def in_blocks(function: Callable[[int, int], T], length: int) -> list[T]:
     """Call ``function(begin, end)`` for consecutive blocks of ``range(length)``, one block per thread.
 
@@ -28,7 +34,7 @@ def in_blocks(function: Callable[[int, int], T], length: int) -> list[T]:
     list
         The results in the order of the blocks. An exception of a block is raised here.
     """
-    blocks = max(1, min(os.cpu_count() or 1, MAX_THREADS, length))
+    blocks = max(1, min(available_threads(), MAX_THREADS, length))
     bounds = [length * i // blocks for i in range(blocks + 1)]
     if blocks == 1:
         return [function(0, length)]

@@ -341,6 +341,14 @@ class SimulationParameters(Parameters):
 
 
 @dataclass(frozen=True)
+class SeriesParameters(Parameters):
+    """Which stacks are simulated."""
+
+    seed: int = parameter(0, "Seed of the first stack; each further one has the next seed.", low=0, high=2**31 - 1)
+    count: int = parameter(1, "Number of stacks.", low=1, high=100_000, unit="stacks")
+
+
+@dataclass(frozen=True)
 class TrainingDataParameters(Parameters):
     """Which part of an annotated stack becomes training data."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import xarray as xr
 
@@ -12,6 +14,7 @@ from deepd3_ij.model.loading import DeepD3Model
 from deepd3_ij.parameters import (
     CleaningParameters,
     MeasureParameters,
+    Parameters,
     PredictionParameters,
     Roi2DParameters,
     Roi3DParameters,
@@ -20,6 +23,10 @@ from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois import RoiSet, build_rois_2d, build_rois_3d
 from deepd3_ij.segmentation import predict
 from deepd3_ij.stack import voxel_size_um
+
+P = TypeVar("P", bound=Parameters)
+Typed = Mapping[type[Parameters], Mapping[str, Any]]
+"""What a user typed: values by name for each parameter class."""
 
 
 @dataclass(frozen=True)
@@ -102,3 +109,39 @@ def analyze(
     measurements = measure(rois, prediction, stack, measure_parameters or card.resolve(MeasureParameters, {}, size),
                            progress=progress)
     return Analysis(stack, prediction, rois, measurements)
+
+
+def analyze_as_typed(
+    stack: xr.DataArray,
+    model: DeepD3Model,
+    typed: Typed,
+    *,
+    cleaning: bool = True,
+    z_range: tuple[int, int] | None = None,
+    progress: Progress = no_progress,
+) -> Analysis:
+    """Analyze with what a user typed, then what the model's card recommends, then the defaults.
+
+    Parameters
+    ----------
+    stack, model, cleaning, z_range, progress
+        As for :func:`analyze`.
+    typed
+        What the user typed. ``Roi2DParameters`` among its classes give 2-D ROIs.
+
+    Raises
+    ------
+    ParameterError
+        A name is unknown or a value not accepted.
+    """
+    size = voxel_size_um(stack)
+
+    def resolved(cls: type[P]) -> P:
+        return model.card.resolve(cls, typed.get(cls, {}), size)
+
+    flat = Roi2DParameters in typed
+    return analyze(
+        stack, model, cleaning=cleaning, z_range=z_range, progress=progress,
+        prediction_parameters=resolved(PredictionParameters), cleaning_parameters=resolved(CleaningParameters),
+        roi_parameters=resolved(Roi2DParameters) if flat else resolved(Roi3DParameters),
+        measure_parameters=resolved(MeasureParameters))

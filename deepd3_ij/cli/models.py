@@ -26,9 +26,8 @@ def list_models(arguments: argparse.Namespace) -> None:
     entries = available()
     default = default_model()
     for entry in entries:
-        state = "bundled" if entry.origin == "bundled" else "downloaded" if entry.path else "to download"
-        card = entry.card()
-        about = card.description.split(". ")[0] if card else f"deepd3-ij models get {entry.name}"
+        state = entry.origin if entry.origin != "zoo" else "downloaded" if entry.path else "to download"
+        about = entry.about().split(". ")[0] if entry.path else f"deepd3-ij models get {entry.name}"
         print(f"{entry.name:16} {state:12} {about}{' (default)' if entry.name == default else ''}")
 
 

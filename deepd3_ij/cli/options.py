@@ -39,6 +39,13 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}. See '{self.prog} --help'.\n")
 
 
+def written_name(text: str) -> str:
+    """Name of a file or folder to write; an empty one is a usage error."""
+    if not text:
+        raise argparse.ArgumentTypeError("the name is empty; give a file or folder, or . for this folder")
+    return text
+
+
 def add_parameters(parser: argparse.ArgumentParser, title: str, *classes: type[Parameters], **variants: type[Parameters]
                    ) -> None:
     """Add one option per parameter; a name that several classes share is one option.
@@ -156,4 +163,5 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def add_output(parser: argparse.ArgumentParser) -> None:
     """Add ``--out``."""
-    parser.add_argument("--out", metavar="DIR", required=True, help="Folder for the results; made if missing.")
+    parser.add_argument("--out", type=written_name, metavar="DIR", required=True,
+                        help="Folder for the results; made if missing.")

@@ -14,6 +14,7 @@ from deepd3_ij.cli.options import (
     add_parameters,
     add_reading,
     add_voxel_size,
+    written_name,
 )
 from deepd3_ij.parameters import (
     CleaningParameters,
@@ -22,6 +23,7 @@ from deepd3_ij.parameters import (
     PredictionParameters,
     Roi2DParameters,
     Roi3DParameters,
+    SeriesParameters,
     SimulationParameters,
     TrainingDataParameters,
     TrainingParameters,
@@ -46,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
         return added
 
     demo = command("demo", "analysis:demo", "Analyze a simulated stack and print where the results are.")
-    demo.add_argument("--out", metavar="DIR", default="demo_results", help="Folder for the results.")
+    demo.add_argument("--out", type=written_name, metavar="DIR", default="demo_results", help="Folder for the results.")
 
     analyze = command("analyze", "analysis:analyze", "From a stack to probability maps, ROIs and tables.")
     analyze.add_argument("stack", metavar="STACK", help=STACK_HELP)
@@ -100,9 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     simulate = command("simulate", "training_data:simulate", "Make simulated stacks with exact truth.")
     add_output(simulate)
-    simulate.add_argument("--seed", type=int, default=0, metavar="N", help="Seed of the first stack. Default: 0.")
-    simulate.add_argument("--count", type=int, default=1, metavar="N",
-                          help="Number of stacks; each has the next seed. Default: 1.")
+    add_parameters(simulate, "stacks", SeriesParameters)
     add_parameters(simulate, "scene and microscope", SimulationParameters)
 
     data = commands.add_parser("data", help="Make and arrange training data.",
@@ -113,7 +113,7 @@ def build_parser() -> argparse.ArgumentParser:
     create.add_argument("--dendrites", required=True, metavar="FILE", help="Tracing (SWC) or mask (TIFF).")
     create.add_argument("--spines", required=True, metavar="FILE",
                         help="Mask or label image (TIFF), .mask file, or ROI zip.")
-    create.add_argument("--out", required=True, metavar="FILE", help="The .d3data file to write.")
+    create.add_argument("--out", type=written_name, required=True, metavar="FILE", help="The .d3data file to write.")
     add_reading(create, z_range=False)
     add_parameters(create, "box", TrainingDataParameters)
     show_data = command("show", "training_data:show", "Show or change metadata; draw a preview.", steps)
@@ -122,11 +122,11 @@ def build_parser() -> argparse.ArgumentParser:
     show_data.add_argument("--preview", metavar="PNG", help="Draw image and masks.")
     arrange = command("arrange", "training_data:arrange", "Arrange d3data files to a d3set.", steps)
     arrange.add_argument("files", nargs="+", metavar="D3DATA", help=".d3data files.")
-    arrange.add_argument("--out", required=True, metavar="FILE", help="The .d3set file to write.")
+    arrange.add_argument("--out", type=written_name, required=True, metavar="FILE", help="The .d3set file to write.")
 
     train = command("train", "training:train", "Train a model on a d3set.")
     train.add_argument("set", metavar="D3SET", help="Training data from 'data arrange'.")
-    train.add_argument("--out", required=True, metavar="FILE",
+    train.add_argument("--out", type=written_name, required=True, metavar="FILE",
                        help="The .keras file to write; an .h5 file for the original DeepD3 is written beside it.")
     train.add_argument("--validation", metavar="D3SET",
                        help="Other stacks, to choose the best weights and to calibrate the thresholds.")
@@ -158,7 +158,8 @@ def build_parser() -> argparse.ArgumentParser:
     export = command("export", "models:export", "Write a model for other programs.", actions)
     export.add_argument("name", metavar="MODEL", nargs="?", help="Name or file; the default model if omitted.")
     export.add_argument("--bioimageio", action="store_true", required=True, help="As a BioImage.IO package.")
-    export.add_argument("--out", metavar="ZIP", help="Default: <stem of MODEL>.bioimage.io.zip in this folder.")
+    export.add_argument("--out", type=written_name, metavar="ZIP",
+                        help="Default: <stem of MODEL>.bioimage.io.zip in this folder.")
     export.add_argument("--author", action="append", metavar="NAME", help="Who made the model; may be repeated.")
     export.add_argument("--licence", metavar="SPDX", help="Licence of the model. Default: its card's.")
     return parser

@@ -10,25 +10,19 @@ from deepd3_ij.cli.options import typed_parameters
 from deepd3_ij.cli.report import print_files
 from deepd3_ij.errors import ParameterError
 from deepd3_ij.files.atomic import check_output_folder
-from deepd3_ij.parameters import SimulationParameters, TrainingDataParameters
+from deepd3_ij.parameters import SeriesParameters, SimulationParameters, TrainingDataParameters
 
 
 def simulate(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij simulate``."""
-    from deepd3_ij.files.scene_files import write_scene
-    from deepd3_ij.training.simulation import simulate as make_scene
+    from deepd3_ij.training.series import simulate_series
 
-    if arguments.count < 1:
-        raise ParameterError(f"--count is {arguments.count}; accepted: at least 1.")
     folder = check_output_folder(arguments.out)
-    parameters = typed_parameters(SimulationParameters, arguments)
+    series = typed_parameters(SeriesParameters, arguments)
     with shown_progress(arguments.quiet) as progress:
-        for number in range(arguments.count):
-            progress(number, arguments.count, "Simulating")
-            seed = arguments.seed + number
-            files = write_scene(make_scene(parameters, seed), folder, f"simulated_{seed:04d}")
-            print_files(files[:1] if arguments.count > 1 else files)
-        progress(arguments.count, arguments.count, "Simulating")
+        for _, files in simulate_series(typed_parameters(SimulationParameters, arguments), series, folder,
+                                        progress=progress):
+            print_files(files[:1] if series.count > 1 else files)
 
 
 def create(arguments: argparse.Namespace) -> None:

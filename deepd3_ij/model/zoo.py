@@ -35,6 +35,14 @@ class ModelEntry:
         """The model's card; None for a Zoo model that has not been downloaded."""
         return None if self.path is None else card_of(self.path)
 
+    def about(self) -> str:
+        """The card's description, or what is wrong with the file; empty without a file."""
+        try:
+            card = self.card()
+        except ModelError as error:
+            return f"cannot be used: {error}"
+        return card.description if card else ""
+
 
 def card_of(path: Path) -> ModelCard:
     """The card of a model file; the Zoo's files have none, but their names tell the resolution."""
@@ -45,22 +53,25 @@ def card_of(path: Path) -> ModelCard:
 
 
 def available(cache: str | PathLike[str] | None = None) -> list[ModelEntry]:
-    """List the bundled models and those of the Zoo.
+    """List the bundled models, those of the Zoo and the user's own in the folder of models.
 
     Parameters
     ----------
     cache
-        Folder of downloaded models; the user's cache folder if None.
+        Folder of models; the user's cache folder if None.
 
     Returns
     -------
     list of ModelEntry
-        ``origin`` is "bundled" or "zoo"; ``path`` is None for a Zoo model that is not downloaded.
+        ``origin`` is "bundled", "zoo" or "own"; ``path`` is None for a Zoo model that is not downloaded.
     """
-    folder = _cache_folder(cache)
+    folder = models_folder(cache)
     bundled = [ModelEntry(path.stem, "bundled", path) for path in sorted(_BUNDLED.glob("*.keras"))]
     zoo = [ModelEntry(name, "zoo", path if (path := folder / f"{name}.h5").is_file() else None) for name in ZOO_NAMES]
-    return bundled + zoo
+    named = {entry.name for entry in bundled + zoo}
+    files = sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES and path.stem not in named)
+    own = {path.stem: ModelEntry(path.stem, "own", path) for path in files}  # of two, .keras comes last and is taken
+    return bundled + zoo + [own[name] for name in sorted(own)]
 
 
 def default_model() -> str:
@@ -86,7 +97,7 @@ def find_model(name_or_path: str | PathLike[str] | None = None, *, cache: str | 
     name_or_path
         A file, or the name of a bundled or downloaded model; None for the default model.
     cache
-        Folder of downloaded models; the user's cache folder if None.
+        Folder of models; the user's cache folder if None.
 
     Returns
     -------
@@ -155,7 +166,7 @@ def download(
     """
     if name not in ZOO_NAMES:
         raise ModelError(f"There is no model {name!r} in the Zoo; accepted: {', '.join(ZOO_NAMES)}.")
-    path = _cache_folder(cache) / f"{name}.h5"
+    path = models_folder(cache) / f"{name}.h5"
     if path.is_file():
         _check_hash(path)
         return path
@@ -213,7 +224,8 @@ class _DownloadProgress:
         pass
 
 
-def _cache_folder(cache: str | PathLike[str] | None) -> Path:
+def models_folder(cache: str | PathLike[str] | None = None) -> Path:
+    """Folder of downloaded models and of the user's own."""
     if cache is not None:
         return Path(cache)
     import pooch

@@ -8,50 +8,28 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from deepd3_ij.errors import FijiError, StackError, VoxelSizeError
-from deepd3_ij.files.calibration import unit_in_um
+from deepd3_ij.errors import FijiError, StackError
+from deepd3_ij.fiji.description import ImageDescription
 from deepd3_ij.files.imagej_roi import decode_roi, encode_rois
 from deepd3_ij.rois.regroup import RoiPart, join_parts
 from deepd3_ij.rois.roiset import RoiSet
-from deepd3_ij.stack import DIMS, label_prediction, label_stack, voxel_size_um
+from deepd3_ij.stack import DIMS, label_prediction, voxel_size_um
 
 _SIGNED16_OFFSET = 32768
 
 
 @dataclass(frozen=True)
-class Image:
-    """What an ImageJ image says about itself.
+class Image(ImageDescription):
+    """What an ImageJ image says about itself in a message of a script."""
 
-    Attributes
-    ----------
-    title
-        Its title.
-    pixel_size
-        Width, height and depth of a voxel, in `units`.
-    units
-        Units of the three, as ImageJ names them.
-    origin_px
-        ImageJ's origin (z, y, x) in voxels.
-    signed
-        True if ImageJ shows its 16-bit pixels as signed numbers.
-    source, voxel_size_um
-        Properties that this package gave the image: file name and exact voxel size (``"z y x"``).
-    """
-
-    title: str
-    pixel_size: tuple[float, float, float]
-    units: tuple[str, str, str]
-    origin_px: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    signed: bool = False
-    source: str | None = None
-    voxel_size_um: str | None = None
+    remedy: ClassVar[str] = "use Set Voxel Size…"
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Image:
@@ -68,37 +46,11 @@ class Image:
                             "install the scripts again: deepd3-ij install-fiji.")
         return cls(**{**values, **triples})
 
-    def size_um(self) -> tuple[float, float]:
-        """Distance between planes and size of a pixel, in µm.
-
-        Raises
-        ------
-        VoxelSizeError
-            The image has no voxel size in a unit of length, or its pixels are no squares.
-        """
-        x_um, y_um, z_um = (_in_um(size, unit) for size, unit in zip(self.pixel_size, self.units, strict=True))
-        remedy = "use Set Voxel Size…"
-        if x_um is None or y_um is None or z_um is None:
-            raise VoxelSizeError(f"{self.title!r} has no voxel size in a unit of length (its unit is "
-                                 f"{self.units[0]!r}); {remedy}")
-        if abs(x_um - y_um) > 1e-6 * x_um:
-            raise VoxelSizeError(f"Pixels of {self.title!r} are {x_um:g} × {y_um:g} µm; accepted: square pixels; "
-                                 f"scale the image or {remedy}")
-        if self.voxel_size_um:
-            # ImageJ's TIFF rounds to a millionth of a pixel per unit; the property holds the exact size.
-            exact_z, _, exact_xy = (float(number) for number in self.voxel_size_um.split())
-            if np.allclose((exact_z, exact_xy), (z_um, x_um), rtol=1e-5, atol=0):
-                return exact_z, exact_xy
-        return z_um, x_um
-
     def stack(self, pixels: npt.NDArray[Any]) -> xr.DataArray:
         """Pixels ``(z, y, x)`` as a labelled stack, signed if ImageJ shows them so."""
         if self.signed and pixels.dtype == np.uint16:
             pixels = (pixels ^ np.uint16(_SIGNED16_OFFSET)).view(np.int16)
-        z_um, xy_um = self.size_um()
-        stack = label_stack(pixels, xy_um=xy_um, z_um=z_um, source=self.source or self.title)
-        shifts = zip(DIMS, self.origin_px, (z_um, xy_um, xy_um), strict=True)
-        return stack.assign_coords({dim: stack.coords[dim] - origin * size for dim, origin, size in shifts if origin})
+        return self.labelled(pixels)
 
     def prediction(self, dendrite: npt.NDArray[Any], spine: npt.NDArray[Any], provenance: str) -> xr.Dataset:
         """Two probability maps ``(z, y, x)`` as a prediction."""
@@ -205,8 +157,3 @@ def merged(*replies: Reply, **values: Any) -> Reply:
 def grid(image: Image, shape: Sequence[int]) -> xr.DataArray:
     """Shape and coordinates (z, y, x) without pixels (zeros that take no memory)."""
     return image.stack(np.broadcast_to(np.zeros((), np.uint8), tuple(shape)))
-
-
-def _in_um(size: float, unit: str) -> float | None:
-    factor = unit_in_um(unit)
-    return None if factor is None or not size > 0 else float(f"{float(size) * factor:.15g}")

@@ -1,16 +1,27 @@
-"""The service for a Fiji that Python hosts: a Java function that scripts find in SciJava's ObjectService."""
+"""The service for an ImageJ that Python hosts: a Java function that scripts find in SciJava's ObjectService.
+
+::
+
+    session = fiji.connect("embedded", commands=True)
+    publish(session)
+    run_command(session, "Build 3D ROIs...", image=session.push(prediction), area_threshold=0.3)
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 import deepd3_ij
-from deepd3_ij.errors import Cancelled
+from deepd3_ij.errors import Cancelled, FijiError
+from deepd3_ij.fiji.installer import script_folder
 from deepd3_ij.fiji.java import java_class
 from deepd3_ij.service.exchange import Reply
 from deepd3_ij.service.verbs import call
@@ -19,11 +30,13 @@ if TYPE_CHECKING:
     from deepd3_ij.fiji.session import Session
 
 NAME = "deepd3.service"
+OUTCOME = "deepd3.outcome"
+_threads = ThreadPoolExecutor(thread_name_prefix="deepd3_service")
 _UNSIGNED = {"int8": np.uint8, "int16": np.uint16}
 
 
 def publish(session: Session) -> Any:
-    """Put the service into a session; a second call changes nothing.
+    """Put the service into a session, and let it run the scripts of the menu; a second call changes nothing.
 
     Parameters
     ----------
@@ -39,22 +52,84 @@ def publish(session: Session) -> Any:
     """
     import jpype
 
-    # Scripts that run from the package itself, not from an installation, have the version of the package.
-    java_class("java.lang.System").setProperty("deepd3.version", deepd3_ij.__version__)
     objects = session.context.getService(java_class("org.scijava.object.ObjectService"))
     function = java_class("java.util.function.Function")
     for known in objects.getObjects(function.class_):
         if objects.getName(known) == NAME:
             return known
+    _prepare_jython(session)
+    # Scripts that run from the package itself, not from an installation, have the version of the package.
+    java_class("java.lang.System").setProperty("deepd3.version", deepd3_ij.__version__)
     service = jpype.JProxy(function, dict={"apply": _apply})
     objects.addObject(service, NAME)
     return service
 
 
+def run_command(session: Session, command: str, **inputs: Any) -> None:
+    """Run a command of the menu in a session that has the service.
+
+    Parameters
+    ----------
+    session
+        A session after :func:`publish`.
+    command
+        Its name in the menu, for example ``"Build 3D ROIs..."``.
+    inputs
+        Values of its dialog by name, and ``image``, the image to work on; what is left out has the value that the
+        dialog had last.
+
+    Raises
+    ------
+    FijiError
+        There is no such command, or it failed; the message is the one that a user reads in Fiji.
+    Cancelled
+        It was stopped.
+    """
+    name = command.replace(" ", "_") + ".py"
+    path = next((script_folder() / "scripts").rglob(name), None)
+    if path is None:
+        known = ", ".join(sorted(found.stem.replace("_", " ") for found in (script_folder() / "scripts").rglob("*.py")))
+        raise FijiError(f"There is no command {command!r} in the menu; known: {known}.")
+    values = java_class("java.util.HashMap")()
+    for key, value in inputs.items():
+        values.put(key, str(value) if isinstance(value, Path) else value)
+    system = java_class("java.lang.System")
+    system.clearProperty(OUTCOME)
+    info = java_class("org.scijava.script.ScriptInfo")(session.context, java_class("java.io.File")(str(path)))
+    unknown = [key for key in inputs if info.getInput(key) is None]
+    if unknown:
+        accepted = ", ".join(str(item.getName()) for item in info.inputs() if str(item.getName()) != "context")
+        raise FijiError(f"{command!r} has no field {unknown[0]!r}; accepted: {accepted}.")
+    session.context.getService(java_class("org.scijava.script.ScriptService")).run(info, True, values).get()
+    outcome = str(system.getProperty(OUTCOME, "failed: the script did not run; ImageJ's Log has the details"))
+    if outcome == "cancelled":
+        raise Cancelled("Stopped by the user; nothing was changed.")
+    if outcome != "done":
+        raise FijiError(outcome.removeprefix("failed: "))
+
+
+def _prepare_jython(session: Session) -> None:
+    """Register what the scripts need where a Fiji has not done so, and put the package's own modules first.
+
+    Jython reads its settings when the first Jython script of the process runs.
+    """
+    scripts = session.context.getService(java_class("org.scijava.script.ScriptService"))
+    system = java_class("java.lang.System")
+    before = system.getProperty("python.path")
+    modules = str(script_folder() / "jars" / "Lib")
+    system.setProperty("python.path", modules if before is None else f"{modules}{os.pathsep}{before}")
+    java_class("org.python.core.Options").dont_write_bytecode = True  # the package's folder is not Jython's to fill
+    if scripts.getLanguageByExtension("py") is None:  # plain SciJava finds no JSR-223 engine by itself
+        system.setProperty("python.cachedir.skip", "true")
+        scripts.getIndex().add(java_class("org.python.jsr223.PyScriptEngineFactory")(), False)
+        scripts.addAlias(java_class("ij.ImagePlus").class_)  # without it, a parameter of this type is not filled
+
+
 def _apply(request: Any) -> Any:
     # An exception that crosses into Java loses its message, so failures travel as replies.
     arrays = {str(entry.getKey()): _received(entry.getValue()) for entry in request.get("arrays").entrySet()}
-    reply = call(str(request.get("request")), arrays, _progress_of(request.get("progress")))
+    # Threads of Java have small stacks, in which TensorFlow overflows when it builds the graph of a training.
+    reply = _threads.submit(call, str(request.get("request")), arrays, _progress_of(request.get("progress"))).result()
     return _sent(reply)
 
 

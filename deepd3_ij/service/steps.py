@@ -17,7 +17,7 @@ import numpy.typing as npt
 import xarray as xr
 
 import deepd3_ij
-from deepd3_ij.batch import BatchItem, find_stacks, run_batch
+from deepd3_ij.batch import BatchSettings, analyze_folder
 from deepd3_ij.errors import FijiError, ParameterError
 from deepd3_ij.files.atomic import check_output_folder
 from deepd3_ij.files.results import (
@@ -26,15 +26,20 @@ from deepd3_ij.files.results import (
     write_binary_roi_map,
     write_measurements,
 )
+from deepd3_ij.parallel import available_threads
 from deepd3_ij.parameters import (
     CleaningParameters,
+    EvaluationParameters,
     MeasureParameters,
     Parameters,
     PredictionParameters,
     Roi2DParameters,
     Roi3DParameters,
+    SeriesParameters,
+    SimulationParameters,
+    TrainingDataParameters,
+    TrainingParameters,
     describe,
-    from_values,
 )
 from deepd3_ij.progress import Progress
 from deepd3_ij.rois.roiset import RoiSet
@@ -55,7 +60,8 @@ P = TypeVar("P", bound=Parameters)
 
 PARAMETER_CLASSES: dict[str, type[Parameters]] = {
     cls.__name__: cls for cls in (PredictionParameters, CleaningParameters, Roi2DParameters, Roi3DParameters,
-                                  MeasureParameters)}
+                                  MeasureParameters, EvaluationParameters, SeriesParameters, SimulationParameters,
+                                  TrainingDataParameters, TrainingParameters)}
 EXPORTS = ("predictions", "roi_zip", "roi_folder", "roi_map", "centroids", "tables", "everything")
 
 
@@ -110,15 +116,18 @@ NOTHING_TYPED = Choice()
 # About the service
 
 
-def echo(progress: Progress, *, arrays: Anything | None = None, text: str = "") -> Reply:
-    """Give back what was sent; tests the transport."""
-    return Reply({"text": text}, {} if arrays is None else {"arrays": arrays})
+def echo(progress: Progress, *, arrays: Anything | None = None, text: str = "", as_bytes: bool = False) -> Reply:
+    """Give back what was sent, or its bytes, which do not fit into the place of the input; tests the transport."""
+    if arrays is None:
+        return Reply({"text": text})
+    return Reply({"text": text}, {"arrays": arrays.view(np.uint8) if as_bytes else arrays})
 
 
 def about(progress: Progress) -> Reply:
     """Versions and places."""
     return Reply({"version": deepd3_ij.__version__, "python": platform.python_version(), "executable": sys.executable,
-                  "package": str(Path(deepd3_ij.__file__).parent), "tensorflow_loaded": "tensorflow" in sys.modules})
+                  "package": str(Path(deepd3_ij.__file__).parent), "threads": available_threads(),
+                  "tensorflow_loaded": "tensorflow" in sys.modules})
 
 
 def health(progress: Progress, *, model: str | None = None) -> Reply:
@@ -149,15 +158,11 @@ def parameters(progress: Progress, *, kind: str) -> Reply:
 
 def models(progress: Progress) -> Reply:
     """Models that can be named."""
-    from deepd3_ij.model.zoo import available
+    from deepd3_ij.model.zoo import available, models_folder
 
-    entries = []
-    for entry in available():
-        card = entry.card()
-        entries.append({"name": entry.name, "origin": entry.origin, "path": str(entry.path) if entry.path else None,
-                        "description": card.description if card else "",
-                        "resolution_um": card.resolution_um if card else None})
-    return Reply({"models": entries})
+    return Reply({"folder": str(models_folder()), "models": [
+        {"name": entry.name, "origin": entry.origin, "path": str(entry.path) if entry.path else None,
+         "description": entry.about()} for entry in available()]})
 
 
 def get_model(progress: Progress, *, name: str) -> Reply:
@@ -233,10 +238,20 @@ def build_rois_3d(progress: Progress, *, image: Image, dendrite: Map, spine: Map
     return rois_reply(build(prediction, choice.resolve(Roi3DParameters, voxel_size_um(prediction)), progress))
 
 
-def try_rois(progress: Progress, *, image: Image, spine: Map, choice: Choice = NOTHING_TYPED) -> Reply:
-    """Build 3-D ROIs on a crop of a spine map; outlines are relative to the crop."""
+def try_rois(progress: Progress, *, image: Image, spine: Map | None = None, grey: Pixels | None = None,
+             display_range: list[float] | None = None, choice: Choice = NOTHING_TYPED) -> Reply:
+    """Build 3-D ROIs on a crop of a spine map, or of grey levels of which a range counts as 0 to 1.
+
+    Outlines are relative to the crop.
+    """
     from deepd3_ij.rois import build_rois_3d as build
 
+    if grey is not None and display_range is not None and len(display_range) == 2:
+        low, high = display_range
+        spine = np.clip((grey.astype(np.float32) - low) / max(high - low, 1e-9), 0, 1, dtype=np.float32)
+    if spine is None:
+        raise FijiError("There is neither a spine map nor grey levels with their display range; install the scripts "
+                        "again: deepd3-ij install-fiji.")
     like = image.stack(spine)
     prediction = label_prediction(np.zeros_like(spine), spine, like, {})
     return rois_reply(build(prediction, choice.resolve(Roi3DParameters, voxel_size_um(like))))
@@ -274,20 +289,14 @@ def analyze(progress: Progress, *, image: Image, stack: Pixels, model: str | Non
             folder: str | None = None, stem: str | None = None) -> Reply:
     """Segment, clean, build ROIs and measure; with a folder, write all files."""
     from deepd3_ij.model import load_model
-    from deepd3_ij.pipeline import analyze as run_analysis
+    from deepd3_ij.pipeline import analyze_as_typed
 
     labelled = image.stack(stack)
     target = check_output_folder(folder) if folder else None
-    roi_class = _roi_class(roi_dimensions)
+    typed = _typed(prediction_choice, cleaning_choice, roi_choice, measure_choice, roi_dimensions)
     progress(0, 1, "Loading the model")
     loaded = load_model(model)
-    size = voxel_size_um(labelled)
-    analysis = run_analysis(
-        labelled, loaded, cleaning=cleaning, progress=progress,
-        prediction_parameters=loaded.card.resolve(PredictionParameters, prediction_choice.typed, size),
-        cleaning_parameters=loaded.card.resolve(CleaningParameters, cleaning_choice.typed, size),
-        roi_parameters=loaded.card.resolve(roi_class, roi_choice.typed, size),
-        measure_parameters=loaded.card.resolve(MeasureParameters, measure_choice.typed, size))
+    analysis = analyze_as_typed(labelled, loaded, typed, cleaning=cleaning, progress=progress)
     files = [] if target is None else write_analysis(analysis, target, _file_stem(stem or image.source or image.title),
                                                      progress=progress)
     return merged(prediction_reply(analysis.prediction, model=loaded.name, recommended=loaded.card.recommended),
@@ -380,32 +389,9 @@ def batch(progress: Progress, *, source: str, target: str, pattern: str = "**/*.
           prediction_choice: Choice = NOTHING_TYPED, cleaning_choice: Choice = NOTHING_TYPED,
           roi_choice: Choice = NOTHING_TYPED, measure_choice: Choice = NOTHING_TYPED, resume: bool = True) -> Reply:
     """Analyze all stacks below a folder; one that fails does not stop the others."""
-    from deepd3_ij.model import load_model
-    from deepd3_ij.pipeline import analyze as run_analysis
-
-    items = find_stacks(source, target, pattern)
-    progress(0, len(items), "Loading the model")
-    loaded = load_model(model)
-    roi_class = _roi_class(roi_dimensions)
-    choices = {PredictionParameters: prediction_choice, CleaningParameters: cleaning_choice, roi_class: roi_choice,
-               MeasureParameters: measure_choice}
-    for cls, choice in choices.items():
-        from_values(cls, choice.typed)  # a wrong value stops the batch before its first stack
-
-    def work(item: BatchItem, report: Progress) -> list[Path]:
-        stack = open_stack(item.source, xy_um=xy_um, z_um=z_um)
-        size = voxel_size_um(stack)
-        resolved: dict[type[Parameters], Any] = {cls: loaded.card.resolve(cls, choice.typed, size)
-                                                 for cls, choice in choices.items()}
-        analysis = run_analysis(
-            stack, loaded, cleaning=cleaning, progress=report, prediction_parameters=resolved[PredictionParameters],
-            cleaning_parameters=resolved[CleaningParameters], roi_parameters=resolved[roi_class],
-            measure_parameters=resolved[MeasureParameters])
-        return write_analysis(analysis, item.folder, item.stem, progress=report)
-
-    settings = {"version": deepd3_ij.__version__, "model": loaded.sha256, "cleaning": cleaning, "xy_um": xy_um,
-                "z_um": z_um, "parameters": {cls.__name__: dict(choice.typed) for cls, choice in choices.items()}}
-    result = run_batch(items, work, settings, resume=resume, progress=progress)
+    typed = _typed(prediction_choice, cleaning_choice, roi_choice, measure_choice, roi_dimensions)
+    result = analyze_folder(source, target, model, BatchSettings(typed, cleaning=cleaning, xy_um=xy_um, z_um=z_um),
+                            pattern=pattern, resume=resume, progress=progress)
     return Reply({"done": [str(item.source) for item in result.done],
                   "skipped": [str(item.source) for item in result.skipped],
                   "failed": [[str(item.source), reason] for item, reason in result.failed]})
@@ -458,10 +444,13 @@ def _needed_rois(rois: Outlines | None) -> Outlines:
     return rois
 
 
-def _roi_class(dimensions: int) -> type[Roi2DParameters] | type[Roi3DParameters]:
-    if dimensions not in (2, 3):
-        raise ParameterError(f"roi_dimensions is {dimensions}; accepted: 2 or 3.")
-    return Roi2DParameters if dimensions == 2 else Roi3DParameters
+def _typed(prediction: Choice, cleaning: Choice, rois: Choice, measures: Choice, roi_dimensions: int
+           ) -> dict[type[Parameters], Mapping[str, Any]]:
+    """What the user typed for the steps of an analysis."""
+    if roi_dimensions not in (2, 3):
+        raise ParameterError(f"roi_dimensions is {roi_dimensions}; accepted: 2 or 3.")
+    return {PredictionParameters: prediction.typed, CleaningParameters: cleaning.typed,
+            Roi2DParameters if roi_dimensions == 2 else Roi3DParameters: rois.typed, MeasureParameters: measures.typed}
 
 
 def _z_range(first_plane: int, last_plane: int | None, stack: xr.DataArray) -> tuple[int, int] | None:

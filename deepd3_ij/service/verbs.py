@@ -22,7 +22,7 @@ import numpy.typing as npt
 import deepd3_ij
 from deepd3_ij.errors import Cancelled, DeepD3Error, FijiError
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.service import steps
+from deepd3_ij.service import steps, training
 from deepd3_ij.service.exchange import Reply
 
 _log = logging.getLogger(__name__)
@@ -30,11 +30,15 @@ _log = logging.getLogger(__name__)
 VERBS: dict[str, Callable[..., Reply]] = {
     "about": steps.about,
     "analyze": steps.analyze,
+    "arrange_training_data": training.arrange_training_data,
     "batch": steps.batch,
     "build_rois_2d": steps.build_rois_2d,
     "build_rois_3d": steps.build_rois_3d,
     "clean": steps.clean,
+    "create_training_data": training.create_training_data,
+    "describe_training_data": training.describe_training_data,
     "echo": steps.echo,
+    "evaluate": training.evaluate,
     "export": steps.export,
     "get_model": steps.get_model,
     "health": steps.health,
@@ -47,7 +51,9 @@ VERBS: dict[str, Callable[..., Reply]] = {
     "parameters": steps.parameters,
     "save": steps.save,
     "segment": steps.segment,
+    "simulate": training.simulate,
     "test_rois": steps.try_rois,
+    "train": training.train,
 }
 """All that a script can ask for."""
 

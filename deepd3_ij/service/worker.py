@@ -43,7 +43,9 @@ def main() -> None:
         _load_tensorflow()
     else:
         threading.Thread(target=_load_tensorflow, daemon=True).start()
-    Worker(output).run(sys.stdin)
+    worker = Worker(output)
+    worker.run(sys.stdin)
+    _free(worker.seen)
     os._exit(0)  # running tasks have nobody left to answer
 
 
@@ -54,12 +56,18 @@ class Worker:
     ----------
     output
         Stream for answers.
+
+    Attributes
+    ----------
+    seen
+        Names of all blocks of shared memory that came or went.
     """
 
     def __init__(self, output: IO[str]) -> None:
         self._output = output
         self._lock = threading.Lock()
         self._tasks: dict[str, Task] = {}
+        self.seen: set[str] = set()
 
     def run(self, requests: IO[str]) -> None:
         """Read requests until the stream ends."""
@@ -131,14 +139,18 @@ class Task:
         from deepd3_ij.service.verbs import call
 
         blocks = self._inputs.get("arrays") or {}
-        with _arrays(blocks) as arrays:
+        spare = self._inputs.get("spare") or {}
+        self._worker.seen.update(block.shm.name for block in (*blocks.values(), *spare.values()))
+        with _arrays(blocks) as arrays, _arrays(spare) as room:
             reply = call(self._inputs["request"], arrays, self._progress)
             results = {name: array for name, array in reply.arrays.items() if array.size}
             in_place = _put_in_place(results, arrays)
-            outputs = {name: self._lend(array) for name, array in results.items() if name not in in_place}
+            left = {name: array for name, array in results.items() if name not in in_place}
+            in_spare = _put_in_spare(left, room)
+            outputs = {name: self._lend(array) for name, array in left.items() if name not in in_spare}
             empty = {name: list(array.shape) for name, array in reply.arrays.items() if not array.size}
-            text = json.dumps({**reply.values, "empty_arrays": empty, "in_place": in_place})
-            del reply, results
+            text = json.dumps({**reply.values, "empty_arrays": empty, "in_place": in_place, "in_spare": in_spare})
+            del reply, results, left
         self._finished = True
         self._worker.respond(self._number, _COMPLETION, outputs={"reply": text, "arrays": outputs})
         if not outputs:
@@ -148,6 +160,7 @@ class Task:
         from appose import NDArray
 
         shared = NDArray(array.dtype.name, list(array.shape))
+        self._worker.seen.add(shared.shm.name)
         _copy(shared.ndarray(), array)
         self._lent.append(shared.shm)
         return shared
@@ -182,6 +195,34 @@ def _put_in_place(results: dict[str, Any], arrays: dict[str, Any]) -> dict[str, 
                 in_place[name] = source
                 break
     return in_place
+
+
+def _put_in_spare(results: dict[str, Any], room: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Write results into spare blocks of shared memory (arrays of bytes), the smallest that fits for each.
+
+    Returns
+    -------
+    dict
+        Block, type and shape by name of the result.
+    """
+    places: dict[str, dict[str, Any]] = {}
+    free = sorted(room, key=lambda block: int(room[block].size))
+    for name, result in sorted(results.items(), key=lambda item: -item[1].nbytes):
+        block = next((block for block in free if room[block].size >= result.nbytes), None)
+        if block is not None:
+            free.remove(block)
+            _copy(room[block][:result.nbytes].view(result.dtype).reshape(result.shape), result)
+            places[name] = {"block": block, "dtype": result.dtype.name, "shape": list(result.shape)}
+    return places
+
+
+def _free(names: set[str]) -> None:
+    """Free shared memory that a Fiji that has ended did not free."""
+    from appose import SharedMemory
+
+    for name in names:
+        with suppress(OSError):
+            SharedMemory(name=name).unlink()
 
 
 def _copy(target: Any, array: Any) -> None:

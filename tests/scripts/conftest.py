@@ -13,19 +13,38 @@ import pytest
 from deepd3_ij.fiji import installer
 from deepd3_ij.files.tiff import write_stack
 from deepd3_ij.stack import label_stack
+from tests.imagej.private_display import private_display
 from tests.scripts.host_process import Host
+from tests.scripts.user import User
 
 # Java starts once per process: these tests run in a pytest process of their own (test_in_process_path.py starts it).
 collect_ignore_glob = [] if os.environ.get("DEEPD3_TEST_MODE") == "scripts" else ["in_process/*"]
 
 
-@pytest.fixture(scope="session")
-def fiji_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The menu as ``install-fiji`` puts it into a Fiji without Appose."""
-    folder = tmp_path_factory.mktemp("fiji") / "Fiji.app"
-    (folder / "jars").mkdir(parents=True)
+@pytest.fixture(scope="session", params=["plain", pytest.param("full", marks=pytest.mark.fiji)])
+def fiji_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The menu as ``install-fiji`` puts it into a Fiji: into an empty one, and into the one that DEEPD3_FIJI names."""
+    if request.param == "plain":
+        folder = tmp_path_factory.mktemp("fiji") / "Fiji.app"
+        (folder / "jars").mkdir(parents=True)
+        installer.install(folder)
+        yield folder
+        return
+    named = os.environ.get("DEEPD3_FIJI")
+    if not named or not Path(named).is_dir():
+        pytest.skip("DEEPD3_FIJI names no Fiji folder")
+    folder = tmp_path_factory.mktemp("full") / "Fiji.app"
+    shutil.copytree(named, folder, copy_function=_link_or_copy)  # the Fiji itself stays as it is
     installer.install(folder)
-    return folder
+    yield folder
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Links that name the file itself: Jython looks for its modules beside the file that its jar really is."""
+    try:
+        os.link(source, target)
+    except OSError:  # on another disk
+        shutil.copy2(source, target)
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +53,15 @@ def host(fiji_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     host = Host(fiji_folder, tmp_path_factory.mktemp("host"))
     yield host
     host.close()
+
+
+@pytest.fixture(scope="session")
+def visible(fiji_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
+    """A Java process with windows on a display of its own, and a user's hands there."""
+    with private_display() as display:
+        host = Host(fiji_folder, tmp_path_factory.mktemp("visible"), headless=False, display=display)
+        yield User(host, display)
+        host.close()
 
 
 @pytest.fixture
@@ -48,14 +76,3 @@ def stack_file(tmp_path: Path) -> Path:
     pixels = np.clip(pixels + rng.normal(10, 4, pixels.shape), 0, 255).astype(np.uint8)
     write_stack(path, label_stack(pixels, xy_um=0.1, z_um=0.5, source=path.name))
     return path
-
-
-@pytest.fixture(scope="session")
-def full_fiji() -> Path:
-    """The Fiji that ``DEEPD3_FIJI`` names."""
-    folder = os.environ.get("DEEPD3_FIJI")
-    if not folder or not Path(folder).is_dir():
-        pytest.skip("DEEPD3_FIJI names no Fiji folder")
-    if not shutil.which("java"):
-        pytest.skip("there is no Java")
-    return Path(folder)

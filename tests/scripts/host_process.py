@@ -7,6 +7,7 @@ import queue
 import shutil
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -24,27 +25,36 @@ class Host:
     Parameters
     ----------
     fiji
-        Folder laid out as Fiji.app with the scripts installed.
+        Folder laid out as Fiji.app with the scripts installed. If it is a whole Fiji, its own jars run, with
+        ImageJ2 and its dialogs.
     work
         Folder for compiled classes, preferences and the home folder.
     headless
-        Without windows, else on the display of ``DISPLAY``.
+        Without windows.
+    display
+        Where windows go.
     """
 
-    def __init__(self, fiji: Path, work: Path, *, headless: bool = True) -> None:
+    def __init__(self, fiji: Path, work: Path, *, headless: bool = True, display: str = "") -> None:
+        self.full = any((fiji / "jars").glob("imagej-legacy*.jar"))
         if shutil.which("javac") is None:
             pytest.skip("there is no Java compiler (JDK)")
-        jars = os.pathsep.join(map(str, fetch_jars([*EMBEDDED_IMAGEJ, *HEADLESS_COMMANDS, *APPOSE])))
+        own = [path for folder in ("jars", "plugins") for path in sorted((fiji / folder).rglob("*.jar"))]
+        found = own if self.full else fetch_jars([*EMBEDDED_IMAGEJ, *HEADLESS_COMMANDS, *APPOSE])
+        jars = os.pathsep.join(map(str, found))
         classes = work / "classes"
         classes.mkdir(parents=True, exist_ok=True)
         subprocess.run(["javac", "-proc:none", "-nowarn", "-d", str(classes), "-cp", jars, str(SOURCE)], check=True)
         options = [f"-Djava.awt.headless={str(headless).lower()}", "--add-opens=java.base/java.lang=ALL-UNNAMED",
                    "-XX:TieredStopAtLevel=1", f"-Duser.home={work}", f"-Djava.util.prefs.userRoot={work}",
-                   f"-Dpython.path={fiji / 'jars' / 'Lib'}", "-Dpython.cachedir.skip=true"]
+                   "-Dpython.cachedir.skip=true"]
+        options += ["-Dfull.fiji=true", f"-Dimagej.dir={fiji}", f"-Dij.dir={fiji}", f"-Dplugins.dir={fiji}",
+                    "--add-opens=java.base/java.util=ALL-UNNAMED"] if self.full \
+            else [f"-Dpython.path={fiji / 'jars' / 'Lib'}"]
         self.process = subprocess.Popen(
             ["java", *options, "-cp", os.pathsep.join([str(classes), jars]), "FijiLikeHost", str(fiji)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
-            env={**os.environ, "PYTHONPATH": str(ROOT), "JAVA_TOOL_OPTIONS": ""})
+            env={**os.environ, "PYTHONPATH": str(ROOT), "JAVA_TOOL_OPTIONS": "", "DISPLAY": display})
         self.errors: list[str] = []
         self._answers: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read_answers, daemon=True).start()
@@ -70,6 +80,14 @@ class Host:
     def log(self) -> str:
         """What ImageJ has logged; without windows it goes to the error stream."""
         return "\n".join(self.errors)
+
+    def logged(self, text: str) -> bool:
+        """True as soon as a text is in the log; False after ten seconds."""
+        for _ in range(100):
+            if text in self.log():
+                return True
+            time.sleep(0.1)
+        return False
 
     def workers(self) -> list[int]:
         """Process ids of the Python workers that the process started."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -90,7 +91,7 @@ def test_every_other_command_works_without_windows(host: Host, stack_file: Path,
     table = tmp_path / "annotations.csv"
     table.write_text("X,Y,Pos\n20,22,1\n500,500,1\n")
     assert host.ask("run", "Import Annotations...", path=table) == "done"
-    assert "1 annotated positions" in host.log()
+    assert host.logged("1 annotated positions")
     for command in ("About DeepD3...", "DeepD3 Help...", "DeepD3 Models...", "DeepD3 Doctor..."):
         assert host.ask("run", command) == "done", command
     assert host.ask("run", "Test 3D ROIs").startswith("failed: Test 3D ROIs needs windows")
@@ -112,7 +113,7 @@ def test_analyze_and_batch_leave_all_files(host: Host, stack_file: Path, tmp_pat
                     **ROIS) == "done"
     expected = pd.read_csv(one / "small_spines.csv")
     pd.testing.assert_frame_equal(pd.read_csv(all_of_them / "small_spines.csv"), expected)
-    assert "broken.tif" in host.log()
+    assert host.logged("broken.tif")
 
 
 def test_the_folder_macro_does_the_good_images_and_lists_the_broken_one(
@@ -124,12 +125,12 @@ def test_the_folder_macro_does_the_good_images_and_lists_the_broken_one(
     (stacks / "broken.tif").write_bytes(b"no image")
     macro = str(fiji_folder / "macros" / "DeepD3_Folder.ijm")
     host.ask("macro", macro, f"input=[{stacks}] output=[{results}]")
-    assert "DeepD3 Folder: 2 done, 0 skipped, 1 failed" in host.log()
-    assert "broken.tif: " in host.log().split("DeepD3 Folder: 2 done")[1]
+    assert host.logged("DeepD3 Folder: 2 done, 0 skipped, 1 failed")
+    assert host.logged("  broken.tif: ")
     assert (results / "first_spines.csv").is_file()
     assert (results / "below" / "last_roi_map.tif").is_file()
     host.ask("macro", macro, f"input=[{stacks}] output=[{results}]")
-    assert "DeepD3 Folder: 0 done, 2 skipped, 1 failed" in host.log()
+    assert host.logged("DeepD3 Folder: 0 done, 2 skipped, 1 failed")
 
 
 def test_a_result_is_no_stack_but_leads_to_it(host: Host, stack_file: Path) -> None:
@@ -152,7 +153,7 @@ def test_an_error_in_python_is_a_sentence_with_its_trace_in_the_log(host: Host, 
     answer = host.ask("run", "Open Stack...", path=tmp_path / "missing.tif")
     assert answer.startswith("failed: ")
     assert "missing.tif" in answer
-    assert "Traceback" in host.log()
+    assert host.logged("Traceback")
 
 
 def test_a_killed_worker_is_reported_and_replaced(host: Host, stack_file: Path) -> None:
@@ -182,34 +183,135 @@ def test_esc_stops_a_command_and_changes_nothing(host: Host, stack_file: Path) -
     assert look(host) == before
 
 
-def test_the_worker_ends_with_its_java_process(fiji_folder: Path, tmp_path: Path) -> None:
+def test_the_worker_ends_with_its_java_process_and_frees_shared_memory(fiji_folder: Path, stack_file: Path,
+                                                                       tmp_path: Path) -> None:
     host = Host(fiji_folder, tmp_path)
-    assert host.ask("run", "About DeepD3...") == "done"
+    assert host.ask("run", "Open Stack...", path=stack_file) == "done"
     (worker,) = host.workers()
+    blocks = set(re.findall(r"/dev/shm/psm_\w+", Path(f"/proc/{host.process.pid}/maps").read_text()))
+    assert blocks  # kept for the next command
     host.process.kill()
     host.process.wait()
-    for _ in range(100):
+    for _ in range(300):
         if not Path(f"/proc/{worker}").exists() or "Z" in Path(f"/proc/{worker}/stat").read_text().split()[2]:
+            assert not [block for block in blocks if Path(block).exists()]
             return
         time.sleep(0.1)
     raise AssertionError("the worker still runs")
 
 
-@pytest.mark.fiji
-def test_the_menu_works_in_a_full_fiji(full_fiji: Path, stack_file: Path, tmp_path: Path) -> None:
-    from deepd3_ij.fiji import installer
+def test_a_model_is_trained_on_simulated_stacks_and_used(host: Host, tmp_path: Path) -> None:
+    scene = {"planes": 2, "height_px": 96, "width_px": 96, "dendrites": 1}
+    assert host.ask("run", "Simulate Stack...", folder=tmp_path, seed=3, **scene) == "done"
+    seen = look(host)
+    assert (seen["shape"], seen["pixel_width"], seen["unit"]) == ([2, 96, 96], 0.12, "micron")
+    stem = tmp_path / "simulated_0003"
+    # The simulated stack is active: its file need not be named.
+    assert host.ask("run", "Create Training Data...", dendrites=f"{stem}_true.swc",
+                    spines=f"{stem}_true_spines.tif") == "done"
+    assert host.ask("run", "Show Training Data...", path=f"{stem}.d3data") == "done"
+    assert host.ask("run", "Arrange Training Set...", source=tmp_path, out=tmp_path / "one.d3set") == "done"
+    assert host.ask("run", "Train Model...", training=tmp_path / "one.d3set", out=tmp_path / "own.keras", filters=2,
+                    steps=2, batch=2, tile_px=64, validate_every=1) == "done"
+    assert host.logged("measured_on: training stacks")
+    assert host.ask("run", "Open Stack...", path=f"{stem}.tif") == "done"
+    assert host.ask("run", "Segment Dendrites and Spines...", model_file=tmp_path / "own.keras") == "done"
+    assert json.loads(look(host)["provenance"])["model"]["name"] == "own"
+    table = f"{stem}_true_spines.csv"
+    assert host.ask("run", "Evaluate Spines...", detected=table, truth=table) == "done"
+    assert host.logged("recall 1.000")
 
-    installer.install(full_fiji)
+
+def test_settings_choose_threads_and_the_default_model(host: Host, stack_file: Path, tmp_path: Path) -> None:
     try:
-        program = next(path for path in (full_fiji / "ImageJ-linux64", full_fiji / "fiji-linux-x64", full_fiji / "fiji")
-                       if path.exists())
-        stacks, results = tmp_path / "stacks", tmp_path / "results"
-        stacks.mkdir()
-        shutil.copy(stack_file, stacks)
-        run = subprocess.run([str(program), "--headless", "--console", "-macro",
-                              str(full_fiji / "macros" / "DeepD3_Folder.ijm"), f"input=[{stacks}] output=[{results}]"],
-                             capture_output=True, text=True, timeout=600, check=False)
-        assert "1 done" in run.stdout + run.stderr
-        assert (results / "small_spines.csv").is_file()
+        assert host.ask("run", "DeepD3 Settings...", threads=1, model="deepd3_ij_8F") == "done"
+        assert host.logged("Threads: 1")
+        assert host.ask("run", "DeepD3 Settings...", python=tmp_path / "nothing").startswith("failed: ")
+        gone = host.ask("run", "DeepD3 Settings...", model=tmp_path / "gone.keras")
+        assert gone.startswith("failed: The default model of DeepD3 Settings")
+        assert host.ask("run", "Open Stack...", path=stack_file) == "done"
+        assert "is not there any more" in host.ask("run", "Segment Dendrites and Spines...", model="default")
     finally:
-        installer.uninstall(full_fiji)
+        assert host.ask("run", "DeepD3 Settings...", threads=0, model="") == "done"
+
+
+@pytest.mark.parametrize(("program", "told"), [
+    ("#!/bin/sh\necho 'Unknown option: -P' >&2; exit 2\n", "is older than Python 3.11; choose a newer one"),
+    ("#!/bin/sh\necho \"Error: No module named 'deepd3_ij'\" >&2; exit 1\n", "has no DeepD3; choose another one"),
+    ("#!/bin/sh\nexit 0\n", "does not start DeepD3")])
+def test_a_python_that_cannot_do_the_work_is_reported_with_the_remedy(host: Host, tmp_path: Path, program: str,
+                                                                     told: str) -> None:
+    python = tmp_path / "python"
+    python.write_text(program)
+    python.chmod(0o755)
+    try:
+        answer = host.ask("run", "DeepD3 Settings...", python=python, threads=0, model="")
+        assert f"{python} " in answer
+        assert told in answer
+        assert "DeepD3 Settings..." in answer
+    finally:
+        # A program that is none takes the setting back.
+        host.ask("run", "DeepD3 Settings...", python=tmp_path / "none", threads=0, model="")
+        assert host.ask("run", "About DeepD3...") == "done"
+
+
+def test_two_fijis_work_at_the_same_time(host: Host, fiji_folder: Path, stack_file: Path, tmp_path: Path) -> None:
+    other = Host(fiji_folder, tmp_path / "other")
+    for each in (host, other):
+        each.send("run", "Open Stack...", path=stack_file)
+    assert [each.answer() for each in (host, other)] == ["done", "done"]
+    assert set(host.workers()).isdisjoint(other.workers())
+    other.close()
+    assert host.ask("run", "Build 3D ROIs...").startswith("failed: 'small.tif' has no prediction")
+
+
+def test_a_value_out_of_its_range_is_named_with_the_range(host: Host, stack_file: Path) -> None:
+    segmented(host, stack_file)
+    answer = host.ask("run", "Build 3D ROIs...", seed_delta=50)
+    assert "seed_delta is 50" in answer
+    assert "from 0 to 1" in answer
+
+
+def test_an_image_without_a_voxel_size_is_told_where_to_set_it(host: Host, tmp_path: Path) -> None:
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((3, 32, 32), np.uint8), photometric="minisblack")
+    script = tmp_path / "open.py"
+    script.write_text("#@output String answer\nfrom ij import IJ\nimport deepd3_fiji\n#@ Context context\n"
+                      f"image = IJ.openImage({str(tmp_path / 'plain.tif')!r})\n"
+                      "deepd3_fiji.Fiji(context, 'x').display(image)\nanswer = 'made'\n")
+    assert host.ask("script", str(script)) == "made"
+    answer = host.ask("run", "Segment Dendrites and Spines...")
+    assert "in a unit of length" in answer
+    assert "Set Voxel Size" in answer
+
+
+def test_2d_rois_of_analyze_take_their_own_fields(host: Host, stack_file: Path) -> None:
+    counts = []
+    for smallest in (2, 100_000):
+        assert host.ask("run", "Open Stack...", path=stack_file) == "done"
+        assert host.ask("run", "Analyze Dendrites and Spines...", rois="2D", roi2d_threshold=0.1,
+                        roi2d_min_px=smallest) == "done"
+        counts.append(look(host)["rois"])
+    assert counts[0] > 0 == counts[1]
+
+
+@pytest.mark.fiji
+def test_the_folder_macro_runs_from_the_command_line_of_fiji(fiji_folder: Path, host: Host, stack_file: Path,
+                                                            tmp_path: Path) -> None:
+    if not host.full:
+        pytest.skip("needs a whole Fiji")
+    programs = [path for name in ("ImageJ-linux64", "fiji-linux-x64", "fiji") if (path := fiji_folder / name).exists()]
+    jars = os.pathsep.join(str(path) for name in ("jars", "plugins") for path in (fiji_folder / name).rglob("*.jar"))
+    java = ["java", "-Djava.awt.headless=true", "--add-opens=java.base/java.lang=ALL-UNNAMED",
+            f"-Dimagej.dir={fiji_folder}", f"-Dplugins.dir={fiji_folder}", f"-Duser.home={tmp_path}",
+            f"-Djava.util.prefs.userRoot={tmp_path}", "-cp", jars, "net.imagej.Main"]
+    stacks, results = tmp_path / "stacks", tmp_path / "results"
+    stacks.mkdir()
+    shutil.copy(stack_file, stacks)
+    run = subprocess.run([*(map(str, programs[:1]) if programs else java), "--headless", "--console", "-macro",
+                          str(fiji_folder / "macros" / "DeepD3_Folder.ijm"), f"input=[{stacks}] output=[{results}]"],
+                         capture_output=True, text=True, timeout=600, check=False,
+                         env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert "1 done" in run.stdout + run.stderr
+    assert (results / "small_spines.csv").is_file()

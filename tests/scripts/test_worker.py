@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from appose import NDArray
 from appose.util import message
 
 import deepd3_ij
-from deepd3_ij.service.worker import DISPATCH, _put_in_place
+from deepd3_ij.service.worker import DISPATCH, _put_in_place, _put_in_spare
 
 VERSION = deepd3_ij.__version__
 
@@ -58,6 +59,17 @@ def test_results_that_look_at_inputs_do_not_overwrite_each_other(swapped: bool) 
         np.testing.assert_array_equal(inputs[in_place[name]] if name in in_place else array, wanted[name])
 
 
+def test_results_go_into_the_smallest_spare_blocks_that_fit() -> None:
+    room = {"large": np.zeros(100, np.uint8), "small": np.zeros(25, np.uint8), "tiny": np.zeros(3, np.uint8)}
+    results = {"one": np.arange(6, dtype=np.float32).reshape(1, 2, 3), "two": np.arange(12, dtype=np.float32),
+               "three": np.arange(6, dtype=np.float32)}
+    places = _put_in_spare(results, room)
+    assert {name: place["block"] for name, place in places.items()} == {"two": "large", "one": "small"}
+    assert places["one"]["shape"] == [1, 2, 3]
+    np.testing.assert_array_equal(room["small"][:24].view(np.float32), np.arange(6))
+    np.testing.assert_array_equal(room["large"][:48].view(np.float32), np.arange(12))
+
+
 @pytest.fixture(scope="module")
 def worker() -> Iterator[Worker]:
     worker = Worker()
@@ -99,6 +111,22 @@ def test_arrays_of_other_shapes_come_in_shared_memory_of_their_own(worker: Worke
     worker.send("f", requestType="CANCEL")
 
 
+def test_an_answer_lies_in_spare_memory_that_was_offered(worker: Worker) -> None:
+    spine = np.zeros((3, 40, 40), np.float32)
+    spine[:, 10:15, 10:15] = 0.95
+    image = {"title": "a", "pixel_size": [0.1, 0.1, 0.5], "units": ["um", "um", "um"]}
+    with NDArray("float32", list(spine.shape)) as sent, NDArray("uint8", [10_000]) as room:
+        sent.ndarray()[...] = spine
+        text = json.dumps({"verb": "test_rois", "version": VERSION, "values": {"image": image}})
+        worker.send("h", requestType="EXECUTE", script=DISPATCH,
+                    inputs={"request": text, "arrays": {"spine": sent}, "spare": {"0": room}})
+        answer = worker.answer("COMPLETION")
+        assert answer["outputs"]["arrays"] == {}
+        place = reply(answer)["in_spare"]["outlines"]
+        assert place["block"] == "0"
+        assert room.ndarray()[:place["shape"][0]].tobytes().startswith(b"Iout")
+
+
 def test_a_script_is_never_executed(worker: Worker, tmp_path: Any) -> None:
     mark = tmp_path / "executed"
     worker.ask("b", "about", script=f"open({str(mark)!r}, 'w').close()")
@@ -128,3 +156,23 @@ def test_cancelling_stops_a_running_verb(worker: Worker) -> None:
                    choice={"typed": {"min_px": 1, "area_threshold": 0.5, "peak_threshold": 0.6}})
         worker.send("e", requestType="CANCEL")
         assert reply(worker.answer("COMPLETION"))["state"] == "cancelled"
+
+
+def test_a_training_reports_its_batches_and_is_stopped(worker: Worker, tmp_path: Path) -> None:
+    from deepd3_ij.files.scene_files import write_scene
+    from deepd3_ij.parameters import SimulationParameters
+    from deepd3_ij.training.dataset import arrange_training_data, create_training_data
+    from deepd3_ij.training.simulation import simulate
+
+    stack, dendrites, spines, *_ = write_scene(simulate(SimulationParameters(planes=2, height_px=96, width_px=96)),
+                                               tmp_path, "a")
+    create_training_data(stack, dendrites, spines, tmp_path / "a.d3data")
+    arrange_training_data([tmp_path / "a.d3data"], tmp_path / "a.d3set")
+    worker.ask("g", "train", training=str(tmp_path / "a.d3set"), out=str(tmp_path / "a.keras"),
+               choice={"typed": {"filters": 2, "steps": 100_000, "batch": 2, "tile_px": 64, "validate_every": 2}})
+    while worker.answer("UPDATE")["current"] < 3:
+        pass
+    worker.send("g", requestType="CANCEL")
+    assert reply(worker.answer("COMPLETION"))["state"] == "cancelled"
+    assert (tmp_path / "a_training" / "checkpoint.npz").is_file()
+    assert not (tmp_path / "a.keras").exists()

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 
-from deepd3_ij.batch import BatchItem, find_stacks, run_batch
-from deepd3_ij.errors import Cancelled, StackError
+from deepd3_ij.batch import BatchItem, BatchSettings, analyze_folder, find_stacks, run_batch
+from deepd3_ij.errors import Cancelled, ParameterError, StackError
+from deepd3_ij.parameters import Roi2DParameters, Roi3DParameters
 from deepd3_ij.progress import Progress
 
 SETTINGS: dict[str, object] = {"area_threshold": 0.25}
@@ -139,3 +141,16 @@ def test_progress_counts_stacks(folders: tuple[Path, Path]) -> None:
     run_batch(find_stacks(*folders), Work(), SETTINGS,
               progress=lambda done, total, message: calls.append((done, total)))
     assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_a_value_that_is_not_accepted_stops_the_batch_before_its_first_stack(folders: tuple[Path, Path]) -> None:
+    source, target = folders
+    with pytest.raises(ParameterError, match="seed_delta is 50"):
+        analyze_folder(source, target, None, BatchSettings({Roi3DParameters: {"seed_delta": 50}}))
+    assert not target.exists()
+
+
+def test_other_settings_are_other_results() -> None:
+    flat, deep = BatchSettings({Roi2DParameters: {"min_px": 5}}), BatchSettings({Roi3DParameters: {"min_px": 5}})
+    assert flat.to_dict() != deep.to_dict()
+    assert json.loads(json.dumps(flat.to_dict())) == BatchSettings({Roi2DParameters: {"min_px": 5}}).to_dict()

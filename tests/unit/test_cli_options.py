@@ -100,3 +100,17 @@ def test_typed_wins_over_the_card_and_the_card_over_the_defaults() -> None:
     assert (chosen.area_threshold, chosen.peak_threshold, chosen.min_px) == (0.4, 0.6, 20)
     assert chosen.seed_delta == Roi3DParameters().seed_delta
     assert typed_parameters(Roi3DParameters, arguments).peak_threshold == Roi3DParameters().peak_threshold
+
+
+@pytest.mark.parametrize("command", [
+    ["demo"], ["analyze", "s.tif"], ["segment", "s.tif"], ["data", "arrange", "a.d3data"], ["train", "a.d3set"],
+], ids=lambda command: command[0])
+def test_an_empty_output_name_is_a_usage_error_of_one_line(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        build_parser().parse_args([*command, "--out", ""])
+    assert stopped.value.code == 2
+    said = capsys.readouterr().err
+    assert "argument --out: the name is empty; give a file or folder, or . for this folder." in said
+    assert said.count("\n") == 1

@@ -9,6 +9,7 @@ import traceback
 
 import deepd3_transport
 import jarray
+from deepd3_settings import Settings
 from deepd3_transport import Array, Cancelled, DeepD3Error
 from ij import IJ, CompositeImage, ImagePlus, ImageStack, WindowManager
 from ij.gui import Overlay, PointRoi
@@ -16,10 +17,10 @@ from ij.io import FileInfo, RoiDecoder, RoiEncoder
 from ij.macro import Interpreter
 from ij.measure import ResultsTable
 from ij.plugin import ZProjector
-from ij.process import LUT
+from ij.process import LUT, ColorProcessor
 from java.awt import Color, GraphicsEnvironment
 from java.io import File
-from java.lang import System, Throwable
+from java.lang import OutOfMemoryError, System, Throwable
 from java.lang.ref import WeakReference
 from java.util import Arrays, UUID
 from java.util.concurrent import ConcurrentHashMap
@@ -32,6 +33,9 @@ ROIS_PROVENANCE, ANNOTATION = "deepd3.rois_provenance", "deepd3.annotation"
 ROI_PARAMETERS, RECOMMENDED = "deepd3.roi3d_parameters", "deepd3.recommended"
 STACK, PREDICTION, LABELS, MERGED, PROJECTION = "stack", "prediction", "labels", "merged", "projection"
 OUTCOME = "deepd3.outcome"
+
+TOO_LITTLE_MEMORY = (u"Fiji has too little memory; give it more in Edit > Options > Memory & Threads... and start it "
+                     u"again, close images, or segment fewer planes.")
 
 _IMAGES = "deepd3.images"
 _DIGITS = 4
@@ -55,10 +59,13 @@ def run(context, title, command):
         outcome = "done"
     except Cancelled:
         outcome = "cancelled"
-        IJ.showStatus("DeepD3: stopped, nothing was changed")
+        IJ.showStatus("DeepD3: stopped; no image was changed")
     except DeepD3Error as error:
         outcome = u"failed: " + error.message
         _tell(error.message, error.trace)
+    except OutOfMemoryError:
+        outcome = u"failed: " + TOO_LITTLE_MEMORY
+        _tell(TOO_LITTLE_MEMORY, None)
     except (Exception, Throwable):
         trace = _unicode(traceback.format_exc())
         reason = _unicode(sys.exc_info()[1]).strip().split("\n")[0]
@@ -106,6 +113,7 @@ class Fiji(object):
     def __init__(self, context, title):
         self.context = context
         self.title = title
+        self.settings = Settings(context)
         self._task = None
         self._shown = None
         self._stopped = False
@@ -151,18 +159,18 @@ class Fiji(object):
             IJ.showStatus("DeepD3: " + self.message)
         IJ.resetEscape()
 
-    def choice(self, kind, fields, recommended=None, tested=None):
+    def choice(self, kind, fields, recommended=None, tested=None, prefix=""):
         """Parameters for the service.
 
-        kind: name of the parameter class; fields: the script's variables by name. Without recommendations (no table), all
-        fields count. With them, a field counts as typed if it differs from its default; the others come from the live
-        test, else from the model, else stay at their default.
+        kind: name of the parameter class; fields: the script's variables by name, which is the parameter's with the prefix.
+        Without recommendations (no table), all fields count. With them, a field counts as typed if it differs from its
+        default; the others come from the live test, else from the model, else stay at their default.
         """
         use = isinstance(recommended, dict)
         reply, _ = self.call("parameters", {"kind": kind})
         defaults = dict((item["name"], item["default"]) for item in reply["parameters"])
-        typed = dict((name, fields[name]) for name in defaults if name in fields
-                     and (not use or fields[name] != defaults[name]))
+        typed = dict((name, fields[prefix + name]) for name in defaults if prefix + name in fields
+                     and (not use or fields[prefix + name] != defaults[name]))
         if not use:
             return {"typed": typed}
         return {"typed": dict(tested or {}, **typed), "recommended": recommended}
@@ -184,6 +192,28 @@ class Fiji(object):
     def restart(self):
         """End the Python worker; the next call starts a new one."""
         deepd3_transport.stop_worker(self.context)
+
+    def change_settings(self, python, threads, model):
+        """Keep settings; Python is started anew if that is needed for them to count."""
+        if python is not None and not (File(python).isFile() and File(python).canExecute()):
+            self.settings.write("python", None)
+            raise DeepD3Error(u"%s is no program that can be run; choose the program 'python' of the environment with "
+                              u"DeepD3. Until then the one that install-fiji stored counts." % python)
+        for name, value in (("python", python), ("threads", threads or None), ("model", model or None)):
+            self.settings.write(name, value)
+        deepd3_transport.stop_other_worker(self.context)
+
+    def model(self, name, path):
+        """The model that was chosen: a file, a name, or None for the one that comes with DeepD3."""
+        if path_of(path) is not None:
+            return path_of(path)
+        if (name or "").strip() not in ("", "default"):
+            return name.strip()
+        own = self.settings.read("model")
+        if own is not None and File(own).isAbsolute() and not File(own).isFile():
+            raise DeepD3Error(u"The default model of DeepD3 Settings..., %s, is not there any more; choose another one "
+                              u"there, or leave its field empty." % own)
+        return own
 
     # Images
 
@@ -303,14 +333,6 @@ def tested_parameters(image):
     return json.loads(image.getProp(ROI_PARAMETERS) or "{}")
 
 
-def model_name(name, path):
-    """The model that was chosen: a file, a name, or None for the default."""
-    if path_of(path) is not None:
-        return path_of(path)
-    name = (name or "").strip()
-    return None if name in ("", "default") else name
-
-
 # Images to and from the service
 
 
@@ -330,6 +352,7 @@ def describe(image):
 
 def pixels(image, channel=None):
     """Pixels (z, y, x) of a channel (1-based; the shown one if None) of the shown frame."""
+    _check_open(image)
     if image.getType() in (ImagePlus.COLOR_256, ImagePlus.COLOR_RGB):
         raise DeepD3Error(u"%s is a colour image; accepted: 8-bit, 16-bit and 32-bit grey. Convert it with "
                           u"Image > Type > 8-bit, or split its channels." % _quoted(image))
@@ -349,6 +372,7 @@ def shape_of(image):
 
 def map_channels(image):
     """Channels (1-based) of the dendrite and the spine map."""
+    _check_open(image)
     channels = (2, 3) if image.getProp(ROLE) == MERGED else (1, 2)
     if image.getNChannels() < channels[1] or image.getBitDepth() != 32:
         raise DeepD3Error(u"%s has %d channels of %d bit; a prediction has a dendrite and a spine map of 32 bit. "
@@ -367,21 +391,34 @@ def prediction_values(image):
     return {"image": describe(image), "provenance": image.getProp(PROVENANCE) or "{}"}
 
 
-def new_stack(array, reply, path):
-    """The image of a stack that the service read."""
-    image = _new_image(path.getName(), array, reply["image"], STACK)
+def new_stack(array, reply, title, path=None):
+    """The image of a stack that the service read or made; path: its file, if it has one."""
+    image = _new_image(title, array, reply["image"], STACK)
     if reply["signed"]:
         image.getCalibration().setSigned16BitCalibration()
-    information = FileInfo()
-    information.directory, information.fileName = path.getAbsoluteFile().getParent() + File.separator, path.getName()
-    image.setFileInfo(information)
+    if path is not None:
+        information = FileInfo()
+        information.directory, information.fileName = File(path).getAbsoluteFile().getParent() + File.separator, title
+        image.setFileInfo(information)
     image.resetDisplayRange()
     return image
 
 
+def new_picture(array, title):
+    """A colour image of red, green and blue planes."""
+    image = ColorProcessor(array.shape[2], array.shape[1])
+    image.setRGB(*array.planes)
+    return ImagePlus(File(title).getName(), image)
+
+
+def opened(path):
+    """The image of a picture file."""
+    return IJ.openImage(path)
+
+
 def new_labels(array, reply, source):
     """Label image in distinct colours."""
-    image = _new_image(_stem(source.getTitle()) + " labels", array, reply["image"], LABELS, source)
+    image = _new_image(without_ending(source.getTitle()) + " labels", array, reply["image"], LABELS, source)
     image.setLut(_label_table())
     image.setDisplayRange(0, max(255, image.getStatistics().max, reply["count"]))
     return image
@@ -414,7 +451,7 @@ def new_prediction(arrays, reply, source, title=None):
     for z in range(planes):
         stack.setPixels(arrays["dendrite"].planes[z], 2 * z + 1)
         stack.setPixels(arrays["spine"].planes[z], 2 * z + 2)
-    plain = ImagePlus(title or (_stem(source.getTitle()) if source is not None else "DeepD3") + " prediction", stack)
+    plain = ImagePlus(title or (without_ending(source.getTitle()) if source is not None else "DeepD3") + " prediction", stack)
     plain.setDimensions(2, planes, 1)
     plain.setOpenAsHyperStack(True)
     image = CompositeImage(plain, CompositeImage.COMPOSITE)
@@ -433,6 +470,7 @@ def new_prediction(arrays, reply, source, title=None):
 
 def replace_maps(image, arrays, provenance):
     """Put other maps into a prediction."""
+    _check_open(image)
     stack = image.getStack()
     for channel, name in zip(map_channels(image), ("dendrite", "spine")):
         for z, plane in enumerate(arrays[name].planes):
@@ -440,6 +478,12 @@ def replace_maps(image, arrays, provenance):
             System.arraycopy(plane, 0, stack.getPixels(index), 0, len(plane))
     image.setProp(PROVENANCE, provenance)
     image.updateAndDraw()
+
+
+def _check_open(image):
+    if image.getStack() is None or image.getStack().getSize() == 0:  # what ImageJ leaves of a closed image
+        raise DeepD3Error(u"%s was closed while the command ran; its result is lost. Open the image again and repeat the "
+                          u"command." % _quoted(image))
 
 
 def copied_maps(image):
@@ -459,7 +503,7 @@ def projection(image, method):
     else:
         projector.doProjection()
     result = projector.getProjection()
-    result.setTitle("%s %s" % (_stem(image.getTitle()), method))
+    result.setTitle("%s %s" % (without_ending(image.getTitle()), method))
     result.setCalibration(image.getCalibration().copy())
     for key, value in ((ROLE, PROJECTION), (ID, _new_id()), (SOURCE, image.getProp(SOURCE)), (VOXEL_SIZE, image.getProp(VOXEL_SIZE)),
                        (SOURCE_ID, image.getProp(SOURCE_ID) or image.getProp(ID))):
@@ -516,6 +560,7 @@ def _finish(image, information, role, source):
 
 def show_rois(image, reply, arrays):
     """Put the service's ROIs into the ROI Manager, or without a display into the image's overlay."""
+    _check_open(image)
     rois = decoded(reply["lengths"], arrays["outlines"])
     image.setProp(ROIS_PROVENANCE, reply["rois_provenance"])
     overlay = Overlay()
@@ -745,7 +790,9 @@ HELP = (
     "Manager.",
     "4. Measure Spines... makes the tables.",
     "5. Show ... gives views, 6. Export ... writes files, 7. Save ... keeps everything beside the stack.",
-    "Analyze Dendrites and Spines... does all at once, Batch Folder... for a folder. Esc stops.",
+    "8. Training makes a model of your own from annotated stacks.",
+    "Analyze Dendrites and Spines... does all at once, Batch Folder... for a folder. Esc stops. DeepD3 Settings... "
+    "chooses the default model.",
 )
 
 
@@ -765,13 +812,27 @@ def confirmed(question):
 
 
 def path_of(chosen):
-    """Path of a File parameter, None if it is empty."""
+    """Path of a parameter (a file or text), None if it is empty."""
     if chosen is None or not _unicode(chosen).strip():
         return None
-    return chosen.getAbsolutePath() if hasattr(chosen, "getAbsolutePath") else _unicode(chosen)
+    return File(_unicode(chosen).strip()).getAbsolutePath()
 
 
-def _stem(title):
+def one_of(paths, name):
+    """The path that ends in a file name, or None."""
+    return ([path for path in paths if File(path).getName() == name] or [None])[-1]
+
+
+def file_of(image):
+    """Path of an image's file; DeepD3Error if it has none."""
+    information = image.getOriginalFileInfo()
+    if information is None or not information.directory or not information.fileName:
+        raise DeepD3Error(u"%s comes from no file; save it as TIFF first, or choose the file." % _quoted(image))
+    return information.directory + information.fileName
+
+
+def without_ending(title):
+    """A title or path without .tif and the like."""
     for ending in (".tif", ".tiff", ".ome"):
         if title.lower().endswith(ending):
             title = title[:-len(ending)]
@@ -780,7 +841,7 @@ def _stem(title):
 
 def stem_of(image):
     """Start of the names of files that belong to an image."""
-    return _stem((image.getProp(SOURCE) or image.getTitle()).replace("\\", "/").split("/")[-1])
+    return without_ending((image.getProp(SOURCE) or image.getTitle()).replace("\\", "/").split("/")[-1])
 
 
 def folder_of(fiji, image, given=None):

@@ -15,6 +15,7 @@ from java.awt.event import MouseAdapter
 from java.lang import System
 import jarray
 
+SPINE_MAP, INTENSITY = "spine map", "intensity"
 PLANES_BEFORE, PLANES, SIDE_PX = 3, 6, 128
 FIELDS = ("mode", "sigma_px", "area_threshold", "peak_threshold", "seed_delta", "distance_um", "min_px", "max_px",
           "min_planes", "watershed")
@@ -24,67 +25,80 @@ SLIDERS = {"sigma_px": (0.0, 3.0), "distance_um": (0.0, 10.0), "min_px": (1, 500
 
 
 class LiveTest(object):
-    """Listens to clicks on a prediction until its dialog is closed."""
+    """Listens to clicks on a prediction and its stack until its dialog is closed."""
 
     def __init__(self, fiji, image):
         self.fiji = fiji
-        self.image = image
+        self.prediction, self.grey = _sources(fiji, image)
+        self.choices = [name for name, source in ((SPINE_MAP, self.prediction), (INTENSITY, self.grey)) if source]
+        self.data = self.choices[0]
+        self.image = image if image in (self.prediction, self.grey) else self.prediction or self.grey
         reply, _ = fiji.call("parameters", {"kind": "Roi3DParameters"})
         self.parameters = dict((item["name"], item) for item in reply["parameters"])
         self.values = dict((name, self.parameters[name]["default"]) for name in FIELDS)
         self.values.update((name, value) for name, value in deepd3.tested_parameters(image).items() if name in FIELDS)
         self.crop = None
-        self.spine = None
+        self.pixels = {}
         self.dialog = None
         self._lock = threading.Lock()
 
     def start(self):
         """Show the dialog; returns when it is closed."""
-        before = self.image.getOverlay()
-        self._show_manager("Show None")
-        clicks = _Clicks(self)
-        self.image.getCanvas().addMouseListener(clicks)
+        images = [image for image in self._images() if image.getCanvas() is not None]
+        before = [(image, image.getOverlay()) for image in images]
+        listeners = []
+        for image in images:
+            _show_manager(image, "Show None")
+            listeners.append((image.getCanvas(), _Clicks(self, image)))
+            listeners[-1][0].addMouseListener(listeners[-1][1])
         try:
             planes, height, width = deepd3.shape_of(self.image)
-            self.move_to(self.image.getZ() - 1, height // 2, width // 2)
+            self._place(self.image.getZ() - 1, height // 2, width // 2)
+            self._draw()
             if self._ask():
-                self.image.setProp(deepd3.ROI_PARAMETERS, json.dumps(self.values))
+                for image in self._images():
+                    image.setProp(deepd3.ROI_PARAMETERS, json.dumps(self.values))
         finally:
-            if self.image.getCanvas() is not None:
-                self.image.getCanvas().removeMouseListener(clicks)
-            self.image.setOverlay(before)
-            self._show_manager("Show All without labels")
+            for canvas, clicks in listeners:
+                canvas.removeMouseListener(clicks)
+            for image, overlay in before:
+                image.setOverlay(overlay)
+                _show_manager(image, "Show All without labels")
 
-    def _show_manager(self, command):
-        """The ROI Manager's outlines would lie over those of the test."""
-        manager = RoiManager.getInstance()
-        if manager is not None and manager.getCount() > 0:
-            manager.runCommand(self.image, command)
+    def _images(self):
+        found = [self.image]
+        for image in (self.prediction, self.grey):
+            if image is not None and not [other for other in found if other is image]:
+                found.append(image)
+        return found
 
     def move_to(self, z, y, x):
         """Test around a pixel."""
+        self._place(z, y, x)
+        self.draw()
+
+    def _place(self, z, y, x):
         starts = []
         for position, reach, size, whole in zip((z, y, x), (PLANES_BEFORE, SIDE_PX // 2, SIDE_PX // 2),
                                                 (PLANES, SIDE_PX, SIDE_PX), deepd3.shape_of(self.image)):
             start = max(0, min(position - reach, whole - size))
             starts.append((start, min(whole, start + size)))
         self.crop = starts
-        self.spine = self._read()
-        self.draw()
+        self.pixels = {}
 
     def draw(self):
-        """Build and show the ROIs of the crop with the values as they are."""
+        """Build and show the ROIs of the crop with the values as they are; the dialog tells what fails."""
+        try:
+            self._draw()
+        except deepd3.DeepD3Error as error:
+            self._say(error.message)
+
+    def _draw(self):
         with self._lock:
-            values = {"image": dict(deepd3.describe(self.image), origin_px=[0, 0, 0]),
-                      "choice": {"typed": self.values}}
-            try:
-                reply, arrays = deepd3.deepd3_transport.call(self.fiji.context, "test_rois", values,
-                                                             {"spine": self.spine})
-            except deepd3.DeepD3Error as error:
-                self._say(error.message)
-                return
-        (z, _), (top, bottom), (left, right) = self.crop
+            reply, arrays = self._ask_service()
+        (z, last), (top, bottom), (left, right) = self.crop
         overlay = Overlay()
+        overlay.selectable(False)  # a click is meant for the test
         frame = Roi(left, top, right - left, bottom - top)
         frame.setStrokeColor(Color.yellow)
         overlay.add(frame)
@@ -93,24 +107,43 @@ class LiveTest(object):
             roi.setLocation(bounds.x + left, bounds.y + top)
             roi.setPosition(0, roi.getZPosition() + z, 0)
             overlay.add(roi)
-        self.image.setOverlay(overlay)
+        for image in self._images():
+            image.setOverlay(overlay)
         self._say("%d ROIs in %d x %d pixels, planes %d to %d; click elsewhere to move" % (
-            reply["count"], right - left, bottom - top, z + 1, self.crop[0][1]))
+            reply["count"], right - left, bottom - top, z + 1, last))
+
+    def _ask_service(self):
+        values = {"image": dict(deepd3.describe(self.image), origin_px=[0, 0, 0]), "choice": {"typed": self.values}}
+        if self.data not in self.pixels:
+            self.pixels[self.data] = self._read()
+        if self.data == SPINE_MAP:
+            return self._call(values, {"spine": self.pixels[self.data]})
+        low, high = self.grey.getDisplayRangeMin(), self.grey.getDisplayRangeMax()
+        return self._call(dict(values, display_range=[low, high]), {"grey": self.pixels[self.data]})
+
+    def _call(self, values, arrays):
+        return deepd3.deepd3_transport.call(self.fiji.context, "test_rois", values, arrays)
 
     def _read(self):
-        channel = deepd3.map_channels(self.image)[1]
+        """Pixels of the crop."""
+        if self.data == SPINE_MAP:
+            image, channel = self.prediction, deepd3.map_channels(self.prediction)[1]
+        else:
+            image = self.grey
+            channel = 1 if image.getProp(deepd3.ROLE) == deepd3.MERGED else image.getC()
+        whole = deepd3.pixels(image, channel)
         (first, last), (top, bottom), (left, right) = self.crop
-        width, stack, planes = self.image.getWidth(), self.image.getStack(), []
+        width, planes = image.getWidth(), []
         for z in range(first, last):
-            source = stack.getPixels(self.image.getStackIndex(channel, z + 1, 1))
-            plane = jarray.zeros((bottom - top) * (right - left), "f")
+            plane = jarray.zeros((bottom - top) * (right - left), deepd3.deepd3_transport.CODES[whole.dtype])
             for row in range(top, bottom):
-                System.arraycopy(source, row * width + left, plane, (row - top) * (right - left), right - left)
+                System.arraycopy(whole.planes[z], row * width + left, plane, (row - top) * (right - left), right - left)
             planes.append(plane)
-        return Array("float32", [last - first, bottom - top, right - left], planes)
+        return Array(whole.dtype, [last - first, bottom - top, right - left], planes)
 
     def _ask(self):
         dialog = NonBlockingGenericDialog("Test 3D ROIs")
+        dialog.addChoice("Data", self.choices, self.data)
         for name in FIELDS:
             item, value = self.parameters[name], self.values[name]
             label = _label(item)
@@ -134,7 +167,7 @@ class LiveTest(object):
 
     def read(self, dialog):
         """Take the values of the dialog."""
-        values = {}
+        self.data, values = dialog.getNextChoice(), {}
         for name in FIELDS:
             kind = self.parameters[name]["type"]
             if kind == "bool":
@@ -150,6 +183,30 @@ class LiveTest(object):
         label = self.dialog.getMessage() if self.dialog is not None else None
         if label is not None:
             label.setText(text)
+
+
+def _sources(fiji, image):
+    """The image with the spine map and the one with grey levels; None for what there is not."""
+    role = image.getProp(deepd3.ROLE)
+    try:
+        prediction = fiji.prediction_of(image)
+    except deepd3.DeepD3Error:
+        prediction = None
+    grey = image if role in (None, deepd3.STACK, deepd3.MERGED) else fiji.stack_of(image)
+    if prediction is not None and grey is not None and deepd3.shape_of(grey) != deepd3.shape_of(prediction):
+        # Only some planes of the stack were segmented.
+        prediction, grey = (None, grey) if image is grey else (prediction, None)
+    if prediction is None and grey is None:
+        raise deepd3.DeepD3Error(u"'%s' has neither a prediction nor a stack that is open; open the stack."
+                                 % image.getTitle())
+    return prediction, grey
+
+
+def _show_manager(image, command):
+    """The ROI Manager's outlines would lie over those of the test."""
+    manager = RoiManager.getInstance()
+    if manager is not None and manager.getCount() > 0:
+        manager.runCommand(image, command)
 
 
 def _place_beside(dialog, window):
@@ -171,12 +228,13 @@ def _label(item):
 
 
 class _Clicks(MouseAdapter):
-    def __init__(self, test):
+    def __init__(self, test, image):
         self.test = test
+        self.image = image
 
     def mousePressed(self, event):  # noqa: N802 - Java's name
-        canvas = self.test.image.getCanvas()
-        self.test.move_to(self.test.image.getZ() - 1, canvas.offScreenY(event.getY()), canvas.offScreenX(event.getX()))
+        canvas = self.image.getCanvas()
+        self.test.move_to(self.image.getZ() - 1, canvas.offScreenY(event.getY()), canvas.offScreenX(event.getX()))
 
 
 class _Changes(DialogListener):

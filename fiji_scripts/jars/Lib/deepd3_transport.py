@@ -8,7 +8,9 @@ import os
 import threading
 
 import jarray
-from java.io import File
+from deepd3_memory import Memory
+from deepd3_settings import Settings
+from java.io import File, IOException
 from java.lang import Boolean, String, System
 from java.nio import ByteOrder
 from java.util import ArrayList, HashMap
@@ -18,12 +20,16 @@ from org.scijava.object import ObjectService
 
 IN_PROCESS = "deepd3.service"
 WORKER = "deepd3.worker"
+STARTED = "deepd3.worker_started_with"
+ANSWERED = "deepd3.worker_answered"
 DISPATCH = "deepd3"
 INSTALLATION = "deepd3_installation.json"
 REINSTALL = "run 'deepd3-ij install-fiji <Fiji.app>' in the Python environment of DeepD3"
 
-_BYTES = {"uint8": 1, "uint16": 2, "int32": 4, "float32": 4, "float64": 8}
-_CODES = {"uint8": "b", "uint16": "h", "int32": "i", "float32": "f", "float64": "d"}
+BYTES = {"uint8": 1, "uint16": 2, "int32": 4, "float32": 4, "float64": 8}
+CODES = {"uint8": "b", "uint16": "h", "int32": "i", "float32": "f", "float64": "d"}
+_THREADS = ("DEEPD3_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS",
+            "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 _WAIT_MS = 50
 
 
@@ -77,9 +83,10 @@ def call(context, verb, values=None, arrays=None, monitor=None):
     if function is not None:
         text, received = _call_in_process(function, request, arrays, monitor)
     else:
-        text, received = _call_worker(_worker(objects), request, arrays, monitor, objects)
+        text, received = _call_worker(_worker(context), request, arrays, monitor, objects)
     reply = json.loads(text)
-    reply.pop("in_place", None)
+    for name in ("in_place", "in_spare"):
+        reply.pop(name, None)
     for name, shape in reply.pop("empty_arrays", {}).items():
         received[name] = Array("float64", shape, [jarray.zeros(0, "d")])
     if reply["state"] == "cancelled":
@@ -89,8 +96,16 @@ def call(context, verb, values=None, arrays=None, monitor=None):
     return reply, received
 
 
+def stop_other_worker(context):
+    """End the worker if it was started with other settings than those that count now."""
+    if System.getProperty(STARTED) not in (None, _start(context)[1]):
+        stop_worker(context)
+
+
 def stop_worker(context):
     """End the worker; the next call starts a new one."""
+    if _in_process(context.service(ObjectService)) is not None:
+        return
     objects = context.service(ObjectService)
     for worker in _named(objects, _service_class(), WORKER):
         objects.removeObject(worker)
@@ -153,32 +168,56 @@ def _service_class():
         raise DeepD3Error("Fiji has no Appose, which starts Python; %s, which installs it." % REINSTALL)
 
 
-def _worker(objects):
-    service = _service_class()
+def _worker(context):
+    """The running worker; a new one if there is none."""
+    objects, service = context.service(ObjectService), _service_class()
     for worker in _named(objects, service, WORKER):
         if worker.isAlive():
             return worker
         objects.removeObject(worker)
-    python = os.environ.get("DEEPD3_PYTHON") or installation().get("python")
+    Memory(objects).clear()  # a worker frees what it has seen when it ends
+    (python, chosen, threads), started = _start(context)
     if not python:
         raise DeepD3Error("Fiji does not know the Python environment of DeepD3; %s." % REINSTALL)
-    if not File(python).canExecute():
-        raise DeepD3Error("The Python environment of DeepD3 is not at %s any more; %s." % (python, REINSTALL))
+    if not File(python).isFile() or not File(python).canExecute():
+        remedy = "choose another one in DeepD3 Settings..., or leave its field empty" if chosen else REINSTALL
+        raise DeepD3Error(u"The Python environment of DeepD3 is not at %s any more; %s." % (python, remedy))
+    variables = HashMap()
+    for name in _THREADS if threads else ():
+        variables.put(name, str(threads))
     command = jarray.array([python, "-P", "-m", "deepd3_ij.service.worker"], String)
-    worker = service(File(System.getProperty("user.home")), HashMap(), command)
-    worker.start()
+    worker = service(File(System.getProperty("user.home")), variables, command)
+    try:
+        worker.start()
+    except IOException as error:
+        raise DeepD3Error(u"%s cannot be started (%s); choose a Python environment with DeepD3 in DeepD3 Settings..., "
+                          u"or %s." % (python, error.getMessage(), REINSTALL))
     objects.addObject(worker, WORKER)
+    System.setProperty(STARTED, started)
+    System.clearProperty(ANSWERED)
     return worker
 
 
+def _start(context):
+    """(Python program, True if the user chose it, threads) for a worker, and the same as text."""
+    settings = Settings(context)
+    chosen = os.environ.get("DEEPD3_PYTHON") or settings.read("python")
+    how = (chosen or installation().get("python"), chosen is not None, settings.read("threads"))
+    return how, u"%s %s" % (how[0], how[2])
+
+
 def _call_worker(worker, request, arrays, monitor, objects):
-    shared = HashMap()
+    memory = Memory(objects)
+    shared, spare = HashMap(), HashMap()
     try:
         for name, array in arrays.items():
-            shared.put(name, _to_shared(array))
+            shared.put(name, _to_shared(array, memory))
+        for number, block in enumerate(memory.take_all() if arrays else ()):
+            spare.put(str(number), _as_bytes(block))
         inputs = HashMap()
         inputs.put("request", request)
         inputs.put("arrays", shared)
+        inputs.put("spare", spare)
         task = worker.task(DISPATCH, inputs)
         follower = _Follower()
         task.listen(follower)
@@ -186,40 +225,50 @@ def _call_worker(worker, request, arrays, monitor, objects):
         asked_to_stop = _wait(worker, task, follower, monitor)
         status = str(task.status)
         if status == "COMPLETE":
-            text, received = _outputs(task, shared)
+            text, received = _outputs(task, shared, spare, memory)
             if asked_to_stop:
                 raise Cancelled()  # the answer was on its way already
             return text, received
     finally:
-        for block in shared.values():
-            block.close()
+        for block in list(shared.values()) + list(spare.values()):
+            memory.keep(block.shm())
+        memory.tidy()
     if status == "FAILED":
         raise DeepD3Error("The Python worker failed; the Log has the details.", task.error)
     objects.removeObject(worker)
     last = [line for line in list(worker.errorLines())[-30:]]
-    raise DeepD3Error(_why_it_ended(last), u"\n".join(last))
+    raise DeepD3Error(_why_it_ended(last, System.getProperty(STARTED).rsplit(" ", 1)[0]), u"\n".join(last))
 
 
-def _outputs(task, shared):
-    """Text and arrays of an answer; some of them lie where inputs were."""
+def _outputs(task, shared, spare, memory):
+    """Text and arrays of an answer; some of them lie where inputs were or in spare memory."""
     outputs = task.outputs
     received = {}
     for name, block in dict(outputs.get("arrays") or {}).items():
         received[name] = _from_shared(block)
-        block.shm().unlinkOnClose(True)
-        block.close()
+        memory.keep(block.shm())
     if received:
         task.cancel()  # tells the worker that its shared memory was read
     text = outputs.get("reply")
-    for name, source in json.loads(text)["in_place"].items():
+    reply = json.loads(text)
+    for name, source in reply["in_place"].items():
         received[name] = _from_shared(shared.get(source))
+    for name, place in reply["in_spare"].items():
+        received[name] = _from_shared(_array_in(spare.get(place["block"]).shm(), place["dtype"], place["shape"]))
     return text, received
 
 
-def _why_it_ended(lines):
+def _why_it_ended(lines, python):
     for line in lines:
-        if "No module named" in line and "deepd3_ij" in line:
-            return ("The Python environment that Fiji knows has no DeepD3; %s." % REINSTALL)
+        if "No module named" in line and ("deepd3_ij" in line or "appose" in line):
+            return (u"The Python environment of %s has no DeepD3; choose another one in DeepD3 Settings..., or %s."
+                    % (python, REINSTALL))
+        if "nknown option: -P" in line:
+            return (u"%s is older than Python 3.11; choose a newer one with DeepD3 in DeepD3 Settings..., or %s."
+                    % (python, REINSTALL))
+    if System.getProperty(ANSWERED) is None:
+        return (u"%s does not start DeepD3 (the Log has its last lines); choose the program 'python' of an environment "
+                u"with DeepD3 in DeepD3 Settings..., or %s." % (python, REINSTALL))
     return ("The Python worker ended unexpectedly (the Log has its last lines); call the command again, which "
             "starts a new worker. If it ends again, the computer may have too little memory: segment fewer planes.")
 
@@ -249,25 +298,39 @@ class _Follower(Consumer):
         self.latest = (0, 0, "Waiting for Python")
 
     def accept(self, event):
+        if str(event.responseType) == "LAUNCH":
+            System.setProperty(ANSWERED, "true")
         if str(event.responseType) == "UPDATE":
             self.latest = (event.current, event.maximum, event.message)
         elif event.responseType.isTerminal():
             self.finished.release()
 
 
-def _to_shared(array):
-    from org.apposed.appose import NDArray
-    shape = NDArray.Shape(NDArray.Shape.Order.C_ORDER, jarray.array(array.shape, "i"))
-    block = NDArray(NDArray.DType.fromLabel(array.dtype), shape)
+def _to_shared(array, memory):
+    size = BYTES[array.dtype]
+    for length in array.shape:
+        size *= length
+    block = _array_in(memory.take(size), array.dtype, array.shape)
     memory = block.shm()
 
     def put(number):
         plane = array.planes[number]
-        size = len(plane) * _BYTES[array.dtype]
+        size = len(plane) * BYTES[array.dtype]
         _view(_part(memory, number * size, size), array.dtype).put(plane)
 
     _for_all(put, len(array.planes))
     return block
+
+
+def _array_in(memory, dtype, shape):
+    from org.apposed.appose import NDArray
+    return NDArray(NDArray.DType.fromLabel(dtype), NDArray.Shape(NDArray.Shape.Order.C_ORDER, jarray.array(shape, "i")),
+                   memory)
+
+
+def _as_bytes(memory):
+    """A whole block; a shape tells at most 2 GiB, so larger ones are no spare memory."""
+    return _array_in(memory, "uint8", [int(min(memory.size(), 2**31 - 1))])
 
 
 def _from_shared(block):
@@ -281,7 +344,7 @@ def _from_shared(block):
     planes = [None] * count
 
     def get(number):
-        size = length * _BYTES[dtype]
+        size = length * BYTES[dtype]
         planes[number] = _plane_of(_part(memory, number * size, size), dtype)
 
     _for_all(get, count)
@@ -337,7 +400,7 @@ def _view(buffer, dtype):
 
 def _plane_of(buffer, dtype):
     view = _view(buffer, dtype)
-    plane = jarray.zeros(view.remaining(), _CODES[dtype])
+    plane = jarray.zeros(view.remaining(), CODES[dtype])
     view.get(plane)
     return plane
 

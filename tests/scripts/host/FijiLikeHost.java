@@ -2,8 +2,19 @@ import ij.IJ;
 import ij.ImagePlus;
 import ij.Macro;
 import ij.Menus;
+import ij.WindowManager;
 import ij.gui.GenericDialog;
+import ij.gui.ImageWindow;
 import ij.plugin.PlugIn;
+import ij.plugin.frame.Recorder;
+import java.awt.Button;
+import java.awt.Component;
+import java.awt.Container;
+import java.awt.Dialog;
+import java.awt.Frame;
+import java.awt.Point;
+import java.awt.Scrollbar;
+import java.awt.Window;
 import java.io.BufferedReader;
 import java.io.File;
 import java.io.InputStreamReader;
@@ -11,15 +22,22 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.FutureTask;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.python.jsr223.PyScriptEngineFactory;
 import org.scijava.Context;
+import org.scijava.ItemVisibility;
 import org.scijava.convert.ConvertService;
 import org.scijava.module.ModuleItem;
+import org.scijava.module.ModuleService;
+import org.scijava.module.process.PreprocessorPlugin;
+import org.scijava.plugin.PluginService;
 import org.scijava.script.ScriptInfo;
 import org.scijava.script.ScriptService;
 
@@ -28,22 +46,28 @@ import org.scijava.script.ScriptService;
  * options, dialogs for their parameters. No Python is in this process.
  *
  * Commands come as lines of tab-separated words on the input stream; every command is answered by one line that
- * starts with "=> ".
+ * starts with "=> ". "start" runs a command beside the others, "wait" answers with its result.
+ *
+ * With the system property full.fiji, the jars of a whole Fiji are on the class path: its ImageJ2 runs the menu commands,
+ * with its own dialogs.
  */
 public class FijiLikeHost implements PlugIn {
 
 	private static Context context;
 	private static ScriptService scripts;
+	private static final boolean FULL = Boolean.getBoolean("full.fiji");
+	private static FutureTask<String> started;
 	private static final Map<String, File> commands = new HashMap<>();
 
 	public static void main(final String[] args) throws Exception {
 		final PrintStream answers = System.out;
 		System.setOut(System.err);
 		final boolean headless = Boolean.getBoolean("java.awt.headless");
-		if (headless) {
+		if (headless || FULL) {
 			Class.forName("net.imagej.patcher.LegacyInjector").getMethod("preinit").invoke(null);
 		}
-		start(new File(args[0]), headless);
+		if (FULL) startFull(new File(args[0]), headless);
+		else start(new File(args[0]), headless);
 		final BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
 		for (String line = lines.readLine(); line != null; line = lines.readLine()) {
 			final String[] words = line.split("\t");
@@ -55,7 +79,7 @@ public class FijiLikeHost implements PlugIn {
 				problem.printStackTrace();
 				answer = "error: " + problem;
 			}
-			answers.println("=> " + answer.replace("\n", " "));
+			answers.println("=> " + answer.replace("\n", "\t"));
 			answers.flush();
 		}
 		System.exit(0);
@@ -80,16 +104,58 @@ public class FijiLikeHost implements PlugIn {
 		}
 	}
 
+	/** ImageJ2 with the original ImageJ in it, as Fiji's launcher starts it. */
+	private static void startFull(final File fiji, final boolean headless) throws Exception {
+		final Object imagej = Class.forName("net.imagej.ImageJ").getConstructor().newInstance();
+		context = (Context) imagej.getClass().getMethod("getContext").invoke(imagej);
+		scripts = context.service(ScriptService.class);
+		if (!headless) {
+			final Object ui = imagej.getClass().getMethod("ui").invoke(imagej);
+			ui.getClass().getMethod("showUI").invoke(ui);
+		}
+		for (final ScriptInfo info : scripts.getScripts()) {
+			if (info.getPath().contains("DeepD3")) commands.put(fileName(info), new File(new File(fiji, "scripts"), info.getPath()));
+		}
+	}
+
 	private static String execute(final String[] words) throws Exception {
 		switch (words[0]) {
+			case "start":
+				started = new FutureTask<>(() -> execute(Arrays.copyOfRange(words, 1, words.length)));
+				new Thread(started, "Run$_" + words[words.length > 2 ? 2 : 1]).start();
+				return "started";
+			case "wait":
+				return started.get();
+			case "menu":
+				System.clearProperty("deepd3.outcome");
+				IJ.doCommand(words[1]);
+				return "started";
+			case "outcome":
+				return System.getProperty("deepd3.outcome", "no outcome");
+			case "recorded":
+				return Recorder.getInstance().getText();
+			case "windows":
+				return Stream.of(Window.getWindows()).filter(Window::isShowing).map(FijiLikeHost::titleOf)
+					.collect(Collectors.joining("|"));
+			case "where":
+				return onScreen(words[1]);
+			case "slider":
+				return slider(Integer.parseInt(words[1]));
+			case "pixel":
+				return pixel(words[1], Integer.parseInt(words[2]), Integer.parseInt(words[3]));
 			case "open":
 				final ImagePlus image = IJ.openImage(words[1]);
 				image.show();
 				return "opened " + image.getTitle();
-			case "run":
+			case "quietly":
 				return runScript(commands.get(words[1]), pairs(words, 2), false);
+			case "run":
+				return FULL ? runInFull(words[1], pairs(words, 2)) : runScript(commands.get(words[1]), pairs(words, 2), false);
 			case "dialog":
-				return runScript(commands.get(words[1]), pairs(words, 2), true);
+				if (!FULL) return runScript(commands.get(words[1]), pairs(words, 2), true);
+				System.clearProperty("deepd3.outcome");
+				IJ.run(words[1]);
+				return System.getProperty("deepd3.outcome", "no outcome");
 			case "script":
 				return runScript(new File(words[1]), pairs(words, 2), false);
 			case "macro":
@@ -100,6 +166,69 @@ public class FijiLikeHost implements PlugIn {
 			default:
 				return "error: unknown command " + words[0];
 		}
+	}
+
+	/** As a macro calls it: run("Command...", "name=[value] ..."). */
+	private static String runInFull(final String command, final Map<String, String> values) {
+		System.clearProperty("deepd3.outcome");
+		final String options = values.entrySet().stream().map(entry -> entry.getKey() + "=[" + entry.getValue() + "]")
+			.collect(Collectors.joining(" "));
+		IJ.runMacro("lines = split(getArgument(), '\\n'); run(lines[0], lines[1]);", command + "\n" + options + " ");
+		return System.getProperty("deepd3.outcome", "no outcome");
+	}
+
+	private static String titleOf(final Window window) {
+		return window instanceof Frame ? ((Frame) window).getTitle()
+			: window instanceof Dialog ? ((Dialog) window).getTitle() : "";
+	}
+
+	private static List<Component> shown(final Container container) {
+		final List<Component> found = new java.util.ArrayList<>();
+		for (final Component component : container.getComponents()) {
+			if (!component.isShowing()) continue;
+			found.add(component);
+			if (component instanceof Container) found.addAll(shown((Container) component));
+		}
+		return found;
+	}
+
+	private static List<Component> shown() {
+		return Stream.of(Window.getWindows()).filter(Window::isShowing).flatMap(window -> shown(window).stream())
+			.collect(Collectors.toList());
+	}
+
+	/** Middle of a button on the screen; empty while there is none. */
+	private static String onScreen(final String label) {
+		for (final Component component : shown()) {
+			final String text = component instanceof Button ? ((Button) component).getLabel()
+				: component instanceof javax.swing.AbstractButton ? ((javax.swing.AbstractButton) component).getText() : null;
+			if (text != null && text.trim().equals(label)) return middle(component);
+		}
+		return "";
+	}
+
+	/** Position, width and value of a slider, counted from 0 over all windows; empty if there is none. */
+	private static String slider(final int number) {
+		final List<Component> sliders = shown().stream().filter(each -> each instanceof Scrollbar
+			&& !(javax.swing.SwingUtilities.getWindowAncestor(each) instanceof ImageWindow)).collect(Collectors.toList());
+		if (sliders.size() <= number) return "";
+		final Point corner = sliders.get(number).getLocationOnScreen();
+		return corner.x + " " + (corner.y + sliders.get(number).getHeight() / 2) + " " + sliders.get(number).getWidth()
+			+ " " + ((Scrollbar) sliders.get(number)).getValue();
+	}
+
+	/** Where a pixel of an image lies on the screen; empty while its window does not show. */
+	private static String pixel(final String title, final int x, final int y) {
+		final ImagePlus image = WindowManager.getImage(title);
+		if (image == null || image.getCanvas() == null || !image.getCanvas().isShowing()) return "";
+		image.getWindow().toFront();
+		final Point corner = image.getCanvas().getLocationOnScreen();
+		return (corner.x + image.getCanvas().screenX(x)) + " " + (corner.y + image.getCanvas().screenY(y));
+	}
+
+	private static String middle(final Component component) {
+		final Point corner = component.getLocationOnScreen();
+		return (corner.x + component.getWidth() / 2) + " " + (corner.y + component.getHeight() / 2);
 	}
 
 	private static void escapeLater(final long milliseconds) {
@@ -138,9 +267,21 @@ public class FijiLikeHost implements PlugIn {
 			inputs.put(entry.getKey(), convert.convert(entry.getValue(), item.getType()));
 		}
 		if (ask && !ask(info, inputs)) return "dialog cancelled";
-		final Map<String, Object> outputs = scripts.run(info, true, inputs).get().getOutputs();
+		if (FULL) leaveNothingToAsk(info, inputs);
+		// Without postprocessors, which would open a window for every answer.
+		final List<PreprocessorPlugin> before = context.service(PluginService.class).createInstancesOfType(
+			PreprocessorPlugin.class);
+		final Map<String, Object> outputs = context.service(ModuleService.class).run(info, before,
+			Collections.emptyList(), inputs).get().getOutputs();
 		final Object answer = outputs.get("answer");
 		return answer != null ? answer.toString() : System.getProperty("deepd3.outcome", "no outcome");
+	}
+
+	private static void leaveNothingToAsk(final ScriptInfo info, final Map<String, Object> inputs) {
+		for (final ModuleItem<?> item : info.inputs()) {
+			final boolean filled = item.getType() == ImagePlus.class || Context.class.isAssignableFrom(item.getType());
+			if (!filled && !inputs.containsKey(item.getName())) inputs.put(item.getName(), item.getDefaultValue());
+		}
 	}
 
 	/** Asks for the parameters that have no value yet, as a menu command of Fiji does. */
@@ -150,6 +291,10 @@ public class FijiLikeHost implements PlugIn {
 		for (final ModuleItem<?> item : info.inputs()) {
 			final Class<?> type = item.getType();
 			if (inputs.containsKey(item.getName()) || type == ImagePlus.class || Context.class.isAssignableFrom(type)) continue;
+			if (item.getVisibility() == ItemVisibility.MESSAGE) {
+				dialog.addMessage(String.valueOf(item.getDefaultValue()));
+				continue;
+			}
 			asked.add(item);
 			final String label = item.getLabel() == null || item.getLabel().isEmpty() ? item.getName() : item.getLabel();
 			final Object value = item.getDefaultValue();

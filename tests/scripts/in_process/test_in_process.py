@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from deepd3_ij import label_prediction, label_stack
+from deepd3_ij.fiji.installer import script_folder
 from deepd3_ij.fiji.java import java_class
 from deepd3_ij.parameters import CleaningParameters, Roi3DParameters
 from deepd3_ij.service import steps, verbs
@@ -32,7 +34,7 @@ def test_cleaning_changes_the_image_as_the_package_does(session: Any, run_script
     from deepd3_ij.cleaning import clean
 
     image = session.push(prediction())
-    assert run_script("Clean_Predictions....py", image=image) == "done"
+    assert run_script("Clean Predictions...", image=image) == "done"
     cleaned, expected = session.pull(image), clean(prediction(), CleaningParameters())
     for name in ("dendrite", "spine"):
         np.testing.assert_array_equal(cleaned[name].values, expected[name].values)
@@ -43,11 +45,11 @@ def test_rois_of_the_scripts_are_read_by_the_session(session: Any, run_script: R
     from deepd3_ij.rois import build_rois_3d
 
     image = session.push(prediction())
-    assert run_script("Build_3D_ROIs....py", image=image) == "done"
+    assert run_script("Build 3D ROIs...", image=image) == "done"
     expected = build_rois_3d(prediction(), Roi3DParameters())
     np.testing.assert_array_equal(session.pull_rois(image).labels.values, expected.labels.values)
     assert len(expected) == 2
-    assert run_script("Measure_Spines....py", image=image) == "done"
+    assert run_script("Measure Spines...", image=image) == "done"
 
 
 def test_parameters_of_the_live_test_count_where_a_field_was_left_alone(session: Any, run_script: Run) -> None:
@@ -55,16 +57,16 @@ def test_parameters_of_the_live_test_count_where_a_field_was_left_alone(session:
 
     image = session.push(prediction())
     store_parameters(image, Roi3DParameters(area_threshold=0.92))
-    run_script("Build_3D_ROIs....py", image=image)
+    run_script("Build 3D ROIs...", image=image)
     assert len(session.pull_rois(image)) == 1
-    run_script("Build_3D_ROIs....py", image=image, recommended=java_class("java.lang.Boolean")(False))
+    run_script("Build 3D ROIs...", image=image, recommended=False)
     assert len(session.pull_rois(image)) == 2
 
 
 def test_an_image_that_is_no_prediction_is_refused(session: Any, run_script: Run) -> None:
     image = session.push(label_stack(np.zeros((2, 20, 20), np.uint8), xy_um=0.1, z_um=0.5, source="plain.tif"))
-    assert "has no prediction" in run_script("Clean_Predictions....py", image=image)
-    assert "has no ROIs" in run_script("Show_Labels.py", image=image)
+    assert "has no prediction" in run_script("Clean Predictions...", image=image)
+    assert "has no ROIs" in run_script("Show Labels", image=image)
 
 
 def test_an_unexpected_error_in_python_keeps_its_message(session: Any, run_script: Run, monkeypatch: Any,
@@ -74,7 +76,7 @@ def test_an_unexpected_error_in_python_keeps_its_message(session: Any, run_scrip
 
     monkeypatch.setitem(verbs.VERBS, "about", fail)
     monkeypatch.setattr(steps, "about", fail)
-    outcome = run_script("About_DeepD3....py")
+    outcome = run_script("About DeepD3...")
     assert "ZeroDivisionError: the sky fell" in outcome
     assert "Traceback" in "".join(capfd.readouterr())  # without windows the Log is the output stream
 
@@ -91,7 +93,7 @@ def test_esc_stops_and_leaves_the_image_as_it_was(session: Any, run_script: Run,
 
     monkeypatch.setattr(cleaning, "clean", slow)
     image = session.push(prediction())
-    assert run_script("Clean_Predictions....py", image=image) == "cancelled"
+    assert run_script("Clean Predictions...", image=image) == "cancelled"
     np.testing.assert_array_equal(session.pull(image)["dendrite"].values, prediction()["dendrite"].values)
 
 
@@ -103,10 +105,56 @@ def test_publishing_twice_gives_one_service(session: Any) -> None:
     assert [str(objects.getName(each)) for each in functions].count("deepd3.service") == 1
 
 
+def test_the_scripts_of_the_package_are_used_and_its_folder_stays_clean(session: Any, run_script: Run) -> None:
+    assert run_script("About DeepD3...") == "done"
+    path = java_class("org.python.core.PySystemState")().path
+    assert str(path.get(0)) == str(script_folder() / "jars" / "Lib")
+    assert not list(script_folder().rglob("*.class"))
+
+
+def test_a_command_or_field_that_does_not_exist_is_named(run_script: Run) -> None:
+    assert "known: About DeepD3..." in run_script("Format Disk...")
+    assert "no field 'speed'; accepted: image, mode" in run_script("Build 3D ROIs...", speed=1)
+
+
+def test_a_training_is_stopped_by_esc_and_resumed(session: Any, run_script: Run, monkeypatch: Any,
+                                                  tmp_path: Path) -> None:
+    from deepd3_ij.training import fitting
+
+    scene = {"planes": 2, "height_px": 96, "width_px": 96, "dendrites": 1, "folder": tmp_path, "count": 1, "seed": 3}
+    assert run_script("Simulate Stack...", **scene) == "done"
+    stem = tmp_path / "simulated_0003"
+    # The stack is the active image, so it need not be named.
+    truth = {"dendrites": f"{stem}_true.swc", "spines": f"{stem}_true_spines.tif"}
+    assert run_script("Create Training Data...", **truth) == "done"
+    assert stem.with_suffix(".d3data").is_file()
+    assert run_script("Arrange Training Set...", source=tmp_path, out=tmp_path / "one.d3set") == "done"
+    steps = {"training": tmp_path / "one.d3set", "out": tmp_path / "model.keras", "filters": 2, "steps": 4, "batch": 2,
+             "tile_px": 64, "validate_every": 2}
+    step = fitting._Trainer.step
+
+    def slow(trainer: Any, index: int, batch: Any) -> Any:
+        if index == 3:
+            java_class("ij.IJ").setKeyDown(27)
+        return step(trainer, index, batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fitting._Trainer, "step", slow)
+        patched.setattr(fitting, "_line", lambda log, done: "training")
+        assert run_script("Train Model...", **steps) == "cancelled"
+    assert not (tmp_path / "model.keras").exists()
+    assert run_script("Train Model...", **steps, resume=True, use=True) == "done"
+    table = tmp_path / "simulated_0003_true_spines.csv"
+    assert run_script("Evaluate Spines...", detected=table, truth=table) == "done"
+    # 'default' is the trained model now.
+    image = session.push(label_stack(np.zeros((1, 64, 64), np.uint8), xy_um=0.12, z_um=1.0, source="b.tif"))
+    assert run_script("Segment Dendrites and Spines...", image=image) == "done"
+    assert json.loads(session.pull().attrs["provenance"])["model"]["name"] == "model"
+    assert run_script("DeepD3 Settings...") == "done"
+
+
 def test_save_and_load_give_the_same_prediction(session: Any, run_script: Run, tmp_path: Path) -> None:
     image = session.push(prediction())
-    folder = java_class("java.io.File")(str(tmp_path))
-    assert run_script("Save_DeepD3_Results....py", image=image, folder=folder) == "done"
+    assert run_script("Save DeepD3 Results...", image=image, folder=tmp_path) == "done"
     assert (tmp_path / "a.prediction").is_file()
-    loaded = java_class("java.io.File")(str(tmp_path / "a.prediction"))
-    assert run_script("Load_DeepD3_Results....py", image=image, path=loaded) == "done"
+    assert run_script("Load DeepD3 Results...", image=image, path=tmp_path / "a.prediction") == "done"

@@ -11,7 +11,8 @@ def models(fiji):
     reply, _ = fiji.call("models")
     fiji.report("Models of DeepD3", [
         "%s (%s)%s" % (model["name"], model["origin"] if model["path"] else "not on this computer",
-                       ": " + model["description"] if model["description"] else "") for model in reply["models"]])
+                       ": " + model["description"] if model["description"] else "") for model in reply["models"]] + [
+        "Your own models belong into " + reply["folder"], "DeepD3 Settings... chooses the one that is 'default'."])
 
 
 deepd3.run(context, "DeepD3 Models", models)

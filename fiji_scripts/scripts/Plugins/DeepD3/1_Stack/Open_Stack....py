@@ -14,7 +14,7 @@ def open_stack(fiji):
     reply, arrays = fiji.call("open", {
         "path": path.getAbsolutePath(), "xy_um": xy_um or None, "z_um": z_um or None,
         "channel": channel - 1 if channel else None, "frame": frame - 1 if frame else None})
-    stack = deepd3.new_stack(arrays["stack"], reply, path)
+    stack = deepd3.new_stack(arrays["stack"], reply, path.getName(), path.getAbsolutePath())
     fiji.display(stack)
     if saved:
         for result in reply["saved"]:

@@ -1,7 +1,7 @@
 #@ Context context
 #@ ImagePlus (required=false, label="Stack") image
-#@ String (label="Model", choices={"default", "deepd3_ij_8F", "DeepD3_8F", "DeepD3_16F", "DeepD3_32F", "DeepD3_8F_94nm", "DeepD3_16F_94nm", "DeepD3_32F_94nm"}, value="default", persistKey="deepd3.model", description="The model that comes with DeepD3, or one of the Model Zoo after it was got with DeepD3 Models...") model
-#@ File (label="Model file instead (.keras, .h5)", required=false, style="file", persist=false, description="A model of your own; leave it empty to use the model above.") model_file
+#@ String (label="Model", choices={"default", "deepd3_ij_8F", "DeepD3_8F", "DeepD3_16F", "DeepD3_32F", "DeepD3_8F_94nm", "DeepD3_16F_94nm", "DeepD3_32F_94nm"}, value="default", persistKey="deepd3.model", description="The default model of DeepD3 Settings... (if none is set, the one that comes with DeepD3), or one of the Model Zoo after it was got with DeepD3 Models...") model
+#@ String (label="Model file instead (.keras, .h5)", required=false, value="", persist=false, description="A model of your own; leave it empty to use the model above.") model_file
 #@ String (label="Tiling", choices={"seamless", "plane", "inset", "fourfold"}, value="seamless", persistKey="deepd3.segment.tiling", description="How planes are cut for the network: 'seamless' equals the whole plane at bounded memory; 'plane' predicts whole planes; 'inset' and 'fourfold' are the original's tilings.") tiling
 #@ Integer (label="Tile (px)", value=128, min=16, max=4096, persistKey="deepd3.segment.tile_px", description="Side of a tile ('inset' and 'fourfold'; a multiple of 16).") tile_px
 #@ Integer (label="Inset (px)", value=96, min=2, max=4096, persistKey="deepd3.segment.inset_px", description="Side of the centre of a tile that is kept ('inset' and 'fourfold').") inset_px
@@ -18,7 +18,7 @@ import deepd3_fiji as deepd3
 def segment(fiji):
     stack = fiji.stack(image)
     reply, arrays = fiji.call("segment", {
-        "image": deepd3.describe(stack), "model": deepd3.model_name(model, model_file),
+        "image": deepd3.describe(stack), "model": fiji.model(model, model_file),
         "choice": fiji.choice("PredictionParameters", globals(), {}),
         "first_plane": first_plane, "last_plane": last_plane or None}, {"stack": deepd3.pixels(stack)})
     fiji.display(deepd3.new_prediction(arrays, reply, stack))

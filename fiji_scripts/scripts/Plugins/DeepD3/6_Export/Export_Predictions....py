@@ -1,6 +1,6 @@
 #@ Context context
 #@ ImagePlus (required=false, label="Image") image
-#@ File (label="Folder for the files (empty: that of the stack)", required=false, style="directory", persist=false) folder
+#@ String (label="Folder for the files (empty: that of the stack)", required=false, value="", persist=false) folder
 #@ Boolean (label="8 bit (0 to 255)", value=false, persistKey="deepd3.export.eight_bit") eight_bit
 """Write the dendrite and the spine map as TIFF files."""
 

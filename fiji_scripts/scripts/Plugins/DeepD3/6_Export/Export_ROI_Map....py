@@ -1,6 +1,6 @@
 #@ Context context
 #@ ImagePlus (required=false, label="Image") image
-#@ File (label="Folder for the files (empty: that of the stack)", required=false, style="directory", persist=false) folder
+#@ String (label="Folder for the files (empty: that of the stack)", required=false, value="", persist=false) folder
 #@ Boolean (label="Binary (0 and 255)", value=false, persistKey="deepd3.export.binary") binary
 """Write the ROIs as a label image."""
 

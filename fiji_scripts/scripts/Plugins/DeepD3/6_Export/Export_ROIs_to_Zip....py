@@ -1,6 +1,6 @@
 #@ Context context
 #@ ImagePlus (required=false, label="Image") image
-#@ File (label="Folder for the files (empty: that of the stack)", required=false, style="directory", persist=false) folder
+#@ String (label="Folder for the files (empty: that of the stack)", required=false, value="", persist=false) folder
 """Write the ROIs as a zip for ImageJ's ROI Manager."""
 
 import deepd3_fiji as deepd3

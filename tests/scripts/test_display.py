@@ -1,0 +1,155 @@
+"""Commands that wait for a user, on a display: previews, the live test, the review macro."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepd3_ij import label_prediction, label_stack
+from deepd3_ij.files.hdf5 import read_rois, write_prediction
+from deepd3_ij.files.image_reader import read_stack
+from deepd3_ij.files.tiff import write_stack
+from deepd3_ij.parameters import Roi3DParameters, SimulationParameters
+from deepd3_ij.rois import build_rois_3d
+from tests.scripts.user import User
+
+pytestmark = pytest.mark.display
+SHAPE = (5, 200, 300)
+TESTED = {"peak_threshold": 0.8, "area_threshold": 0.25, "seed_delta": 0.2, "distance_um": 2.0, "min_px": 20}
+
+
+@pytest.fixture
+def stack_with_prediction(visible: User, tmp_path: Path) -> Path:
+    """A stack and its prediction, both open; the prediction is active."""
+    spine = np.zeros(SHAPE, np.float32)
+    for number, (y, x) in enumerate([(20, 30), (60, 250), (150, 40), (170, 260), (100, 150)]):
+        spine[1:4, y - 4:y + 4, x - 4:x + 4] = 0.82 + 0.03 * number
+    dendrite = np.zeros_like(spine)
+    dendrite[:, 80:90, :100] = 0.9
+    dendrite[2, 195:197, 295:297] = 0.9
+    path = tmp_path / "cell.tif"
+    stack = label_stack((spine * 200).astype(np.uint8), xy_um=0.1, z_um=0.5, source=path.name)
+    write_stack(path, stack)
+    write_prediction(tmp_path / "cell.prediction", label_prediction(dendrite, spine, stack, {}))
+    visible.host.ask("script", str(Path(__file__).parent / "close_all.py"))
+    assert visible.host.ask("quietly", "Open Stack...", path=path, saved="true") == "done"
+    assert visible.look()["role"] == "prediction"
+    return path
+
+
+def clean(visible: User) -> None:
+    visible.host.ask("start", "quietly", "Clean Predictions...", preview="true", closing="false",
+                     spine_distance_um="100")
+
+
+def test_keep_keeps_the_cleaned_prediction(visible: User, stack_with_prediction: Path) -> None:
+    before = visible.look()
+    clean(visible)
+    visible.click("Keep")
+    assert visible.host.ask("wait") == "done"
+    after = visible.look()
+    assert after["sum"] < before["sum"]  # the small piece of dendrite is gone
+    assert "CleaningParameters" in after["provenance"]
+
+
+def test_cancel_restores_the_prediction(visible: User, stack_with_prediction: Path) -> None:
+    before = visible.look()
+    clean(visible)
+    visible.until(lambda: visible.host.ask("where", "Keep"), "no question")
+    assert visible.look()["sum"] < before["sum"]  # the preview shows the cleaned maps
+    visible.click("Cancel")
+    assert visible.host.ask("wait") == "cancelled"
+    assert visible.look() == before
+
+
+def test_an_image_that_was_closed_in_the_middle_is_named(visible: User, stack_with_prediction: Path) -> None:
+    (worker,) = visible.host.workers()
+    os.kill(worker, signal.SIGSTOP)  # so that the image closes before the answer comes
+    visible.host.ask("start", "quietly", "Build 3D ROIs...")
+    time.sleep(6)  # by then it has read the image
+    visible.host.ask("script", str(Path(__file__).parent / "close_all.py"))
+    os.kill(worker, signal.SIGCONT)
+    visible.click("OK")  # the message waits
+    assert "'cell prediction' was closed while the command ran" in visible.host.ask("wait")
+
+
+def test_the_live_test_follows_clicks_and_sliders_and_hands_its_settings_over(
+        visible: User, stack_with_prediction: Path) -> None:
+    before = visible.look()
+    visible.host.ask("start", "quietly", "Test 3D ROIs")
+    visible.until(lambda: visible.host.ask("slider", "0"), "no dialog")
+    assert visible.look()["frame"] == [86, 36, 128, 128]
+    visible.click_pixel("cell prediction", 30, 20)
+    corner = visible.until(lambda: (seen := visible.look())["frame"] == [0, 0, 128, 128] and seen, "no effect")
+    assert corner["rois"] > 1
+    visible.click_pixel("cell.tif", 150, 100)
+    visible.until(lambda: visible.look()["frame"] == [86, 36, 128, 128], "the stack was clicked without effect")
+    one = visible.until(lambda: (seen := visible.look())["rois"] > 1 and seen, "no ROI in the middle")
+    visible.click_pixel("cell.tif", 30, 20)
+    visible.until(lambda: visible.look()["frame"] == [0, 0, 128, 128], "the click had no effect")
+    visible.step_slider(2, 2)  # peak threshold 0.9: higher than the peak in this corner
+    visible.until(lambda: visible.look()["rois"] == 1, "the slider had no effect")  # the frame alone
+    visible.click("Keep settings")
+    assert visible.host.ask("wait") == "done"
+    assert one["rois"] > 1
+    assert visible.look()["rois"] == before["rois"]
+    assert visible.host.ask("quietly", "Build 3D ROIs...", recommended="true") == "done"
+    spine = read_stack(stack_with_prediction).values / np.float32(200)
+    like = label_stack(spine, xy_um=0.1, z_um=0.5)
+    maps = label_prediction(np.zeros_like(spine), spine, like, {})
+    expected = build_rois_3d(maps, Roi3DParameters(peak_threshold=0.9))
+    assert visible.look()["manager"] == sum(len(np.unique(plane)) - 1 for plane in expected.labels.values) == 6
+
+
+def test_the_review_macro_waits_and_writes_the_corrected_tables(visible: User, fiji_folder: Path,
+                                                                tmp_path: Path) -> None:
+    from deepd3_ij.training.simulation import simulate
+
+    scene = simulate(SimulationParameters(planes=7, height_px=160, width_px=160, spine_density_per_um=2.0), seed=1)
+    path = tmp_path / "cell.tif"
+    write_stack(path, scene.stack)
+    visible.host.ask("script", str(Path(__file__).parent / "close_all.py"))
+    assert visible.host.ask("quietly", "Open Stack...", path=path) == "done"
+    visible.host.ask("start", "macro", str(fiji_folder / "macros" / "DeepD3_Review.ijm"))
+    visible.until(lambda: "DeepD3 Review" in visible.host.ask("windows"), "the macro does not wait", 300)
+    assert not list(tmp_path.glob("*.csv"))
+    found = visible.look()["manager"]
+    assert found > 2
+    # The user deletes the ROIs of the first spine.
+    left = int(visible.host.ask("script", str(Path(__file__).parent / "delete_first_spine.py")))
+    assert 0 < left < found
+    visible.click("OK")
+    visible.host.ask("wait")
+    table = pd.read_csv(tmp_path / "cell_spines.csv")
+    rois = read_rois(tmp_path / "cell.rois", like=read_stack(path))
+    assert len(table) == len(rois) > 0
+    assert sum(len(np.unique(plane)) - 1 for plane in rois.labels.values) == left
+
+
+@pytest.mark.fiji
+def test_a_recorded_command_runs_again_without_asking(visible: User, stack_with_prediction: Path,
+                                                      tmp_path: Path) -> None:
+    if not visible.host.full:
+        pytest.skip("needs a whole Fiji, whose dialogs record")
+    visible.host.ask("script", str(Path(__file__).parent / "record.py"))
+    commands = ("Build 3D ROIs...", "Export Tables...")
+    for command in commands:
+        visible.host.ask("menu", command)
+        visible.until(lambda command=command: command in visible.host.ask("windows"), "no dialog")
+        visible.click("OK")
+        visible.until(lambda: visible.host.ask("outcome") == "done", "the command does not end")
+        visible.until(lambda command=command: f'run("{command}"' in visible.host.ask("recorded"),
+                      "nothing is recorded")
+    lines = [line for line in visible.host.ask("recorded").split("\t")
+             if line.startswith(tuple(f'run("{command}"' for command in commands))]
+    (tmp_path / "cell_spines.csv").unlink()
+    macro = tmp_path / "recorded.ijm"
+    macro.write_text("\n".join(lines))
+    visible.host.ask("macro", str(macro), seconds=60)
+    assert (tmp_path / "cell_spines.csv").is_file()

@@ -1,0 +1,59 @@
+"""A user's hands and eyes on the display of a host process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.scripts.host_process import Host
+
+LOOK = str(Path(__file__).parent / "look.py")
+
+
+class User:
+    """Clicks, drags and looks; every wait ends with an error after two minutes."""
+
+    def __init__(self, host: Host, display: str) -> None:
+        self.host, self.display = host, display
+
+    def look(self) -> dict[str, Any]:
+        """What the active image shows."""
+        return dict(json.loads(self.host.ask("script", LOOK)) or {})
+
+    def click(self, label: str) -> None:
+        """Click a button as soon as it shows."""
+        self._press(self.until(lambda: self.host.ask("where", label), f"no button {label!r}"))
+
+    def click_pixel(self, title: str, x: int, y: int) -> None:
+        """Click a pixel of an image."""
+        self.until(lambda: self.host.ask("pixel", title, str(x), str(y)), f"no image {title!r}")
+        time.sleep(0.5)  # the window comes to the front
+        self._press(self.host.ask("pixel", title, str(x), str(y)))
+
+    def step_slider(self, number: int, steps: int) -> None:
+        """Click the arrow at the right end of a slider of a dialog several times."""
+        self.until(lambda: self.host.ask("slider", str(number)), f"no slider {number}")
+        x, y, width, _ = map(int, self.host.ask("slider", str(number)).split())
+        for _ in range(steps):
+            self._xdotool("mousemove", x + width - 5, y, "click", 1)
+            time.sleep(0.1)
+
+    def until(self, condition: Callable[[], Any], problem: str, seconds: float = 120) -> Any:
+        """Wait for something."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if found := condition():
+                return found
+            time.sleep(0.1)
+        raise AssertionError(f"{problem}; windows: {self.host.ask('windows')}; log: {self.host.log()[-2000:]}")
+
+    def _press(self, place: str) -> None:
+        self._xdotool("mousemove", *place.split(), "sleep", 0.2, "click", 1)
+
+    def _xdotool(self, *arguments: object) -> None:
+        subprocess.run(["xdotool", *map(str, arguments)], check=True, env={**os.environ, "DISPLAY": self.display})
