@@ -3,7 +3,6 @@
     python benchmarks/finetune_default_model.py --start runs/default/checkpoint.npz --real DATA --sessions 0 \
         --folder runs/finetuned0
 
-Every round makes its targets anew with the network of the round before; the result is the checkpoint of the last one.
 DATA holds rr30a_tpN_x000-340.tif, rr30a_tpN_spines.csv and rr30a_tpN_dendrites.swc.
 """
 
@@ -22,46 +21,42 @@ def main() -> None:
     parser.add_argument("--real", type=Path, required=True, help="Folder of the marked stacks.")
     parser.add_argument("--sessions", type=int, nargs="+", required=True)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--steps", type=int, nargs="+", default=[250, 400], help="Batches of each round.")
-    parser.add_argument("--learning-rate", type=float, default=7e-4)
-    parser.add_argument("--share", type=float, nargs="+", default=[0.5, 0.6],
-                        help="Share of samples from the marked stacks, for each round.")
+    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--share", type=float, default=0.35)
     parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--precision", default="mixed_bfloat16")
     given = parser.parse_args()
 
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ["OMP_NUM_THREADS"] = str(given.threads)
+    os.environ["OMP_NUM_THREADS"] = "2"
     import tensorflow as tf
 
-    tf.config.threading.set_intra_op_parallelism_threads(given.threads)
-    tf.config.threading.set_inter_op_parallelism_threads(given.threads)
+    tf.config.threading.set_intra_op_parallelism_threads(2)
+    tf.config.threading.set_inter_op_parallelism_threads(2)
     from deepd3_ij.parameters import TrainingParameters
     from deepd3_ij.training.fitting import fit, load_checkpoint_network
     from deepd3_ij.training.model_selection import PlanePredictor
     from deepd3_ij.training.scenes import SceneSampler, scale_planes
     from deepd3_ij.training.weak_labels import MixedSampler, weak_targets
 
-    network = load_checkpoint_network(given.start)
-    filters = network.get_layer("dendrites").input.shape[-1]
-    stacks = [read_marked(given.real, session) for session in given.sessions]
+    start = load_checkpoint_network(given.start)
+    predict = PlanePredictor(start)
+    marked = []
+    for session in given.sessions:
+        stack = read_marked(given.real, session)
+        marked.append(weak_targets(stack, predict(scale_planes(stack.image))[1]))
+        print("session", session, "foreground voxels", int((marked[-1].spine == 1).sum()), flush=True)
+    parameters = TrainingParameters(filters=8, steps=given.steps, seed=given.seed, precision=given.precision,
+                                    learning_rate=given.learning_rate, averaging=0.98, validate_every=given.steps)
 
     def report(done: int, total: int, message: str) -> None:
         if done % 50 == 0:
             print(done, total, message, flush=True)
 
-    for number, (steps, share) in enumerate(zip(given.steps, given.share, strict=True)):
-        predict = PlanePredictor(network)
-        marked = [weak_targets(stack, predict(scale_planes(stack.image))[1]) for stack in stacks]
-        print("round", number + 1, "foreground voxels", [int((m.spine == 1).sum()) for m in marked], flush=True)
-        parameters = TrainingParameters(filters=filters, steps=steps, seed=given.seed + 3 * number,
-                                        precision=given.precision, learning_rate=given.learning_rate,
-                                        averaging=0.98, validate_every=steps)
-        with SceneSampler(parameters.seed, pool=40, batches_per_scene=8) as simulated:
-            result = fit(MixedSampler(simulated, marked, share), parameters,
-                         folder=given.folder / f"round{number + 1}", initial=network, progress=report)
-        network = result.network
+    with SceneSampler(given.seed, pool=40, batches_per_scene=8) as simulated:
+        fit(MixedSampler(simulated, marked, given.share), parameters, folder=given.folder, initial=start,
+            progress=report)
 
 
 def read_marked(folder: Path, session: int):  # type: ignore[no-untyped-def]  # imports stay inside

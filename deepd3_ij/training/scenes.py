@@ -19,9 +19,6 @@ from deepd3_ij.parameters import SimulationParameters
 from deepd3_ij.segmentation.resampling import resample, resampled_shape
 from deepd3_ij.segmentation.smoothing import smooth_along_z
 
-GAP_UM = 0.24
-"""Width of the background that training targets have between touching spines."""
-
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
 HELD_OUT_SEED = 1_000_000_000
@@ -48,7 +45,7 @@ def varied_parameters(rng: np.random.Generator) -> SimulationParameters:
         psf_xy_um=rng.uniform(0.25, 0.38) if confocal else rng.uniform(0.34, 0.50),
         psf_z_um=rng.uniform(0.8, 1.5) if confocal else rng.uniform(1.7, 2.6),
         dendrites=int(rng.integers(1, 4)),
-        dendrite_radius_um=rng.uniform(0.25, 0.65),
+        dendrite_radius_um=rng.uniform(0.25, 0.55),
         branching=0.3,
         spine_density_per_um=math.exp(rng.uniform(math.log(0.3), math.log(1.9))),
         head_diameter_um=rng.uniform(0.44, 0.62),
@@ -98,18 +95,6 @@ def scale_planes(image: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
     return np.rint((image - low) / span * 65535).astype(np.uint16)
 
 
-def between_spines(label: npt.NDArray[np.int32], reach_px: float) -> npt.NDArray[np.bool_]:
-    """Mark pixels within `reach_px` (in the plane) of another spine than their own.
-
-    Without a gap between their targets, a network joins neighbouring spines to one.
-    """
-    reach = max(1, round(reach_px))
-    disk = np.hypot(*np.ogrid[-reach:reach + 1, -reach:reach + 1]) <= max(1.0, reach_px)
-    highest = ndimage.maximum_filter(label, footprint=disk[None])
-    lowest = ndimage.minimum_filter(np.where(label > 0, label, np.iinfo(np.int32).max), footprint=disk[None])
-    return (highest > 0) & (highest != lowest)
-
-
 def make_scene(seed: int, resolution_um: float, z_sigma_um: float) -> ScenePlanes:
     """Simulate a scene with varied parameters and bring it to the training resolution."""
     from deepd3_ij.training.simulation import simulate
@@ -127,14 +112,13 @@ def make_scene(seed: int, resolution_um: float, z_sigma_um: float) -> ScenePlane
         return np.where(known, 1, np.where(unsure, -1, 0)).astype(np.int8)
 
     label = scene.spine.values
-    apart = (label > 0) & ~between_spines(label, 0.5 * GAP_UM / parameters.xy_um)
     ids = np.unique(label)[1:]
     spots = np.array(ndimage.center_of_mass(label > 0, label, ids)).reshape(-1, 3)
     spots[:, 1:] = (spots[:, 1:] + 0.5) * factor - 0.5
     return ScenePlanes(
         scale_planes(resample_planes(image, factor)),
         target(scene.dendrite.values, scene.doubtful_dendrite.values),
-        target(apart, scene.doubtful_spine.values),
+        target(scene.spine.values > 0, scene.doubtful_spine.values),
         spots,
         parameters.z_um,
     )
@@ -177,7 +161,7 @@ class SceneSampler:
     """
 
     def __init__(self, seed: int = 1, *, resolution_um: float = 0.12, z_sigma_um: float = 0.7, tile_px: int = 128,
-                 pool: int = 80, batches_per_scene: int = 7, workers: int = 1) -> None:
+                 pool: int = 100, batches_per_scene: int = 5, workers: int = 1) -> None:
         self.seed = seed
         self.resolution_um = resolution_um
         self.z_sigma_um = z_sigma_um

@@ -33,10 +33,6 @@ BEAM_REACH = 3.0
 """Defocus, in Rayleigh lengths, beyond which light is neglected."""
 SEEN_SNR = 7.0
 """A spine counts as visible if an ideal observer who knows its place sees it with this signal-to-noise ratio."""
-SEEN_UM3 = 0.12
-"""A spine of which less than this is seen beside its dendrite and its neighbours is doubtful."""
-GRAINS_PER_UM = 0.3
-"""Bright grains in a shaft (organelles); they are no spines."""
 SPINE_CLASSES = ("mushroom", "thin", "stubby", "filopodium")
 SPINE_SHARES = (0.36, 0.32, 0.25, 0.07)
 
@@ -245,7 +241,7 @@ def _tube_balls(rng: np.random.Generator, neurite: _Neurite, resolution_um: floa
     side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
     up = np.cross(tangent, side)
     rings = max(1, round(float(radius.max()) / resolution_um))
-    amount = np.pi * radius ** 2 * STEP_UM * neurite.concentration * np.exp(0.14 * _smooth_noise(rng, len(nodes), 3))
+    amount = np.pi * radius ** 2 * STEP_UM * neurite.concentration
     for ring in range(rings):
         inner, outer = ring / rings, (ring + 1) / rings
         count = max(1, round(2 * math.pi * (ring + 0.5) / 1.4)) if rings > 1 else 1
@@ -256,11 +252,6 @@ def _tube_balls(rng: np.random.Generator, neurite: _Neurite, resolution_um: floa
             centre = nodes + (distance * radius)[:, None] * (math.cos(angle) * side + math.sin(angle) * up)
             ball = radius if rings == 1 else radius * 0.6 / rings
             balls.add(centre, ball, amount * share)
-    for at in rng.integers(0, len(nodes), rng.poisson(len(nodes) * STEP_UM * GRAINS_PER_UM)):
-        size = rng.uniform(0.12, 0.25)
-        across = rng.uniform(-0.7, 0.7) * radius[at] * side[at]
-        balls.add(nodes[at] + across, size,
-                  neurite.concentration * rng.uniform(0.5, 2.5) * 4 / 3 * math.pi * size ** 3)
     return balls
 
 
@@ -439,11 +430,7 @@ def simulate(parameters: SimulationParameters = SimulationParameters(), seed: in
     shaft_light = np.zeros(shape, np.float32)
     for neurite in dendrites:
         lit(_tube_balls(rng, neurite, max(0.16, 0.8 * sigma_xy)), shaft_light)
-    outline = np.zeros(shape, bool)
-    for neurite in dendrites:
-        _paint_tubes(outline, neurite.nodes, neurite.radius, 0.55 * p.psf_z_um, 0.0, voxel)
-    label, doubtful, spine_light, peaks = _label_spines(spines, shaft_light, outline, voxel, rayleigh, sigma_xy, scale,
-                                                        p)
+    label, doubtful, spine_light, peaks = _label_spines(spines, shaft_light, voxel, rayleigh, sigma_xy, scale, p)
     light = shaft_light + spine_light
     lit(axons, light)
     lit(blobs, light)
@@ -479,14 +466,10 @@ def _halo(light: Volume, voxel: Float, strength: float) -> Volume:
 
 
 def _label_spines(
-    spines: list[_Spine], shaft_light: Volume, outline: npt.NDArray[np.bool_], voxel: Float, rayleigh: float,
-    sigma_xy: float, scale: float, p: SimulationParameters,
+    spines: list[_Spine], shaft_light: Volume, voxel: Float, rayleigh: float, sigma_xy: float, scale: float,
+    p: SimulationParameters,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_], Volume, Float]:
-    """Draw the spines one by one and mark where each can be seen.
-
-    What lies in front of or behind a shaft, inside of its `outline`, belongs to the shaft: nobody
-    could tell it from a swelling.
-    """
+    """Draw the spines one by one and mark where each can be seen."""
     shape = shaft_light.shape
     label = np.zeros(shape, np.int32)
     doubtful = np.zeros(shape, bool)
@@ -509,7 +492,7 @@ def _label_spines(
         peaks[number - 1] = peak
         if peak < 0.06 * p.head_peak:
             continue
-        seen = (own > 0.42 * peak) & (own > 0.8 * shaft_light[box]) & ~outline[box]
+        seen = (own > 0.42 * peak) & (own > 0.8 * shaft_light[box])
         noise = (p.background + shaft_light[box] + own) * p.gain * (1 + p.pulse_spread) + p.read_noise ** 2
         if peak < 0.22 * p.head_peak or float((own * own / noise).sum()) < SEEN_SNR ** 2:
             doubtful[box] |= seen
@@ -517,10 +500,6 @@ def _label_spines(
         seen &= own > strongest[box]
         label[box][seen] = number
         strongest[box][seen] = own[seen]
-    small = np.bincount(label.ravel(), minlength=len(spines) + 1) * voxel.prod() < SEEN_UM3
-    small[0] = False
-    doubtful |= small[label]
-    label[small[label]] = 0
     doubtful &= label == 0
     return label, doubtful, light, peaks
 

@@ -2,8 +2,7 @@
 
 The markers say where a spine is, not how far it reaches. A network that has been trained on
 simulated stacks draws the outlines: what it finds at a marker becomes foreground, what it finds
-near a traced dendrite without a marker becomes background, and a marker without a find, or with a
-small one, gets a disk: real spines shall be found whole, so that their size tells them from noise.
+near a traced dendrite without a marker becomes background, and a marker without a find gets a disk.
 """
 
 from __future__ import annotations
@@ -19,12 +18,10 @@ from deepd3_ij.rois.building_3d import connected_regions
 from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.training.scenes import Batch, ScenePlanes, SceneSampler, cut_tile, scale_planes
 
-DISK_UM = 0.35
+DISK_UM = 0.40
 """Radius of the disk at a marker that the network does not see."""
-FIND_UM3 = 0.06
-"""Anything smaller is no find."""
-SURE_UM3 = 0.8
-"""A find smaller than this gets the disk, too, around its own centre."""
+SURE_UM3 = 0.15
+"""A find smaller than this gets the disk, too."""
 UNSURE_UM = 0.85
 """Around markers, pixels up to here are neither foreground nor background."""
 SAME_SPINE_UM = 1.2
@@ -76,25 +73,22 @@ def weak_targets(stack: MarkedStack, spine: npt.NDArray[np.float32], threshold: 
 
     labels = connected_regions(spine, threshold)
     regions = label_statistics(labels)
-    centres = stack.heads.copy()
-    complete = np.zeros(len(centres), bool)
+    found = np.zeros(len(stack.heads), bool)
     taken = np.zeros(int(labels.max()) + 1, bool)
-    volumes_um3 = regions.voxels * (stack.z_um * stack.xy_um ** 2)
+    large = regions.voxels >= SURE_UM3 / (stack.z_um * stack.xy_um ** 2)
     if len(regions) and len(stack.heads):
         offset = regions.centroids_zyx[:, None] - stack.heads[None]
         distance = np.hypot(offset[..., 1], offset[..., 2]) * stack.xy_um
         distance[np.abs(offset[..., 0]) > SAME_SPINE_PLANES] = np.inf
-        distance[volumes_um3 < FIND_UM3] = np.inf
         for _ in range(len(stack.heads)):
             row, column = np.unravel_index(int(distance.argmin()), distance.shape)
             if distance[row, column] > SAME_SPINE_UM:
                 break
             taken[regions.ids[row]] = True
-            complete[column] = volumes_um3[row] >= SURE_UM3
-            centres[column] = regions.centroids_zyx[row]
+            found[column] = large[row]
             distance[row] = np.inf
             distance[:, column] = np.inf
-    target[_disks(shape, centres[~complete], DISK_UM / stack.xy_um, 1)] = 1
+    target[_disks(shape, stack.heads[~found], DISK_UM / stack.xy_um, 1)] = 1
     in_doubt = (spine > 0.5 * threshold) & near & (target == 0)
     target[(labels > 0) & ~taken[labels] & near & (target == 0)] = 0
     target[in_doubt & ndimage.maximum_filter(taken[labels], (1, 7, 7))] = -1

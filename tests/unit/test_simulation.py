@@ -10,7 +10,7 @@ import pytest
 from deepd3_ij.errors import ParameterError
 from deepd3_ij.parameters import SimulationParameters
 from deepd3_ij.stack import voxel_size_um
-from deepd3_ij.training.simulation import SEEN_UM3, SimulatedScene, simulate
+from deepd3_ij.training.simulation import SimulatedScene, simulate
 
 SMALL = SimulationParameters(planes=9, height_px=160, width_px=200)
 CLEAN = dataclasses.replace(SMALL, gain=0.05, read_noise=0.0, line_smear=0.0, axons=0, blob_clusters=0, clouds=0,
@@ -53,23 +53,6 @@ def test_spine_voxels_lie_around_the_head_in_the_table(scene: SimulatedScene) ->
         distance_um = np.hypot(y.mean() * 0.12 - row.y_um, x.mean() * 0.12 - row.x_um)
         assert distance_um < 1.6
         assert abs(z.mean() * 1.0 - row.z_um) < 2.5
-
-
-def test_what_lies_inside_a_shafts_outline_is_no_spine() -> None:
-    p = SimulationParameters(planes=13, height_px=160, width_px=160, z_um=0.5, dendrites=1, branching=0.0,
-                             dendrite_radius_um=0.5, spine_density_per_um=3.0, axons=0, blob_clusters=0)
-    scene = simulate(p, 4)
-    z, y, x = (np.rint(scene.tracing[axis] / size).astype(int) for axis, size in
-               (("z_um", p.z_um), ("y_um", p.xy_um), ("x_um", p.xy_um)))
-    inside = (z < p.planes) & (y < p.height_px) & (x < p.width_px)
-    assert scene.spine.values.any()
-    assert not scene.spine.values[z[inside], y[inside], x[inside]].any()
-
-
-def test_a_visible_spine_has_at_least_the_volume_that_can_be_seen(scene: SimulatedScene) -> None:
-    voxel_um3 = scene.parameters.z_um * scene.parameters.xy_um ** 2
-    voxels = np.bincount(scene.spine.values.ravel())[1:]
-    assert (voxels[voxels > 0] * voxel_um3 >= SEEN_UM3).all()
 
 
 def test_the_tracing_runs_inside_the_dendrite_mask_and_the_bright_shaft() -> None:

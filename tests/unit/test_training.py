@@ -14,7 +14,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from scipy import ndimage
 
 from deepd3_ij.errors import FileFormatError
 from deepd3_ij.model.card import ModelCard, read_card
@@ -25,7 +24,7 @@ from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.training.fitting import HEAD_BIAS, Validation, fit, learning_rate, start_biases
 from deepd3_ij.training.losses import loss
 from deepd3_ij.training.model_selection import count_matches, dice
-from deepd3_ij.training.scenes import ScenePlanes, between_spines, cut_tile, scale_planes
+from deepd3_ij.training.scenes import ScenePlanes, cut_tile, scale_planes
 from deepd3_ij.training.weak_labels import MarkedStack, weak_targets
 
 TINY = TrainingParameters(filters=1, steps=6, batch=2, tile_px=32, validate_every=3, averaging=0.5, seed=3)
@@ -144,18 +143,6 @@ def test_a_tile_contains_the_wanted_voxel_and_keeps_image_and_targets_together()
         assert tile[0].argmax() == tile[2].argmax()
 
 
-def test_targets_of_touching_spines_have_a_gap_and_of_lone_ones_none() -> None:
-    label = np.zeros((1, 20, 30), np.int32)
-    label[0, 5:12, 4:10] = 1
-    label[0, 5:12, 10:16] = 2
-    label[0, 5:12, 20:26] = 3
-    gap = between_spines(label, 1.0)
-    assert gap[0, 5:12, 9].all()
-    assert gap[0, 5:12, 10].all()
-    assert not gap[0, :, :9].any()
-    assert not gap[0, 5:12, 11:].any()
-
-
 def test_simulating_processes_end_when_the_training_is_killed(tmp_path: Path) -> None:
     script = """
 import time
@@ -179,18 +166,6 @@ if __name__ == "__main__":
             return
         time.sleep(0.05)
     pytest.fail("the simulating process lives on")
-
-
-def test_a_small_find_at_a_marker_gets_a_disk_around_its_own_centre() -> None:
-    trace = np.array([[5.0, 40.0, x] for x in range(80)])
-    found = np.zeros((11, 80, 80), np.float32)
-    found[5, 30:33, 40:43] = 0.9
-    found[5, 24, 20] = 0.9  # a single voxel is no find
-    heads = np.array([[5.0, 29.0, 43.0], [5.0, 28.0, 20.0]])
-    target = weak_targets(MarkedStack(np.random.default_rng(0).random(found.shape, np.float32), heads, trace, 0.12,
-                                      1.0), found).spine
-    centres = ndimage.center_of_mass(target == 1, ndimage.label(target == 1)[0], (1, 2))
-    np.testing.assert_allclose(sorted(centres), [(5, 28, 20), (5, 31, 41)], atol=0.1)
 
 
 def test_markers_become_foreground_and_finds_without_a_marker_background() -> None:
