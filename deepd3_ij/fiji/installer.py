@@ -79,7 +79,8 @@ def script_folder() -> Path:
     for folder in places:
         if (folder / "scripts").is_dir():
             return folder
-    raise FijiError(f"The scripts for Fiji are not in {places[0]}; install the package again: pip install . in its folder")
+    raise FijiError(f"The scripts for Fiji are not in {places[0]}; install the package again, in its folder: "
+                    "pip install .")
 
 
 def install(fiji: str | PathLike[str], *, force: bool = False, python: str | PathLike[str] | None = None,
