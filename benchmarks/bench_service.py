@@ -81,7 +81,7 @@ def _copy_seconds() -> float:
 
 
 def main() -> None:
-    from deepd3_ij.fiji import installer
+    from deepd3_ij.install import installer
     from tests.scripts.host_process import Host
 
     with tempfile.TemporaryDirectory() as place:

@@ -7,17 +7,14 @@ Importing the package loads neither TensorFlow nor Java; names are loaded when t
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
-try:
-    __version__ = version("deepd3_ij")
-except PackageNotFoundError:  # a source tree on the path, not installed
-    __version__ = "0.0.0"
+from deepd3_ij.version import __version__
 
 if TYPE_CHECKING:
     from deepd3_ij.cleaning import clean
     from deepd3_ij.errors import DeepD3Error
+    from deepd3_ij.files.image_reader import open_stack
     from deepd3_ij.measurement import Measurements, measure
     from deepd3_ij.model import load_model
     from deepd3_ij.parameters import (
@@ -30,7 +27,7 @@ if TYPE_CHECKING:
     from deepd3_ij.pipeline import Analysis, analyze
     from deepd3_ij.rois import RoiSet, build_rois_2d, build_rois_3d
     from deepd3_ij.segmentation import predict
-    from deepd3_ij.stack import label_prediction, label_stack, open_stack
+    from deepd3_ij.stack import label_prediction, label_stack
 
 _HOMES = {
     "Analysis": "pipeline",
@@ -50,7 +47,7 @@ _HOMES = {
     "label_stack": "stack",
     "load_model": "model",
     "measure": "measurement",
-    "open_stack": "stack",
+    "open_stack": "files.image_reader",
     "predict": "segmentation",
 }
 
@@ -64,6 +61,7 @@ __all__ = [
     "Roi2DParameters",
     "Roi3DParameters",
     "RoiSet",
+    "__version__",
     "analyze",
     "build_rois_2d",
     "build_rois_3d",
@@ -86,4 +84,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return sorted(__all__)

@@ -10,13 +10,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deepd3_ij import __version__
+from deepd3_ij.atomic import check_output_folder, replacing
 from deepd3_ij.errors import Cancelled, DeepD3Error, StackError
-from deepd3_ij.files.atomic import check_output_folder, replacing
-from deepd3_ij.files.results import Extras, stem_of, write_analysis
+from deepd3_ij.files.image_reader import open_stack
+from deepd3_ij.outputs.analysis_files import Extras, write_analysis
 from deepd3_ij.parameters import from_values
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.stack import open_stack
+from deepd3_ij.stems import stem_of
+from deepd3_ij.version import __version__
 
 if TYPE_CHECKING:
     from deepd3_ij.pipeline import Typed

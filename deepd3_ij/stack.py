@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -21,46 +20,6 @@ from deepd3_ij.errors import StackError, VoxelSizeError
 from deepd3_ij.parameters import VoxelSizeParameters, describe
 
 DIMS = ("z", "y", "x")
-
-
-def open_stack(
-    path: str | PathLike[str],
-    *,
-    xy_um: float | None = None,
-    z_um: float | None = None,
-    channel: int | None = None,
-    frame: int | None = None,
-    lazy: bool = False,
-) -> xr.DataArray:
-    """Open an image file as a stack.
-
-    Parameters
-    ----------
-    path
-        TIFF, BigTIFF, OME-TIFF or ImageJ hyperstack, two- or three-dimensional.
-    xy_um, z_um
-        Size of a pixel and distance between planes in µm. They override the file's metadata
-        and are needed when the file has none.
-    channel, frame
-        0-based channel and time point; needed when the file has more than one.
-    lazy
-        Read planes only when they are used (a dask array), for files larger than memory.
-
-    Returns
-    -------
-    xarray.DataArray
-        Dimensions ``("z", "y", "x")``, the file's pixel type, coordinates in µm.
-
-    Raises
-    ------
-    StackError
-        The file is no readable grey stack.
-    VoxelSizeError
-        The voxel size is neither in the file nor given.
-    """
-    from deepd3_ij.files.image_reader import read_stack
-
-    return read_stack(path, xy_um=xy_um, z_um=z_um, channel=channel, frame=frame, lazy=lazy)
 
 
 def label_stack(array: Any, *, xy_um: float, z_um: float, source: str = "array") -> xr.DataArray:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deepd3_ij import build_rois_3d, clean, fiji, measure, open_stack, predict
 from deepd3_ij.fiji.java import java_class
-from deepd3_ij.files.results import stem_of
+from deepd3_ij.stems import stem_of
 
 session = fiji.connect(mode="headless")
 print(f"ImageJ {session.imagej_version} ({session.host})")

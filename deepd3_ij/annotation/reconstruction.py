@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numba
 import numpy as np
 
-from deepd3_ij.annotation.swc import Tracing
+from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import AnnotationError, VoxelSizeError
 from deepd3_ij.progress import Progress, no_progress
 

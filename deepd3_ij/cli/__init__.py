@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _batch_compat(given: Sequence[str]) -> int:
-    from deepd3_ij.compat.batch import main as batch
+    from deepd3_ij.cli.original_batch import main as batch
 
     return batch(given)
 

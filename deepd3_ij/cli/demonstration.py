@@ -9,13 +9,13 @@ import pandas as pd
 
 from deepd3_ij.cli.console import shown_progress
 from deepd3_ij.cli.report import print_analysis, print_files
-from deepd3_ij.files.results import write_analysis
-from deepd3_ij.files.scene_files import write_scene
 from deepd3_ij.measurement.evaluation import evaluate
 from deepd3_ij.measurement.points import SpinePoints
+from deepd3_ij.outputs.analysis_files import write_analysis
+from deepd3_ij.outputs.scene_files import write_scene
 from deepd3_ij.parameters import SimulationParameters
 from deepd3_ij.pipeline import analyze
-from deepd3_ij.training.simulation import SimulatedScene, simulate
+from deepd3_ij.simulation import SimulatedScene, simulate
 
 SEED = 7
 SCENE = SimulationParameters(planes=15, height_px=384, width_px=512, dendrites=2)

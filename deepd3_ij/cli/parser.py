@@ -6,7 +6,6 @@ import argparse
 import importlib
 from collections.abc import Callable
 
-from deepd3_ij import __version__
 from deepd3_ij.cli.options import (
     Parser,
     add_model,
@@ -28,6 +27,7 @@ from deepd3_ij.parameters import (
     TrainingDataParameters,
     TrainingParameters,
 )
+from deepd3_ij.version import __version__
 
 STACK_HELP = "TIFF file: stack, hyperstack or OME-TIFF."
 

@@ -37,7 +37,7 @@ def configured_fiji() -> str | None:
 
 def store_fiji(fiji: str | None) -> Path:
     """Keep a Fiji folder or endpoint in the user's settings (None forgets it); the settings file is returned."""
-    from deepd3_ij.files.atomic import replacing
+    from deepd3_ij.atomic import replacing
 
     settings = {**_settings(), "fiji": fiji}
     if fiji is None:

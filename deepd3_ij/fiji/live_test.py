@@ -12,17 +12,17 @@ import numpy as np
 from deepd3_ij.errors import FijiError, ParameterError
 from deepd3_ij.fiji.dialogs import Slider, add_fields, read_fields
 from deepd3_ij.fiji.events import in_background, listener, on_event_thread
-from deepd3_ij.fiji.images import MERGED, PREDICTION, ROLE, find_image, geometry, linked_images
+from deepd3_ij.fiji.hyperstacks import MERGED, PREDICTION, ROLE, find_image, geometry, linked_images
 from deepd3_ij.fiji.java import java_class, text_of
 from deepd3_ij.fiji.placement import place_beside
-from deepd3_ij.fiji.rois import as_overlay, java_outlines
+from deepd3_ij.fiji.roi_manager import as_overlay, java_outlines
 from deepd3_ij.parameters import Roi3DParameters, from_values
 from deepd3_ij.rois.building_3d import build_rois_3d
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS, label_prediction
 
 if TYPE_CHECKING:
-    from deepd3_ij.fiji.session import Session
+    from deepd3_ij.fiji.host import Host
 
 PARAMETERS = "deepd3.roi3d_parameters"
 SPINE_MAP, INTENSITY = "spine map", "intensity"
@@ -93,7 +93,7 @@ class LiveRoiTest:
         ROIs shown last (on the crop).
     """
 
-    def __init__(self, session: Session, image: Any = None, parameters: Roi3DParameters | None = None) -> None:
+    def __init__(self, session: Host, image: Any = None, parameters: Roi3DParameters | None = None) -> None:
         if session.headless:
             raise FijiError("The live ROI test needs a display and this session is headless; use "
                             "connect(mode='interactive').")

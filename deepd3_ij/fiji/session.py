@@ -6,24 +6,24 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from deepd3_ij.errors import FijiError
-from deepd3_ij.fiji import java
+from deepd3_ij.fiji import hyperstacks, java, roi_manager, table_windows
 from deepd3_ij.fiji.configuration import configured_fiji
+from deepd3_ij.fiji.host import Host
 from deepd3_ij.fiji.jars import EMBEDDED_IMAGEJ, HEADLESS_COMMANDS, fetch_jars
+from deepd3_ij.fiji.live_test import LiveRoiTest
 from deepd3_ij.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from deepd3_ij import Measurements
-    from deepd3_ij.fiji.live_test import LiveRoiTest
-    from deepd3_ij.fiji.results import TableLink
+    from deepd3_ij.fiji.table_windows import TableLink
     from deepd3_ij.parameters import Roi3DParameters
     from deepd3_ij.rois.roiset import RoiSet
 
@@ -104,91 +104,50 @@ def running_session() -> Session | None:
     return _running
 
 
-@dataclass(eq=False)
-class Session:
-    """ImageJ in this process; made by :func:`connect`.
+class Session(Host):
+    """ImageJ in this process, with all that can be done there; made by :func:`connect`.
 
-    Attributes
-    ----------
-    host
-        ``"embedded"``, the Fiji folder or endpoint, or ``"gateway"``.
-    headless
-        True if windows (and the ROI Manager) cannot be opened.
-    commands
-        True if ``IJ.run`` and macros work.
-    context
-        The SciJava context (Java).
-    gateway
-        The pyimagej gateway, None with the embedded ImageJ.
+    Its attributes are those of :class:`deepd3_ij.fiji.host.Host`.
     """
-
-    host: str
-    headless: bool
-    commands: bool
-    context: Any = field(repr=False)
-    gateway: Any = field(default=None, repr=False)
-
-    @property
-    def imagej_version(self) -> str:
-        """For example ``1.54p``."""
-        return str(java.java_class("ij.IJ").getVersion())
 
     # Images
 
     def push(self, data: xr.DataArray | xr.Dataset, **options: Any) -> Any:
-        """Make an ImageJ image; see :func:`deepd3_ij.fiji.images.push`."""
-        from deepd3_ij.fiji import images
-
-        return images.push(self, data, **options)
+        """Make an ImageJ image; see :func:`deepd3_ij.fiji.hyperstacks.push`."""
+        return hyperstacks.push(self, data, **options)
 
     def push_merged(self, stack: xr.DataArray, prediction: xr.Dataset, **options: Any) -> Any:
-        """Stack and maps in one composite; see :func:`deepd3_ij.fiji.images.push_merged`."""
-        from deepd3_ij.fiji import images
-
-        return images.push_merged(self, stack, prediction, **options)
+        """Stack and maps in one composite; see :func:`deepd3_ij.fiji.hyperstacks.push_merged`."""
+        return hyperstacks.push_merged(self, stack, prediction, **options)
 
     def push_projection(self, data: xr.DataArray | xr.Dataset, method: str = "max", **options: Any) -> Any:
-        """Projection along z; see :func:`deepd3_ij.fiji.images.push_projection`."""
-        from deepd3_ij.fiji import images
-
-        return images.push_projection(self, data, method, **options)
+        """Projection along z; see :func:`deepd3_ij.fiji.hyperstacks.push_projection`."""
+        return hyperstacks.push_projection(self, data, method, **options)
 
     def pull(self, image: Any = None, **options: Any) -> xr.DataArray | xr.Dataset:
-        """Stack, prediction or labels from an ImageJ image; see :func:`deepd3_ij.fiji.images.pull`."""
-        from deepd3_ij.fiji import images
-
-        return images.pull(self, image, **options)
+        """Stack, prediction or labels from an ImageJ image; see :func:`deepd3_ij.fiji.hyperstacks.pull`."""
+        return hyperstacks.pull(self, image, **options)
 
     # ROIs and tables
 
     def push_rois(self, rois: RoiSet, image: Any = None, *, where: str = "auto") -> None:
-        """Outlines to the ROI Manager or an overlay; see :func:`deepd3_ij.fiji.rois.push_rois`."""
-        from deepd3_ij.fiji import rois as roi_exchange
-
-        roi_exchange.push_rois(self, rois, image, where=where)
+        """Outlines to the ROI Manager or an overlay; see :func:`deepd3_ij.fiji.roi_manager.push_rois`."""
+        roi_manager.push_rois(self, rois, image, where=where)
 
     def pull_rois(self, image: Any = None, *, source: Any = "auto") -> RoiSet:
-        """ROIs as they are now; see :func:`deepd3_ij.fiji.rois.pull_rois`."""
-        from deepd3_ij.fiji import rois as roi_exchange
-
-        return roi_exchange.pull_rois(self, image, source=source)
+        """ROIs as they are now; see :func:`deepd3_ij.fiji.roi_manager.pull_rois`."""
+        return roi_manager.pull_rois(self, image, source=source)
 
     def push_measurements(self, measurements: Measurements, image: Any = None) -> TableLink | None:
-        """Spine and dendrite tables to Results windows; see :func:`deepd3_ij.fiji.results.push_measurements`."""
-        from deepd3_ij.fiji import results
-
-        return results.push_measurements(self, measurements, image)
+        """Spine and dendrite tables to Results windows; see :func:`deepd3_ij.fiji.table_windows.push_measurements`."""
+        return table_windows.push_measurements(self, measurements, image)
 
     def pull_table(self, title: str) -> pd.DataFrame:
-        """A Results window as a table; see :func:`deepd3_ij.fiji.results.pull_table`."""
-        from deepd3_ij.fiji import results
-
-        return results.pull_table(self, title)
+        """A Results window as a table; see :func:`deepd3_ij.fiji.table_windows.pull_table`."""
+        return table_windows.pull_table(self, title)
 
     def test_rois(self, image: Any = None, parameters: Roi3DParameters | None = None) -> LiveRoiTest:
         """Double click on an image tests ROI parameters there; see :mod:`deepd3_ij.fiji.live_test`."""
-        from deepd3_ij.fiji.live_test import LiveRoiTest
-
         return LiveRoiTest(self, image, parameters)
 
     # The window
@@ -231,10 +190,10 @@ class Session:
             image.changes = False
             image.close()
         if not self.headless:
-            roi_manager = java.java_class("ij.plugin.frame.RoiManager").getInstance()
-            if roi_manager is not None:
-                roi_manager.reset()  # a filled one asks before it closes
-                roi_manager.close()
+            manager = java.java_class("ij.plugin.frame.RoiManager").getInstance()
+            if manager is not None:
+                manager.reset()  # a filled one asks before it closes
+                manager.close()
             if self.gateway is None:
                 self._close_windows()
         if _running is self and self.gateway is None:

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepd3_ij.errors import AnnotationError, FijiError
-from deepd3_ij.fiji.images import MERGED, PREDICTION, ROLE, find_image, geometry
+from deepd3_ij.fiji.hyperstacks import MERGED, PREDICTION, ROLE, find_image, geometry
 from deepd3_ij.fiji.java import java_class, text_of
-from deepd3_ij.fiji.rois import ANNOTATION, roi_id_of
+from deepd3_ij.fiji.roi_manager import ANNOTATION, roi_id_of
 
 if TYPE_CHECKING:
-    from deepd3_ij.fiji.session import Session
+    from deepd3_ij.fiji.host import Host
 
 _NEAR_PLANES = 2
 _ANNOTATION_COLOUR = (64, 128, 255)
 
 
-def show_segmentation(session: Session, image: Any, visible: bool) -> None:
+def show_segmentation(session: Host, image: Any, visible: bool) -> None:
     """Show or hide the probability maps of a merged view; for a prediction, its window.
 
     Raises
@@ -40,7 +40,7 @@ def show_segmentation(session: Session, image: Any, visible: bool) -> None:
         raise FijiError(f"{str(image.getTitle())!r} shows no segmentation; use a merged view or a prediction.")
 
 
-def show_rois(session: Session, image: Any, visible: bool) -> None:
+def show_rois(session: Host, image: Any, visible: bool) -> None:
     """Show or hide the ROIs on an image, those of the ROI Manager and those of its overlay."""
     image = find_image(session, image)
     image.setHideOverlay(not visible)
@@ -49,7 +49,7 @@ def show_rois(session: Session, image: Any, visible: bool) -> None:
         manager.runCommand(image, "Show All without labels" if visible else "Show None")
 
 
-def import_annotations(session: Session, image: Any, path: str | PathLike[str]) -> int:
+def import_annotations(session: Host, image: Any, path: str | PathLike[str]) -> int:
     """Draw annotated positions as blue points, in their plane and the planes next to it.
 
     Parameters
@@ -119,7 +119,7 @@ def read_annotations(path: str | PathLike[str]) -> np.ndarray:
     return positions
 
 
-def selected_ids(session: Session) -> list[int]:
+def selected_ids(session: Host) -> list[int]:
     """Ids of the spines whose outlines are selected in the ROI Manager."""
     manager = None if session.headless else java_class("ij.plugin.frame.RoiManager").getInstance()
     if manager is None:
@@ -128,7 +128,7 @@ def selected_ids(session: Session) -> list[int]:
     return sorted({roi_id for roi_id in ids if roi_id is not None})
 
 
-def select_spine(session: Session, image: Any, roi_id: int, plane: int) -> bool:
+def select_spine(session: Host, image: Any, roi_id: int, plane: int) -> bool:
     """Select a spine's outline in a plane (0-based) in the ROI Manager; False if the manager has none."""
     manager = None if session.headless else java_class("ij.plugin.frame.RoiManager").getInstance()
     if manager is None:
@@ -140,7 +140,7 @@ def select_spine(session: Session, image: Any, roi_id: int, plane: int) -> bool:
     return False
 
 
-def delete_spines(session: Session, ids: Iterable[int]) -> int:
+def delete_spines(session: Host, ids: Iterable[int]) -> int:
     """Delete all outlines of spines, in all planes, from the ROI Manager.
 
     Returns

@@ -13,10 +13,13 @@ import numpy as np
 import xarray as xr
 
 from deepd3_ij.errors import DeepD3Error, FijiError
-from deepd3_ij.fiji import images, results, rois, view
+from deepd3_ij.fiji import hyperstacks as images
+from deepd3_ij.fiji import roi_manager as rois
+from deepd3_ij.fiji import table_windows as results
+from deepd3_ij.fiji import view
 from deepd3_ij.fiji.java import java_class
 from deepd3_ij.fiji.live_test import LiveRoiTest, store_parameters, stored_parameters
-from deepd3_ij.files.results import stem_of
+from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.parameters import (
     CleaningParameters,
     MeasureParameters,
@@ -26,7 +29,8 @@ from deepd3_ij.parameters import (
     Roi3DParameters,
 )
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.stack import label_like, label_stack, open_stack, voxel_size_um
+from deepd3_ij.stack import label_like, label_stack, voxel_size_um
+from deepd3_ij.stems import stem_of
 
 if TYPE_CHECKING:
     from deepd3_ij import Measurements, RoiSet
@@ -292,14 +296,14 @@ class Workbench:
         binary
             A ROI map of 0 and 255 instead of ids.
         """
-        from deepd3_ij.annotation.centre_lines import tracing_of
-        from deepd3_ij.annotation.swc import write_swc
         from deepd3_ij.files.contour_folder import write_contour_folder
-        from deepd3_ij.files.results import write_binary_roi_map, write_measurements
         from deepd3_ij.files.roi_zip import write_roi_zip
+        from deepd3_ij.files.swc import write_swc
         from deepd3_ij.files.tables import write_centroids
         from deepd3_ij.files.tiff import write_prediction_maps, write_stack
+        from deepd3_ij.measurement.centre_lines import tracing_of
         from deepd3_ij.measurement.dendrites import find_dendrites
+        from deepd3_ij.outputs.analysis_files import write_binary_roi_map, write_measurements
 
         place = Path(folder)
         stem = stem_of(self.path) if self.path is not None else "stack"

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import AnnotationError, FileFormatError
 from deepd3_ij.files import pytables_layout as layout
-from deepd3_ij.files.atomic import replacing
 from deepd3_ij.stack import voxel_size_um
 
 Mask = npt.NDArray[np.bool_]

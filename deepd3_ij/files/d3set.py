@@ -15,9 +15,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import AnnotationError, FileFormatError
 from deepd3_ij.files import pytables_layout as layout
-from deepd3_ij.files.atomic import replacing
 from deepd3_ij.files.d3data import META_TYPES, D3Data, assemble, checked_meta, read_d3data
 from deepd3_ij.progress import Progress, no_progress
 

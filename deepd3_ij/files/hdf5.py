@@ -18,9 +18,9 @@ import h5py
 import numpy as np
 import xarray as xr
 
+from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import FileFormatError, StackError, VoxelSizeError
 from deepd3_ij.files import pytables_layout as layout
-from deepd3_ij.files.atomic import replacing
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.rois.roiset import RoiSet

@@ -30,7 +30,7 @@ _SAME_SIZE = 1e-3
 _IMAGE_DESCRIPTION = 270
 
 
-def read_stack(
+def open_stack(
     path: str | PathLike[str],
     *,
     xy_um: float | None = None,

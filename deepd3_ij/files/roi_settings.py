@@ -8,8 +8,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import FileFormatError, ParameterError
-from deepd3_ij.files.atomic import replacing
 from deepd3_ij.parameters import Roi3DParameters
 
 _NAMES = {"areaThreshold": "area_threshold", "peakThreshold": "peak_threshold", "seedDelta": "seed_delta",

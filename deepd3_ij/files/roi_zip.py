@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 
 import xarray as xr
 
+from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import FileFormatError
-from deepd3_ij.files.atomic import replacing
 from deepd3_ij.files.imagej_roi import decode_roi, encode_rois
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.regroup import RoiPart, join_parts

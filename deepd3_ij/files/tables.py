@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import FileFormatError
-from deepd3_ij.files.atomic import replacing
 from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS

@@ -19,8 +19,8 @@ import numpy as np
 import tifffile
 import xarray as xr
 
+from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import OutputError
-from deepd3_ij.files.atomic import replacing
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.stack import DIMS, voxel_size_um
 

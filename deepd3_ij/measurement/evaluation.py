@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from deepd3_ij.annotation.swc import Tracing
+from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.measurement.points import SpinePoints
 from deepd3_ij.parameters import EvaluationParameters
 

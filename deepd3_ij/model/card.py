@@ -178,7 +178,7 @@ def attach_card(path: str | PathLike[str], card: ModelCard) -> None:
     ModelError
         The file is missing or no model file.
     """
-    from deepd3_ij.files.atomic import replacing
+    from deepd3_ij.atomic import replacing
 
     path = Path(path)
     text = card.to_json()

@@ -1,21 +1,8 @@
-"""Loading model files without running anything that they contain.
-
-A ``.keras`` file is a zip and an ``.h5`` file is HDF5; of both only the configuration (JSON
-text, see :mod:`deepd3_ij.model.graph`) and plain float arrays are read. No member is extracted,
-nothing is unpickled, no object that a file names is looked up.
-"""
+"""A loaded network and where it comes from."""
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import io
-import json
-import re
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -26,13 +13,9 @@ import numpy.typing as npt
 
 from deepd3_ij.errors import ModelError
 from deepd3_ij.model.card import ModelCard
-from deepd3_ij.model.graph import Graph, Node, Weights, read_graph
-
-_CONFIG_MEMBER = "config.json"
-_WEIGHTS_MEMBER = "model.weights.h5"
-_LARGEST_CONFIG_BYTES = 20_000_000
-_LARGEST_WEIGHTS_BYTES = 4_000_000_000
-_ACCEPTED = "accepted: a whole model saved by Keras as .keras or .h5"
+from deepd3_ij.model.graph import Graph
+from deepd3_ij.model.network_file import read_network, sha256_of
+from deepd3_ij.model.zoo import card_of, find_model
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -136,8 +119,6 @@ def load_model(name_or_path: str | PathLike[str] | None = None) -> DeepD3Model:
     ModelError
         The name is unknown, the file is missing, damaged, unsafe or no DeepD3 network.
     """
-    from deepd3_ij.model.zoo import find_model
-
     path = find_model(name_or_path)
     stat = path.stat()
     return _load(path, stat.st_size, stat.st_mtime_ns)
@@ -146,149 +127,6 @@ def load_model(name_or_path: str | PathLike[str] | None = None) -> DeepD3Model:
 @functools.lru_cache(maxsize=2)
 def _load(path: Path, size: int, modified_ns: int) -> DeepD3Model:
     """Load a file; the last ones are kept while their file stays as it was."""
-    from deepd3_ij.model.zoo import card_of
-
     graph = read_network(path)
     card = card_of(path)
     return DeepD3Model(card.name, path, sha256_of(path), card, graph)
-
-
-def read_network(path: Path) -> Graph:
-    """Read and check the network of a model file.
-
-    Raises
-    ------
-    ModelError
-        The file is damaged, unsafe or no DeepD3 network.
-    """
-    with path.open("rb") as file:
-        is_zip = file.read(4) == b"PK\x03\x04"
-    graph = _load_zip(path) if is_zip else _load_legacy(path)
-    for node in graph.nodes.values():
-        for role, array in node.weights.items():
-            if not np.isfinite(array).all() or (role == "moving_variance" and (array < 0).any()):
-                raise ModelError(f"{path.name} is damaged: weights {role!r} of layer {node.name!r} hold no usable "
-                                 "numbers; train or download the model again.")
-    return graph
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file as hexadecimal text."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _load_zip(path: Path) -> Graph:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            config = _read_member(archive, _CONFIG_MEMBER, _LARGEST_CONFIG_BYTES, path)
-            graph = read_graph(_parse(config, path), path.name)
-            weights = _read_member(archive, _WEIGHTS_MEMBER, _LARGEST_WEIGHTS_BYTES, path)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
-        raise ModelError(f"{path.name} is damaged ({_line(error)}); download or save the model again.") from error
-    with _hdf5(io.BytesIO(weights), path) as file:
-        groups = _keras3_groups(graph, file)
-        return graph.with_weights(lambda node, shapes: _indexed_weights(file, groups[node.name], node, shapes, path))
-
-
-def _read_member(archive: zipfile.ZipFile, name: str, largest: int, path: Path) -> bytes:
-    try:
-        info = archive.getinfo(name)
-    except KeyError:
-        raise ModelError(f"{path.name} is no model file: it is a zip without {name}; {_ACCEPTED}.") from None
-    if info.file_size > largest:
-        raise ModelError(f"{path.name} is refused: its {name} has {info.file_size} bytes; accepted: at most {largest}.")
-    return archive.read(info)
-
-
-def _load_legacy(path: Path) -> Graph:
-    with _hdf5(path, path) as file:
-        config = file.attrs.get("model_config")
-        if config is None:
-            raise ModelError(f"{path.name} holds no network (no model_config); {_ACCEPTED}, not weights alone.")
-        graph = read_graph(_parse(config, path), path.name)
-        return graph.with_weights(lambda node, shapes: _named_weights(file, node, shapes, path))
-
-
-@contextmanager
-def _hdf5(source: Any, path: Path) -> Iterator[Any]:
-    """Open HDF5; whatever its library finds wrong becomes one line."""
-    import h5py
-
-    try:
-        with h5py.File(source, "r") as file:
-            yield file
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        with path.open("rb") as start:
-            is_model = start.read(4) in (b"\x89HDF", b"PK\x03\x04")
-        if is_model:
-            raise ModelError(f"{path.name} is damaged ({_line(error)}); download or save the model again.") from error
-        raise ModelError(f"{path.name} is no model file; {_ACCEPTED}.") from error
-
-
-def _parse(text: Any, path: Path) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise ModelError(f"{path.name} is damaged: its configuration is no JSON text; {_ACCEPTED}.") from error
-
-
-def _keras3_groups(graph: Graph, file: Any) -> dict[str, str]:
-    """Group of each layer: Keras numbers the layers of a kind in the configuration's order."""
-    root = "layers" if "layers" in file else "_layer_checkpoint_dependencies"
-    counts: dict[str, int] = {}
-    groups = {}
-    for name, kind in graph.kinds.items():
-        snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind).lower().replace("2_d", "2d")
-        number = counts.get(kind, 0)
-        counts[kind] = number + 1
-        groups[name] = f"{root}/{snake}_{number}" if number else f"{root}/{snake}"
-    return groups
-
-
-def _indexed_weights(file: Any, group: str, node: Node, shapes: dict[str, tuple[int, ...]], path: Path) -> Weights:
-    return {role: _array(file, f"{group}/vars/{index}", shape, node, path)
-            for index, (role, shape) in enumerate(shapes.items())}
-
-
-def _named_weights(file: Any, node: Node, shapes: dict[str, tuple[int, ...]], path: Path) -> Weights:
-    """Weights of a legacy file, found by their role at the end of their names."""
-    group = f"model_weights/{node.name}" if "model_weights" in file else node.name
-    names = [name.decode() if isinstance(name, bytes) else str(name)
-             for name in _hard_linked(file, group, node, path).attrs["weight_names"]]
-    by_role = {name.rsplit("/", 1)[-1].split(":")[0]: name for name in names}
-    for role in shapes:
-        if role not in by_role:
-            raise ModelError(f"{path.name} is damaged: layer {node.name!r} has no weights {role!r}; "
-                             "download or save the model again.")
-    return {role: _array(file, f"{group}/{by_role[role]}", shape, node, path) for role, shape in shapes.items()}
-
-
-def _array(file: Any, place: str, shape: tuple[int, ...], node: Node, path: Path) -> FloatArray:
-    dataset = _hard_linked(file, place, node, path)
-    if dataset.external or dataset.is_virtual:
-        raise ModelError(f"{path.name} is refused: weights of layer {node.name!r} lie in another file.")
-    if dataset.shape != shape or dataset.dtype.kind != "f":
-        raise ModelError(f"{path.name} is damaged: weights of layer {node.name!r} are {dataset.dtype} {dataset.shape}; "
-                         f"its configuration asks for floats {shape}.")
-    return np.asarray(dataset[()], dtype=np.float32)
-
-
-def _hard_linked(file: Any, place: str, node: Node, path: Path) -> Any:
-    """The object at a place, reached without links that could lead into other files."""
-    import h5py
-
-    item = file
-    for part in filter(None, place.split("/")):
-        link = item.get(part, getlink=True) if isinstance(item, h5py.Group) else None
-        if link is None:
-            raise ModelError(f"{path.name} is damaged: weights of layer {node.name!r} are missing; "
-                             "download or save the model again.")
-        if not isinstance(link, h5py.HardLink):
-            raise ModelError(f"{path.name} is refused: weights of layer {node.name!r} are a link to another place.")
-        item = item[part]
-    return item
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120]

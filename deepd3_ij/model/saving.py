@@ -10,8 +10,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import ModelError
-from deepd3_ij.files.atomic import replacing
 from deepd3_ij.model.card import ModelCard, attach_card
 
 KERAS_VERSION = "2.12.0"

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
+from deepd3_ij.atomic import check_output_folder, replacing
 from deepd3_ij.errors import ModelError
 from deepd3_ij.model.card import ModelCard, read_card
+from deepd3_ij.model.network_file import read_network, sha256_of
 from deepd3_ij.progress import Progress, no_progress
 
 ZOO_NAMES = ("DeepD3_8F", "DeepD3_16F", "DeepD3_32F", "DeepD3_8F_94nm", "DeepD3_16F_94nm", "DeepD3_32F_94nm")
@@ -171,9 +173,6 @@ def download(
         _check_hash(path)
         return path
 
-    from deepd3_ij.files.atomic import check_output_folder, replacing
-    from deepd3_ij.model.loading import read_network, sha256_of
-
     url = address.format(name=name)
     check_output_folder(path.parent)
     with replacing(path) as temporary:
@@ -242,16 +241,12 @@ def _recorded_hashes(folder: Path) -> dict[str, str]:
 
 
 def _record_hash(path: Path, sha256: str) -> None:
-    from deepd3_ij.files.atomic import replacing
-
     hashes = {**_recorded_hashes(path.parent), path.name: sha256}
     with replacing(path.parent / _HASHES) as temporary:
         temporary.write_text(json.dumps(hashes, indent=1, sort_keys=True))
 
 
 def _check_hash(path: Path) -> None:
-    from deepd3_ij.model.loading import sha256_of
-
     recorded = _recorded_hashes(path.parent).get(path.name)
     if recorded is not None and recorded != sha256_of(path):
         raise ModelError(f"{path} is not the file that was downloaded (its SHA-256 differs from the recorded one); "

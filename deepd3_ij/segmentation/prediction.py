@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from deepd3_ij import __version__
 from deepd3_ij.errors import ModelError, ParameterError, StackError
 from deepd3_ij.model.loading import DeepD3Model, load_model
 from deepd3_ij.parameters import PredictionParameters
@@ -21,6 +20,7 @@ from deepd3_ij.segmentation.resampling import resample, resampled_shape
 from deepd3_ij.segmentation.smoothing import reach_planes, smooth_along_z
 from deepd3_ij.segmentation.tiling import FloatArray, Tiling
 from deepd3_ij.stack import DIMS, label_prediction, voxel_size_um
+from deepd3_ij.version import __version__
 
 # Activations need about this much per pixel of a batch and per filter of the network's first
 # layer; with what Python, TensorFlow and the planes take, a 32-filter network stays below 4 GB.

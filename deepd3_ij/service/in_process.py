@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 import deepd3_ij
 from deepd3_ij.errors import Cancelled, FijiError
-from deepd3_ij.fiji.installer import script_folder
 from deepd3_ij.fiji.java import java_class
+from deepd3_ij.fiji.scripts import script_folder
 from deepd3_ij.service.exchange import Reply
 from deepd3_ij.service.verbs import call
 

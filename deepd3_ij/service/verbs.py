@@ -22,7 +22,8 @@ import numpy.typing as npt
 import deepd3_ij
 from deepd3_ij.errors import Cancelled, DeepD3Error, FijiError
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.service import steps, training
+from deepd3_ij.service import analysis_verbs as steps
+from deepd3_ij.service import training_verbs as training
 from deepd3_ij.service.exchange import Reply
 
 _log = logging.getLogger(__name__)

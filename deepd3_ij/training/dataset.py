@@ -12,15 +12,16 @@ import numpy.typing as npt
 import xarray as xr
 
 from deepd3_ij.annotation.reconstruction import draw_tracing
-from deepd3_ij.annotation.spine_masks import read_spine_mask, read_tiff_mask
-from deepd3_ij.annotation.swc import read_swc
+from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import AnnotationError, FileFormatError
-from deepd3_ij.files.atomic import replacing
 from deepd3_ij.files.d3data import D3Data, cut_d3data, read_d3data, update_meta, write_d3data
 from deepd3_ij.files.d3set import read_d3set, write_d3set
+from deepd3_ij.files.image_reader import open_stack
+from deepd3_ij.files.masks import read_spine_mask, read_tiff_mask
+from deepd3_ij.files.swc import read_swc
 from deepd3_ij.parameters import TrainingDataParameters
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.stack import open_stack, voxel_size_um
+from deepd3_ij.stack import voxel_size_um
 
 if TYPE_CHECKING:
     import pandas as pd

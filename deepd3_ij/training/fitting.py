@@ -17,8 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import FileFormatError
-from deepd3_ij.files.atomic import replacing
 from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.training.losses import loss

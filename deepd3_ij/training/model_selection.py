@@ -15,7 +15,7 @@ from deepd3_ij.parameters import EvaluationParameters, Roi3DParameters
 from deepd3_ij.rois.building_3d import label_spines_3d
 from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.training.fitting import Validation
-from deepd3_ij.training.scenes import ScenePlanes
+from deepd3_ij.training.simulated_samples import ScenePlanes
 
 AREA_THRESHOLDS = (0.15, 0.3, 0.5)
 MIN_PEAKS = (0.4, 0.6, 0.8, 0.9)

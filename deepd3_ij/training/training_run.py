@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import AnnotationError
-from deepd3_ij.files.atomic import replacing
 from deepd3_ij.files.d3data import D3Data
 from deepd3_ij.files.d3set import read_d3set
 from deepd3_ij.model.card import ModelCard
@@ -22,7 +22,7 @@ from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.training.fitting import FitResult, fit
 from deepd3_ij.training.model_selection import SceneValidation, calibrate
 from deepd3_ij.training.sampler import Sampler, SampleSource
-from deepd3_ij.training.scenes import ScenePlanes, resample_planes, scale_planes
+from deepd3_ij.training.simulated_samples import ScenePlanes, resample_planes, scale_planes
 
 VALIDATION_PLANES = 400
 """At most this many planes are predicted at each validation."""

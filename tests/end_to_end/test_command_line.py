@@ -17,10 +17,11 @@ import tifffile
 
 from deepd3_ij.cli import main
 from deepd3_ij.files.hdf5 import read_prediction, read_rois
+from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.tiff import write_stack
 from deepd3_ij.parameters import SimulationParameters
-from deepd3_ij.stack import label_stack, open_stack, provenance_of, voxel_size_um
-from deepd3_ij.training.simulation import simulate
+from deepd3_ij.simulation import simulate
+from deepd3_ij.stack import label_stack, provenance_of, voxel_size_um
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

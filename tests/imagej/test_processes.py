@@ -166,7 +166,7 @@ def test_inference_ends_when_its_window_is_closed(tmp_path: Path) -> None:
 
 def test_doctor_names_what_is_missing_and_the_command_that_mends_it(tmp_path: Path) -> None:
     code = ("import jpype\ndef nothing(*a): raise jpype.JVMNotFoundException('No JVM')\n"
-            "{java}from deepd3_ij.fiji.doctor import run_checks\n"
+            "{java}from deepd3_ij.install.doctor import run_checks\n"
             "import json, dataclasses\nprint(json.dumps([dataclasses.asdict(check) for check in run_checks()]))")
     broken = {check["name"]: check for check in json.loads(run(
         code.format(java="jpype.getDefaultJVMPath = nothing\n"), tmp_path, DEEPD3_CACHE=str(tmp_path / "empty"),

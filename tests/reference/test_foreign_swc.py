@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from deepd3_ij.annotation.swc import read_swc
 from deepd3_ij.errors import AnnotationError
+from deepd3_ij.files.swc import read_swc
 
 
 def lines(shared: Path) -> list[dict[str, str]]:

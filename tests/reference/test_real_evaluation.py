@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepd3_ij.annotation.swc import read_swc
 from deepd3_ij.files.point_tables import read_spine_points
+from deepd3_ij.files.swc import read_swc
 from deepd3_ij.measurement.evaluation import distance_to_tracing_um, evaluate, pool
 from deepd3_ij.measurement.points import SpinePoints
 

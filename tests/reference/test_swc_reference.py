@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from deepd3_ij.annotation.reconstruction import draw_tracing
-from deepd3_ij.annotation.swc import Tracing, read_swc
+from deepd3_ij.annotation.tracing import Tracing
+from deepd3_ij.files.swc import read_swc
 
 SPACINGS = {"iso": 1.0, "aniso": 2.5}
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deepd3_ij.fiji import installer
 from deepd3_ij.files.tiff import write_stack
+from deepd3_ij.install import installer
 from deepd3_ij.stack import label_stack
 from tests.imagej.private_display import private_display
 from tests.scripts.host_process import Host

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deepd3_ij.fiji.installer import APPOSE
 from deepd3_ij.fiji.jars import EMBEDDED_IMAGEJ, HEADLESS_COMMANDS, fetch_jars
+from deepd3_ij.install.installer import APPOSE
 
 SOURCE = Path(__file__).parent / "host" / "FijiLikeHost.java"
 ROOT = Path(__file__).parents[2]

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepd3_ij.files.image_reader import read_stack
+from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.roi_zip import read_roi_zip
 from tests.scripts.host_process import ROOT, Host
 
@@ -57,12 +57,12 @@ def test_the_steps_leave_the_files_of_the_command_line(host: Host, stack_file: P
     names = sorted(path.name for path in by_command.iterdir())
     assert sorted(path.name for path in by_scripts.iterdir()) == names
     for name in ("small_roi_map.tif", "small_dendrites.tif", "small_spines.tif"):
-        one, two = (read_stack(folder / name).values for folder in (by_scripts, by_command))
+        one, two = (open_stack(folder / name).values for folder in (by_scripts, by_command))
         np.testing.assert_array_equal(one, two)
-    assert read_stack(by_scripts / "small_roi_map.tif").values.max() > 0
+    assert open_stack(by_scripts / "small_roi_map.tif").values.max() > 0
     for name in ("small_spines.csv", "small_dendrites.csv"):
         pd.testing.assert_frame_equal(pd.read_csv(by_scripts / name), pd.read_csv(by_command / name))
-    like = read_stack(stack_file)
+    like = open_stack(stack_file)
     one, two = (read_roi_zip(folder / "small_rois.zip", like).labels.values for folder in (by_scripts, by_command))
     np.testing.assert_array_equal(one, two)
 

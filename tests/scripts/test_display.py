@@ -13,7 +13,7 @@ import pytest
 
 from deepd3_ij import label_prediction, label_stack
 from deepd3_ij.files.hdf5 import read_rois, write_prediction
-from deepd3_ij.files.image_reader import read_stack
+from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.tiff import write_stack
 from deepd3_ij.parameters import Roi3DParameters, SimulationParameters
 from deepd3_ij.rois import build_rois_3d
@@ -100,7 +100,7 @@ def test_the_live_test_follows_clicks_and_sliders_and_hands_its_settings_over(
     assert one["rois"] > 1
     assert visible.look()["rois"] == before["rois"]
     assert visible.host.ask("quietly", "Build 3D ROIs...", recommended="true") == "done"
-    spine = read_stack(stack_with_prediction).values / np.float32(200)
+    spine = open_stack(stack_with_prediction).values / np.float32(200)
     like = label_stack(spine, xy_um=0.1, z_um=0.5)
     maps = label_prediction(np.zeros_like(spine), spine, like, {})
     expected = build_rois_3d(maps, Roi3DParameters(peak_threshold=0.9))
@@ -109,7 +109,7 @@ def test_the_live_test_follows_clicks_and_sliders_and_hands_its_settings_over(
 
 def test_the_review_macro_waits_and_writes_the_corrected_tables(visible: User, fiji_folder: Path,
                                                                 tmp_path: Path) -> None:
-    from deepd3_ij.training.simulation import simulate
+    from deepd3_ij.simulation import simulate
 
     scene = simulate(SimulationParameters(planes=7, height_px=160, width_px=160, spine_density_per_um=2.0), seed=1)
     path = tmp_path / "cell.tif"
@@ -127,7 +127,7 @@ def test_the_review_macro_waits_and_writes_the_corrected_tables(visible: User, f
     visible.click("OK")
     visible.host.ask("wait")
     table = pd.read_csv(tmp_path / "cell_spines.csv")
-    rois = read_rois(tmp_path / "cell.rois", like=read_stack(path))
+    rois = read_rois(tmp_path / "cell.rois", like=open_stack(path))
     assert len(table) == len(rois) > 0
     assert sum(len(np.unique(plane)) - 1 for plane in rois.labels.values) == left
 

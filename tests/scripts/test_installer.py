@@ -10,7 +10,7 @@ import pytest
 
 from deepd3_ij import __version__
 from deepd3_ij.errors import FijiError
-from deepd3_ij.fiji import installer
+from deepd3_ij.install import installer
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deepd3_ij.fiji.installer import script_folder
+from deepd3_ij.fiji.scripts import script_folder
 from deepd3_ij.model.zoo import ZOO_NAMES, available
 from deepd3_ij.parameters import (
     CleaningParameters,

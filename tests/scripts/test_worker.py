@@ -159,10 +159,10 @@ def test_cancelling_stops_a_running_verb(worker: Worker) -> None:
 
 
 def test_a_training_reports_its_batches_and_is_stopped(worker: Worker, tmp_path: Path) -> None:
-    from deepd3_ij.files.scene_files import write_scene
+    from deepd3_ij.outputs.scene_files import write_scene
     from deepd3_ij.parameters import SimulationParameters
+    from deepd3_ij.simulation import simulate
     from deepd3_ij.training.dataset import arrange_training_data, create_training_data
-    from deepd3_ij.training.simulation import simulate
 
     stack, dendrites, spines, *_ = write_scene(simulate(SimulationParameters(planes=2, height_px=96, width_px=96)),
                                                tmp_path, "a")

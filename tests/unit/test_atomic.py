@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from deepd3_ij.atomic import check_output_folder, replacing
 from deepd3_ij.errors import Cancelled, OutputError
-from deepd3_ij.files.atomic import check_output_folder, replacing
 
 
 def write_to(path: Path, then: BaseException | None = None) -> None:

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from deepd3_ij.errors import ModelError, OutputError, StackError
-from deepd3_ij.model.bioimageio import export_package, sizes_of
 from deepd3_ij.model.card import ModelCard, read_card
 from deepd3_ij.model.loading import DeepD3Model, load_model
 from deepd3_ij.model.rebuilding import keras_network
 from deepd3_ij.model.saving import save_network
+from deepd3_ij.outputs.bioimageio import export_package, sizes_of
 from tests.unit.random_models import random_network
 
 CARD = ModelCard(name="my spines: 8F", description="For tests.", resolution_um=0.1, licence="BSD-3-Clause",

@@ -1,7 +1,7 @@
 import numpy as np
 
-from deepd3_ij.annotation.centre_lines import tracing_of
-from deepd3_ij.annotation.swc import read_swc, write_swc
+from deepd3_ij.files.swc import read_swc, write_swc
+from deepd3_ij.measurement.centre_lines import tracing_of
 from deepd3_ij.measurement.dendrites import find_dendrites
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.stack import label_stack

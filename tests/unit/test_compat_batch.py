@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from deepd3_ij import CleaningParameters, PredictionParameters, Roi3DParameters, build_rois_3d, clean, predict
-from deepd3_ij.compat import batch
+from deepd3_ij.cli import original_batch as batch
 from deepd3_ij.files.hdf5 import read_prediction, read_rois
 from deepd3_ij.files.tiff import write_stack
 from deepd3_ij.stack import label_stack

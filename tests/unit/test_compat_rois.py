@@ -18,7 +18,7 @@ from deepd3_ij.compat.core.export import (
 from deepd3_ij.compat.core.roi_dictionary import roi_dictionary, roi_set_of
 from deepd3_ij.compat.pitch import PitchedArray
 from deepd3_ij.errors import ParameterError, StackError
-from deepd3_ij.files.image_reader import read_stack
+from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.roi_zip import read_roi_zip
 from deepd3_ij.parameters import Roi3DParameters
 from deepd3_ij.rois import RoiSet, build_rois_3d
@@ -190,7 +190,7 @@ def test_exported_maps_are_calibrated_stacks_with_all_planes(spine, tmp_path):
     assert ok
     assert message == f"{tmp_path / 'a_spines.tif'}\n{tmp_path / 'a_dendrites.tif'}"
     for name, values in (("spines", spine / 2), ("dendrites", spine)):
-        back = read_stack(tmp_path / f"a_{name}.tif")
+        back = open_stack(tmp_path / f"a_{name}.tif")
         assert back.dtype == np.uint8
         np.testing.assert_array_equal(back, np.rint(values * 255))
         np.testing.assert_allclose(back.attrs["voxel_size_um"], (0.4, 0.1, 0.1), rtol=1e-6)
@@ -199,7 +199,7 @@ def test_exported_maps_are_calibrated_stacks_with_all_planes(spine, tmp_path):
 def test_the_exported_roi_map_holds_ids_or_is_binary(creator, tmp_path):
     assert ExportROIMap(creator.roi_map).export(tmp_path / "ids.tif") == (True, str(tmp_path / "ids.tif"))
     assert ExportROIMap(creator.roi_map, binarize=True).export(tmp_path / "binary.tif")[0]
-    ids, binary = read_stack(tmp_path / "ids.tif"), tifffile.imread(tmp_path / "binary.tif")
+    ids, binary = open_stack(tmp_path / "ids.tif"), tifffile.imread(tmp_path / "binary.tif")
     np.testing.assert_array_equal(ids, creator.roi_map)
     np.testing.assert_allclose(ids.attrs["voxel_size_um"], (0.4, 0.1, 0.1), rtol=1e-6)
     np.testing.assert_array_equal(binary, (np.asarray(creator.roi_map) > 0) * 255)

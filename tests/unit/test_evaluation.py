@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepd3_ij.annotation.swc import parse_swc
 from deepd3_ij.errors import AnnotationError, ParameterError, VoxelSizeError
 from deepd3_ij.files.point_tables import read_evaluation_points, read_spine_points
+from deepd3_ij.files.swc import parse_swc
 from deepd3_ij.measurement.evaluation import Scores, distance_to_tracing_um, evaluate, match_points, pool
 from deepd3_ij.measurement.points import SpinePoints
 from deepd3_ij.parameters import EvaluationParameters

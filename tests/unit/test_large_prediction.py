@@ -9,8 +9,8 @@ import pytest
 
 from deepd3_ij.errors import Cancelled
 from deepd3_ij.files.hdf5 import read_prediction
-from deepd3_ij.files.large_prediction import predict_to_files
 from deepd3_ij.model.loading import DeepD3Model, load_model
+from deepd3_ij.outputs.streamed_maps import predict_to_files
 from deepd3_ij.parameters import PredictionParameters
 from deepd3_ij.stack import label_stack
 from tests.unit.random_models import save_random

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from deepd3_ij.annotation.reconstruction import draw_tracing
-from deepd3_ij.annotation.swc import Tracing
+from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.measurement.dendrites import DENDRITE_COLUMNS, Dendrites, dendrite_table, find_dendrites
 from deepd3_ij.measurement.skeleton import fill_cavities, trace_centre_line
 from deepd3_ij.parameters import MeasureParameters

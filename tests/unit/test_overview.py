@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from deepd3_ij.errors import OutputError
-from deepd3_ij.files.overview import draw_overview, nice_length_um
+from deepd3_ij.outputs.overview import draw_overview, nice_length_um
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_like, label_prediction, label_stack
 

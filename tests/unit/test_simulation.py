@@ -9,8 +9,8 @@ import pytest
 
 from deepd3_ij.errors import ParameterError
 from deepd3_ij.parameters import SimulationParameters
+from deepd3_ij.simulation import SimulatedScene, simulate
 from deepd3_ij.stack import voxel_size_um
-from deepd3_ij.training.simulation import SimulatedScene, simulate
 
 SMALL = SimulationParameters(planes=9, height_px=160, width_px=200)
 CLEAN = dataclasses.replace(SMALL, gain=0.05, read_noise=0.0, line_smear=0.0, axons=0, blob_clusters=0, clouds=0,
@@ -79,7 +79,7 @@ def test_the_tracing_is_a_forest_whose_parents_come_first() -> None:
 
 def test_light_spreads_as_wide_as_the_point_spread_function() -> None:
     """A spine head far below resolution shows the PSF's widths."""
-    from deepd3_ij.training.simulation import FWHM_PER_SIGMA, HALF_LIGHT, _splat
+    from deepd3_ij.simulation import FWHM_PER_SIGMA, HALF_LIGHT, _splat
 
     volume = np.zeros((81, 101, 101), np.float32)
     voxel = np.array([0.1, 0.02, 0.02])

@@ -10,8 +10,8 @@ import pytest
 import tifffile
 import xarray as xr
 
-from deepd3_ij.annotation.spine_masks import read_spine_mask, read_tiff_mask
 from deepd3_ij.errors import AnnotationError
+from deepd3_ij.files.masks import read_spine_mask, read_tiff_mask
 from deepd3_ij.files.roi_zip import write_roi_zip
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_like, label_stack

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deepd3_ij.annotation.swc import Tracing, format_swc, parse_swc, read_swc, write_swc
+from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import AnnotationError
+from deepd3_ij.files.swc import format_swc, parse_swc, read_swc, write_swc
 
 PLAIN = "1 3 0 0 0 1 -1\n2 3 4 3 0 1 1\n3 3 4 3 2 0.5 2\n"
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepd3_ij.annotation.reconstruction import draw_tracing
-from deepd3_ij.annotation.swc import Tracing
+from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import AnnotationError, Cancelled, VoxelSizeError
 
 

@@ -24,8 +24,8 @@ from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.training.fitting import HEAD_BIAS, Validation, fit, learning_rate, start_biases
 from deepd3_ij.training.losses import loss
 from deepd3_ij.training.model_selection import count_matches, dice
-from deepd3_ij.training.scenes import ScenePlanes, cut_tile, scale_planes
-from deepd3_ij.training.weak_labels import MarkedStack, weak_targets
+from deepd3_ij.training.simulated_samples import ScenePlanes, cut_tile, scale_planes
+from recipes.default_model.weak_labels import MarkedStack, weak_targets
 
 TINY = TrainingParameters(filters=1, steps=6, batch=2, tile_px=32, validate_every=3, averaging=0.5, seed=3)
 
@@ -146,7 +146,7 @@ def test_a_tile_contains_the_wanted_voxel_and_keeps_image_and_targets_together()
 def test_simulating_processes_end_when_the_training_is_killed(tmp_path: Path) -> None:
     script = """
 import time
-from deepd3_ij.training.scenes import SceneSampler
+from deepd3_ij.training.simulated_samples import SceneSampler
 if __name__ == "__main__":
     sampler = SceneSampler(1)
     sampler._executor.submit(time.sleep, 0).result()
@@ -242,7 +242,7 @@ def test_a_set_becomes_model_files_with_thresholds_in_their_card(tmp_path: Path)
     from deepd3_ij.files.d3data import cut_d3data
     from deepd3_ij.files.d3set import write_d3set
     from deepd3_ij.parameters import SimulationParameters
-    from deepd3_ij.training.simulation import simulate
+    from deepd3_ij.simulation import simulate
     from deepd3_ij.training.training_run import train_from_set
 
     scenes = [simulate(SimulationParameters(planes=3, height_px=64, width_px=64), seed) for seed in (1, 2)]

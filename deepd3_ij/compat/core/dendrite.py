@@ -11,12 +11,14 @@ import numpy as np
 import xarray as xr
 
 from deepd3_ij.annotation.reconstruction import draw_tracing
-from deepd3_ij.annotation.swc import ROOT, Tracing, read_swc
+from deepd3_ij.annotation.tracing import ROOT, Tracing
 from deepd3_ij.compat.core.masks import write_mask
 from deepd3_ij.compat.signals import Signal
 from deepd3_ij.errors import AnnotationError, VoxelSizeError
-from deepd3_ij.files.results import stem_of
-from deepd3_ij.stack import label_like, open_stack
+from deepd3_ij.files.image_reader import open_stack
+from deepd3_ij.files.swc import read_swc
+from deepd3_ij.stack import label_like
+from deepd3_ij.stems import stem_of
 
 if TYPE_CHECKING:
     import pandas as pd

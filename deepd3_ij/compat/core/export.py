@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from deepd3_ij.atomic import check_output_folder
 from deepd3_ij.compat.core.roi_dictionary import roi_set_of
 from deepd3_ij.compat.pitch import DEFAULT_DIMENSIONS, Dimensions, labelled, pitch_of
 from deepd3_ij.errors import DeepD3Error, ParameterError
-from deepd3_ij.files.atomic import check_output_folder
 from deepd3_ij.files.contour_folder import write_contour_folder
-from deepd3_ij.files.results import stem_of, write_binary_roi_map
 from deepd3_ij.files.roi_zip import write_roi_zip
 from deepd3_ij.files.tables import write_table
 from deepd3_ij.files.tiff import write_prediction_maps, write_stack
+from deepd3_ij.outputs.analysis_files import write_binary_roi_map
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_prediction
+from deepd3_ij.stems import stem_of
 
 FilePath = str | PathLike[str]
 Rois = Mapping[int, Sequence[Mapping[str, Any]]]

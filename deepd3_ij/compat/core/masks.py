@@ -7,7 +7,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from deepd3_ij.files.atomic import replacing
+from deepd3_ij.atomic import replacing
 from deepd3_ij.files.tiff import write_stack
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from deepd3_ij.annotation.spine_masks import PIPRA_SUFFIX, TIFF_SUFFIXES
 from deepd3_ij.compat.core.masks import write_mask
 from deepd3_ij.compat.pitch import labelled
 from deepd3_ij.errors import AnnotationError
-from deepd3_ij.files.masks import read_pipra_foreground, read_tiff_foreground
-from deepd3_ij.files.results import stem_of
+from deepd3_ij.files.masks import PIPRA_SUFFIX, TIFF_SUFFIXES, read_pipra_foreground, read_tiff_foreground
+from deepd3_ij.stems import stem_of
 
 
 class Spines:

@@ -14,8 +14,9 @@ from deepd3_ij.cleaning import clean_dendrite, clean_spines_by_iterations, close
 from deepd3_ij.compat.pitch import DEFAULT_DIMENSIONS, Dimensions, PitchedArray, labelled, pitch_of
 from deepd3_ij.compat.signals import Signal
 from deepd3_ij.errors import ParameterError, VoxelSizeError
+from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.parameters import PredictionParameters
-from deepd3_ij.stack import open_stack, voxel_size_um
+from deepd3_ij.stack import voxel_size_um
 
 _DENDRITE, _SPINE, _DENDRITE_AGAIN = 0, 1, 2
 

@@ -154,6 +154,6 @@ class askDimensions:
 
 def beside(path: str | PathLike[str], suffix: str) -> Path:
     """File of the same stem in the same folder."""
-    from deepd3_ij.files.results import stem_of
+    from deepd3_ij.stems import stem_of
 
     return Path(path).with_name(stem_of(path) + suffix)

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from deepd3_ij.annotation.spine_masks import read_spine_mask, read_tiff_mask
 from deepd3_ij.compat.core.dendrite import DendriteSWC
 from deepd3_ij.compat.keys import key_name
 from deepd3_ij.compat.plane_view import PlaneView
@@ -26,8 +25,10 @@ from deepd3_ij.fiji.choosers import choose_file, choose_one, visible_session
 from deepd3_ij.fiji.events import show_error
 from deepd3_ij.fiji.java import end_process
 from deepd3_ij.files.d3data import D3Data, read_d3data, write_d3data
+from deepd3_ij.files.image_reader import open_stack
+from deepd3_ij.files.masks import read_spine_mask, read_tiff_mask
 from deepd3_ij.parameters import TrainingDataParameters, VoxelSizeParameters
-from deepd3_ij.stack import label_prediction, label_stack, open_stack, voxel_size_um
+from deepd3_ij.stack import label_prediction, label_stack, voxel_size_um
 from deepd3_ij.training.dataset import arrange_training_data, cut_training_data, overlay, set_meta
 
 FilePath = str | PathLike[str]

@@ -10,9 +10,9 @@ from deepd3_ij.fiji import Session
 from deepd3_ij.fiji.java import java_class
 from deepd3_ij.fiji.workbench import Workbench
 from deepd3_ij.files.hdf5 import read_prediction, read_rois
+from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.roi_settings import read_roi_settings
 from deepd3_ij.parameters import CleaningParameters, PredictionParameters, Roi2DParameters, Roi3DParameters
-from deepd3_ij.stack import open_stack
 from tests.imagej.display.conftest import dialog, wait_for
 from tests.unit.random_models import save_random
 

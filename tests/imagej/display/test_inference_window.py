@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 
 from deepd3_ij import label_stack, open_stack
-from deepd3_ij.annotation.swc import read_swc
 from deepd3_ij.fiji import Session
 from deepd3_ij.fiji.inference_window import InferenceWindow
 from deepd3_ij.fiji.java import java_class, text_of
 from deepd3_ij.files.hdf5 import read_rois, write_prediction
 from deepd3_ij.files.roi_zip import read_roi_zip
+from deepd3_ij.files.swc import read_swc
 from deepd3_ij.files.tiff import write_stack
 from deepd3_ij.stack import label_prediction, voxel_size_um
 from tests.imagej.display.conftest import dialog, press, wait_for

@@ -6,7 +6,7 @@ import xarray as xr
 
 from deepd3_ij import build_rois_3d, label_stack
 from deepd3_ij.fiji import Session
-from deepd3_ij.fiji.images import geometry
+from deepd3_ij.fiji.hyperstacks import geometry
 from deepd3_ij.fiji.live_test import INTENSITY, Crop, LiveRoiTest, stored_parameters
 from deepd3_ij.parameters import Roi3DParameters
 from deepd3_ij.stack import label_prediction

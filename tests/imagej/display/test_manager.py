@@ -8,7 +8,7 @@ import pandas as pd
 from deepd3_ij import label_stack, measure
 from deepd3_ij.fiji import Session
 from deepd3_ij.fiji.java import java_class
-from deepd3_ij.fiji.results import push_measurements
+from deepd3_ij.fiji.table_windows import push_measurements
 from deepd3_ij.fiji.view import delete_spines, selected_ids
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_prediction

@@ -4,7 +4,7 @@ import pytest
 
 from deepd3_ij.errors import FijiError
 from deepd3_ij.fiji import Session
-from deepd3_ij.fiji.results import pull_table, push_table
+from deepd3_ij.fiji.table_windows import pull_table, push_table
 
 
 def table() -> pd.DataFrame:

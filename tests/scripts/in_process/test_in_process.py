@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from deepd3_ij import label_prediction, label_stack
-from deepd3_ij.fiji.installer import script_folder
 from deepd3_ij.fiji.java import java_class
+from deepd3_ij.fiji.scripts import script_folder
 from deepd3_ij.parameters import CleaningParameters, Roi3DParameters
-from deepd3_ij.service import steps, verbs
+from deepd3_ij.service import analysis_verbs as steps
+from deepd3_ij.service import verbs
 from deepd3_ij.service.exchange import Reply
 from deepd3_ij.service.in_process import publish
 

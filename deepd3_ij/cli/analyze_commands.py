@@ -1,0 +1,99 @@
+"""The commands ``demo`` and ``analyze``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from deepd3_ij import open_stack
+from deepd3_ij.atomic import check_output_folder
+from deepd3_ij.cli.console import shown_progress
+from deepd3_ij.cli.options import reject_without_effect, typed_parameters, typed_values
+from deepd3_ij.cli.report import print_analysis, print_files
+from deepd3_ij.outputs.analysis_files import Extras, write_analysis
+from deepd3_ij.parameters import (
+    CleaningParameters,
+    MeasureParameters,
+    Parameters,
+    PredictionParameters,
+    Roi2DParameters,
+    Roi3DParameters,
+)
+from deepd3_ij.stems import stem_of
+
+if TYPE_CHECKING:
+    from deepd3_ij.model.card import ModelCard
+
+
+def analyze(arguments: argparse.Namespace) -> None:
+    """Run ``deepd3-ij analyze``."""
+    from deepd3_ij.model import load_model
+    from deepd3_ij.pipeline import analyze_as_typed
+
+    typed = typed_of(arguments)
+    folder = check_output_folder(arguments.out)
+    stack = open_stack(arguments.stack, xy_um=arguments.xy_um_given, z_um=arguments.z_um_given,
+                       channel=arguments.channel, frame=arguments.frame)
+    model = load_model(arguments.model)
+    with shown_progress(arguments.quiet) as progress:
+        analysis = analyze_as_typed(stack, model, typed, cleaning=not arguments.no_clean,
+                                    z_range=arguments.z_range, progress=progress)
+        files = write_analysis(analysis, folder, stem_of(arguments.stack), extras_from(arguments),
+                               progress=progress)
+    print_analysis(analysis)
+    print_files(files)
+
+
+def typed_of(arguments: argparse.Namespace) -> dict[type[Parameters], dict[str, Any]]:
+    """What the user typed for the steps of an analysis.
+
+    Raises
+    ------
+    ParameterError
+        An option was typed that has no effect on the kind of ROIs that the user chose, or with ``--no-clean``.
+    """
+    if arguments.no_clean:
+        reject_without_effect(arguments, CleaningParameters, (Roi2DParameters, MeasureParameters),
+                              "with --no-clean; leave one of them out")
+    classes = (PredictionParameters, CleaningParameters, roi_class_of(arguments), MeasureParameters)
+    return {cls: typed_values(cls, arguments) for cls in classes}
+
+
+def demo(arguments: argparse.Namespace) -> None:
+    """Run ``deepd3-ij demo``: simulate a stack, analyze it, compare with what was simulated."""
+    from deepd3_ij.cli.demonstration import run
+
+    run(check_output_folder(arguments.out), quiet=arguments.quiet)
+
+
+def extras_from(arguments: argparse.Namespace) -> Extras:
+    """The optional files that the user asked for."""
+    return Extras(eight_bit=getattr(arguments, "eight_bit", False), roi_folder=arguments.roi_folder,
+                  binary_roi_map=arguments.binary_roi_map, centroids=arguments.centroids)
+
+
+def roi_class_of(arguments: argparse.Namespace) -> type[Roi3DParameters] | type[Roi2DParameters]:
+    """The kind of ROIs that the user chose with ``--rois``.
+
+    Raises
+    ------
+    ParameterError
+        An option of the other kind was typed.
+    """
+    flat = arguments.roi_dimensions == "2d"
+    chosen, other = (Roi2DParameters, Roi3DParameters) if flat else (Roi3DParameters, Roi2DParameters)
+    reject_without_effect(arguments, other, (chosen, CleaningParameters, MeasureParameters),
+                          f"on {'2-D' if flat else '3-D'} ROIs; leave it out or give --rois {'3d' if flat else '2d'}")
+    return Roi2DParameters if flat else Roi3DParameters
+
+
+def roi_parameters_of(arguments: argparse.Namespace, card: ModelCard, voxel_size_um: tuple[float, float, float]
+                      ) -> Roi3DParameters | Roi2DParameters:
+    """Parameters of the kind of ROIs that the user chose with ``--rois``.
+
+    Raises
+    ------
+    ParameterError
+        A value is not accepted, or an option of the other kind was typed.
+    """
+    return typed_parameters(roi_class_of(arguments), arguments, card, voxel_size_um)

@@ -1,0 +1,131 @@
+"""Reading of probability maps and ROIs from whichever file the user has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from deepd3_ij.errors import StackError, VoxelSizeError
+from deepd3_ij.files.hdf5 import read_prediction, read_rois
+from deepd3_ij.files.image_reader import open_stack
+from deepd3_ij.files.roi_zip import read_roi_zip
+from deepd3_ij.rois import RoiSet
+from deepd3_ij.stack import DIMS, label_like, label_prediction, voxel_size_um
+
+
+def read_maps(
+    paths: Sequence[str | PathLike[str]], *, xy_um: float | None = None, z_um: float | None = None
+) -> xr.Dataset:
+    """Read a prediction.
+
+    Parameters
+    ----------
+    paths
+        One ``.prediction`` file, or two TIFFs: dendrite map and spine map. TIFFs with 8 bit are
+        taken as 0…255 for probabilities 0…1.
+    xy_um, z_um
+        Voxel size; overrides the files'.
+
+    Returns
+    -------
+    xarray.Dataset
+        The prediction.
+
+    Raises
+    ------
+    StackError
+        A map is no map of probabilities, or the two have different shapes.
+    VoxelSizeError
+        The voxel size is not known, or differs between the two.
+    """
+    if len(paths) == 1:
+        prediction = read_prediction(paths[0], xy_um=xy_um, z_um=z_um)
+        for name in ("dendrite", "spine"):
+            _check_probabilities(f"The {name} map in {Path(paths[0]).name}", prediction[name].values)
+        return prediction
+    dendrite, spine = (_read_map(path, xy_um, z_um) for path in paths)
+    names = [Path(path).name for path in paths]
+    if dendrite.shape != spine.shape:
+        raise StackError(f"The maps have different shapes: {dendrite.shape} in {names[0]} and {spine.shape} in "
+                         f"{names[1]} (z, y, x); give two maps of one stack.")
+    sizes = voxel_size_um(dendrite), voxel_size_um(spine)
+    if not np.allclose(*sizes, rtol=1e-3, atol=0):
+        raise VoxelSizeError(f"The maps have different voxel sizes: {_in_um(sizes[0])} in {names[0]} and "
+                             f"{_in_um(sizes[1])} in {names[1]}; give two maps of one stack, or the size with --xy "
+                             "and --z.")
+    return label_prediction(dendrite.values, spine.values, spine, {**_common_provenance(dendrite, spine),
+                                                                   "source": names[1]})
+
+
+def _in_um(size: tuple[float, float, float]) -> str:
+    return " × ".join(f"{length:g}" for length in size) + " µm"
+
+
+def _common_provenance(dendrite: xr.DataArray, spine: xr.DataArray) -> dict[str, Any]:
+    """Provenance that both maps carry; empty if they have none or were not made together."""
+    text = spine.attrs.get("provenance")
+    if text is None or text != dendrite.attrs.get("provenance"):
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def read_rois_of_any_kind(path: str | PathLike[str], like: xr.Dataset) -> RoiSet:
+    """Read ROIs from a ROI zip or single ROI, a ``.rois`` file or a ROI map.
+
+    Parameters
+    ----------
+    path
+        File; its suffix decides (``.zip``, ``.roi``, ``.rois``, otherwise TIFF).
+    like
+        Prediction that the ROIs belong to.
+
+    Returns
+    -------
+    RoiSet
+        ROIs on the coordinates of `like`.
+
+    Raises
+    ------
+    StackError
+        The ROI map has another shape or holds no whole numbers.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in (".zip", ".roi"):
+        return read_roi_zip(path, like)
+    if suffix == ".rois":
+        return read_rois(path, like=like)
+    labels = open_stack(path, xy_um=1.0, z_um=1.0).values
+    shape = tuple(like.sizes[dim] for dim in DIMS)
+    if labels.shape != shape:
+        raise StackError(f"{Path(path).name} has shape {labels.shape}, the probability maps {shape} (z, y, x); "
+                         "give the ROI map of the same stack.")
+    whole = labels.astype(np.int32)
+    if not np.array_equal(whole, labels) or whole.min() < 0:
+        raise StackError(f"{Path(path).name} is no ROI map: it holds values that are no whole numbers from 0.")
+    return RoiSet(label_like(whole, like))
+
+
+def _read_map(path: str | PathLike[str], xy_um: float | None, z_um: float | None) -> xr.DataArray:
+    stack = open_stack(path, xy_um=xy_um, z_um=z_um)
+    scale = 255.0 if stack.dtype == np.uint8 else 1.0
+    values = np.asarray(stack.values, dtype=np.float32) / np.float32(scale)
+    _check_probabilities(Path(path).name, values)
+    labelled = label_like(values, stack)
+    return labelled.assign_attrs(provenance=stack.attrs["provenance"]) if "provenance" in stack.attrs else labelled
+
+
+def _check_probabilities(name: str, values: np.ndarray) -> None:
+    low, high = float(values.min()), float(values.max())  # NaN if any value is NaN
+    if not (low >= 0 and high <= 1):
+        raise StackError(f"{name} holds values from {low:g} to {high:g}; a probability map has values "
+                         "from 0 to 1 (32 bit) or from 0 to 255 (8 bit).")

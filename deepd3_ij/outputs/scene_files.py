@@ -1,0 +1,51 @@
+"""The files of a simulated scene: what a microscope and a careful annotator would give."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from deepd3_ij.annotation.tracing import Tracing
+from deepd3_ij.files.swc import write_swc
+from deepd3_ij.files.tables import write_table
+from deepd3_ij.files.tiff import write_stack
+
+if TYPE_CHECKING:
+    from deepd3_ij.simulation import SimulatedScene
+
+
+def write_scene(scene: SimulatedScene, folder: Path, stem: str) -> list[Path]:
+    """Write stack, masks, tracing and spine table.
+
+    Parameters
+    ----------
+    scene
+        Result of :func:`deepd3_ij.simulation.simulate`.
+    folder, stem
+        Existing folder and start of the names.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``<stem>.tif``, ``<stem>_true_dendrites.tif`` (0/255), ``<stem>_true_spines.tif`` (one number
+        per spine), ``<stem>_true.swc`` (µm) and ``<stem>_true_spines.csv`` (spines that can be seen).
+    """
+    files = [folder / f"{stem}{end}" for end in
+             (".tif", "_true_dendrites.tif", "_true_spines.tif", "_true.swc", "_true_spines.csv")]
+    write_stack(files[0], scene.stack)
+    mask = scene.dendrite.astype(np.uint8) * np.uint8(255)
+    write_stack(files[1], mask.assign_attrs(scene.stack.attrs), display_range=(0, 255))
+    write_stack(files[2], scene.spine)
+    nodes = scene.tracing
+    tracing = Tracing(nodes["id"].to_numpy(), nodes["type"].to_numpy(), nodes[["x_um", "y_um", "z_um"]].to_numpy(),
+                      nodes["radius_um"].to_numpy(), nodes["parent"].to_numpy())
+    write_swc(files[3], tracing, comment="simulated dendrites; x, y, z and radius in µm")
+    spines = scene.spines[scene.spines["visible"]].drop(columns="visible")
+    sizes_um = {"z": scene.parameters.z_um, "y": scene.parameters.xy_um, "x": scene.parameters.xy_um}
+    first = list(spines.columns).index("x_um") + 1
+    for number, (axis, size_um) in enumerate(sizes_um.items()):
+        spines.insert(first + number, f"{axis}_px", spines[f"{axis}_um"] / size_um)
+    write_table(files[4], spines)
+    return files

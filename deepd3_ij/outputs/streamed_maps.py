@@ -1,0 +1,68 @@
+"""Prediction straight into files, so that neither stack nor maps need fit into memory."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import ExitStack
+from pathlib import Path
+
+import xarray as xr
+
+from deepd3_ij.atomic import replacing_together
+from deepd3_ij.files.hdf5 import write_prediction
+from deepd3_ij.files.tiff import PROVENANCE, ROLE, open_stack_for_writing, write_prediction_maps
+from deepd3_ij.model.loading import DeepD3Model
+from deepd3_ij.parameters import PredictionParameters
+from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.segmentation import predict
+from deepd3_ij.segmentation.prediction import prediction_provenance
+
+
+def predict_to_files(
+    stack: xr.DataArray,
+    model: DeepD3Model,
+    parameters: PredictionParameters,
+    folder: Path,
+    stem: str,
+    *,
+    z_range: tuple[int, int] | None = None,
+    eight_bit: bool = False,
+    progress: Progress = no_progress,
+) -> list[Path]:
+    """Write ``<stem>_dendrites.tif``, ``<stem>_spines.tif`` and ``<stem>.prediction`` plane by plane.
+
+    Parameters
+    ----------
+    stack
+        Lazy stack, ``(z, y, x)``.
+    model, parameters, z_range
+        As for :func:`deepd3_ij.predict`.
+    folder, stem
+        Existing folder and start of the names.
+    eight_bit
+        TIFFs with 8 bit (0–255) instead of 32.
+    progress
+        Receives progress.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files. Those already there are replaced only when all new ones are complete.
+    """
+    provenance = json.dumps(prediction_provenance(stack, model, parameters, z_range), sort_keys=True)
+    with replacing_together(folder) as place:
+        # Maps that are to get 8 bit are kept exact until the .prediction file has been made of them.
+        exact = place / "exact" if eight_bit else place
+        exact.mkdir(exist_ok=True)
+        with ExitStack() as open_files:
+            dendrite, spine = (open_files.enter_context(open_stack_for_writing(
+                exact / f"{stem}_{name}s.tif", stack, display_range=(0, 1),
+                properties={ROLE: name, PROVENANCE: provenance})) for name in ("dendrite", "spine"))
+            prediction = predict(stack, model, parameters, z_range=z_range, progress=progress, out=(dendrite, spine))
+            if eight_bit:
+                write_prediction_maps(place, stem, prediction, eight_bit=True, progress=progress)
+            write_prediction(place / f"{stem}.prediction", prediction, progress=progress)
+        if eight_bit:
+            shutil.rmtree(exact)
+    return [folder / name for name in (f"{stem}_dendrites.tif", f"{stem}_spines.tif", f"{stem}.prediction")]
