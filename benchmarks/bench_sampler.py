@@ -56,7 +56,7 @@ def main() -> None:
     stacks = read_d3set(arguments.set) if arguments.set else [synthetic(seed) for seed in range(3)]
 
     begin = time.perf_counter()
-    parameters = SamplerParameters(samples_per_epoch=arguments.samples, min_content_px=50,
+    parameters = SamplerParameters(samples_per_epoch=arguments.samples, min_content_voxels=50,
                                    target_resolution_um=stacks[0].xy_um)
     plain, augmented = (Sampler(stacks, parameters, augmentation) for augmentation in (None, AugmentationParameters()))
     print(f"two samplers of {len(stacks)} stacks made in {time.perf_counter() - begin:.2f} s; "

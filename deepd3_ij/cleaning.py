@@ -47,7 +47,7 @@ def clean(
         dendrite = close_dendrite(dendrite, chosen.closing_iterations)
     progress(1, 3, "Clean dendrite")
     if chosen.clean_dendrite:
-        dendrite = clean_dendrite(dendrite, chosen.dendrite_threshold, chosen.min_dendrite_px,
+        dendrite = clean_dendrite(dendrite, chosen.dendrite_threshold, chosen.min_dendrite_voxels,
                                   dimensions=chosen.dendrite_dimensions)
     progress(2, 3, "Clean spines")
     if chosen.clean_spines:
@@ -165,7 +165,7 @@ def _double_windows(lines: np.ndarray, window: int) -> int:
 
 
 def clean_dendrite(
-    dendrite: np.ndarray, threshold: float = 0.7, min_px: int = 100, *, dimensions: int = 3
+    dendrite: np.ndarray, threshold: float = 0.7, min_voxels: int = 100, *, dimensions: int = 3
 ) -> np.ndarray:
     """Keep the probabilities of large pieces of dendrite and set everything else to 0.
 
@@ -175,7 +175,7 @@ def clean_dendrite(
         float32 probabilities, shape ``(z, y, x)``.
     threshold
         Probability that a pixel of a piece exceeds.
-    min_px
+    min_voxels
         Size of a piece. In 3-D, pieces of at least this many voxels are kept; in 2-D, as in
         the original, pieces of more pixels than this.
     dimensions
@@ -193,7 +193,7 @@ def clean_dendrite(
     result = np.empty_like(dendrite)
     blocks = [dendrite] if dimensions == 3 else [plane[np.newaxis] for plane in dendrite]
     outputs = [result] if dimensions == 3 else [plane[np.newaxis] for plane in result]
-    smallest = min_px if dimensions == 3 else min_px + 1
+    smallest = min_voxels if dimensions == 3 else min_voxels + 1
     for block, output in zip(blocks, outputs, strict=True):
         pieces, count = cc3d.connected_components(block > np.float32(threshold), connectivity=26, return_N=True,
                                                   out_dtype=np.uint32)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deepd3_ij import parameters
 from deepd3_ij.parameters import ParameterInfo, Parameters, describe
+from deepd3_ij.parameters import table as parameters
 
 
 def reference() -> str:

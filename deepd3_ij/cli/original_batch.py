@@ -114,7 +114,7 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
         raise ParameterError(f"--dendrite_dilation is {given.dendrite_dilation}; accepted: a whole number.")
     tiling = "plane" if given.plane else "fourfold" if given.average else "inset"
     pieces = {"closing": False, "dendrite_threshold": given.dendrite_threshold,
-              "min_dendrite_px": given.min_dendrite_size}
+              "min_dendrite_voxels": given.min_dendrite_size}
     cleaning = [CleaningParameters(**pieces, dendrite_dimensions=2, clean_spines=False)] if given.clean_dendrite else []
     cleaning.append(CleaningParameters(**pieces, clean_dendrite=given.clean_dendrite_3d,
                                        clean_spines=given.clean_spines, spine_iterations=given.dendrite_dilation))
@@ -124,11 +124,11 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
         "rois_3d": Roi3DParameters(
             mode=roi_mode(given.roi_method), area_threshold=given.roi_areaThreshold,
             peak_threshold=given.roi_peakThreshold, seed_delta=given.roi_seedDelta,
-            distance_um=given.roi_distanceToSeed, min_px=given.min_roi_size, max_px=given.max_roi_size,
+            distance_um=given.roi_distanceToSeed, min_voxels=given.min_roi_size, max_voxels=given.max_roi_size,
             min_planes=given.min_planes, watershed=given.watershed),
         "rois_2d": Roi2DParameters(
-            threshold=given.roi_areaThreshold, watershed=given.watershed, clean=given.clean_rois,
-            min_px=given.min_roi_size, dendrite_threshold=given.dendrite_threshold),
+            spine_threshold=given.roi_areaThreshold, watershed=given.watershed, clean_rois=given.clean_rois,
+            min_area_px=given.min_roi_size, near_dendrite_threshold=given.dendrite_threshold),
     }
 
 

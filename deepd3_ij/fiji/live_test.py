@@ -29,11 +29,11 @@ SPINE_MAP, INTENSITY = "spine map", "intensity"
 PLANES_BEFORE, PLANES = 3, 6
 SIDE_PX = 128
 
-_FIELDS = ("mode", "sigma_px", "area_threshold", "peak_threshold", "seed_delta", "distance_um", "min_px", "max_px",
-           "min_planes", "watershed")
+_FIELDS = ("mode", "sigma_px", "area_threshold", "peak_threshold", "seed_delta", "distance_um", "min_voxels",
+           "max_voxels", "min_planes", "watershed")
 _SLIDERS = {
-    "sigma_px": Slider(0, 3, 0.1), "distance_um": Slider(0, 10, 0.1), "min_px": Slider(1, 500, 1),
-    "max_px": Slider(1, 10_000, 1), "min_planes": Slider(1, 10, 1),
+    "sigma_px": Slider(0, 3, 0.1), "distance_um": Slider(0, 10, 0.1), "min_voxels": Slider(1, 500, 1),
+    "max_voxels": Slider(1, 10_000, 1), "min_planes": Slider(1, 10, 1),
 }
 _FRAME_COLOUR = (255, 255, 0)
 

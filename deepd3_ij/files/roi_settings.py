@@ -13,7 +13,7 @@ from deepd3_ij.errors import FileFormatError, ParameterError
 from deepd3_ij.parameters import Roi3DParameters
 
 _NAMES = {"areaThreshold": "area_threshold", "peakThreshold": "peak_threshold", "seedDelta": "seed_delta",
-          "distanceToSeed": "distance_um", "minPx": "min_px", "maxPx": "max_px", "minPlanes": "min_planes",
+          "distanceToSeed": "distance_um", "minPx": "min_voxels", "maxPx": "max_voxels", "minPlanes": "min_planes",
           "watershed": "watershed"}
 _METHODS = {"floodfill": "floodfill", "connected": "connected components"}
 

@@ -56,7 +56,7 @@ def find_dendrites(
     dendrite
         Dendrite probability, float32, dimensions ``(z, y, x)``.
     parameters
-        ``dendrite_threshold`` (voxels above it are dendrite, connected by faces, edges and corners) and
+        ``measured_dendrite_threshold`` (voxels above it are dendrite, connected by faces, edges and corners) and
         ``min_dendrite_um`` (pieces with a shorter longest path, and shorter side branches, are left out).
     progress
         Called after each piece.
@@ -69,7 +69,7 @@ def find_dendrites(
     voxel_um = voxel_size_um(dendrite)
     mask = np.empty(dendrite.shape, dtype=np.bool_)
     for z in range(len(mask)):  # plane by plane, so that lazy maps are not loaded at once
-        mask[z] = dendrite[z].values > parameters.dendrite_threshold
+        mask[z] = dendrite[z].values > parameters.measured_dendrite_threshold
     pieces, count = cc3d.connected_components(mask, connectivity=26, return_N=True)
     del mask
     statistics = cc3d.statistics(pieces, no_slice_conversion=False)

@@ -185,7 +185,7 @@ def match_points(
     tuple of numpy.ndarray
         Rows (ascending) and columns of the pairs, int64.
     """
-    allowed = (distance_um <= parameters.xy_um) & (planes <= parameters.z_planes)
+    allowed = (distance_um <= parameters.match_xy_um) & (planes <= parameters.match_z_planes)
     # An allowed pair gains more than all distances together can cost, so that the number of pairs comes first.
     # The tiny share of z decides between candidates that lie at the same place of different planes.
     cost = distance_um + 1e-6 * planes

@@ -51,7 +51,7 @@ class ModelCard:
     recommended
         Parameters that suit the model, by parameter class name, e.g.
         ``{"Roi3DParameters": {"area_threshold": 0.3}, "min_volume_um3": 0.05}``;
-        ``min_volume_um3`` and ``max_volume_um3`` become ``min_px`` and ``max_px``.
+        ``min_volume_um3`` and ``max_volume_um3`` become ``min_voxels`` and ``max_voxels``.
     """
 
     name: str = ""

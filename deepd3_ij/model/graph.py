@@ -108,7 +108,7 @@ class Graph:
         """Number of weights, moving statistics included."""
         return sum(math.prod(shape) for node in self.nodes.values() for shape in self.weight_shapes(node).values())
 
-    def margin_px(self) -> int:
+    def halo_px(self) -> int:
         """How far a pixel's prediction can depend on others, rounded up to the pooling grid.
 
         The interval of pixels that each layer needs is followed backwards from one cell of the

@@ -61,9 +61,9 @@ class DeepD3Model:
         return self.graph.stride_px
 
     @functools.cached_property
-    def margin_px(self) -> int:
+    def halo_px(self) -> int:
         """Context that a pixel's prediction can depend on, a multiple of ``stride_px``."""
-        return self.graph.margin_px()
+        return self.graph.halo_px()
 
     @functools.cached_property
     def _engine(self) -> Any:

@@ -184,7 +184,7 @@ def _description(
             "model_parameter_count": model.graph.parameter_count},
             # JSON text and back: plain tables and lists, whatever the card's free tables hold.
             "deepd3_ij": json.loads(json.dumps(
-                {**dataclasses.asdict(card), "margin_px": model.margin_px, "source_sha256": model.sha256}))},
+                {**dataclasses.asdict(card), "halo_px": model.halo_px, "source_sha256": model.sha256}))},
     }
 
 
@@ -281,7 +281,7 @@ def _readme(model: DeepD3Model, licence: str, authors: Sequence[str]) -> str:
         f"* `image`: one plane, {accepted}. Every plane is scaled linearly to -1…1 by its minimum and maximum.\n"
         "* `dendrite`, `spine`: probabilities 0…1 of the same size.\n"
         f"* The resolution of the training data {'is ' if card.resolution_um else ''}{resolution}.\n"
-        f"* Tiles of a larger image should overlap: a pixel's result depends on up to {model.margin_px} px around it.",
+        f"* Tiles of a larger image should overlap: a pixel's result depends on up to {model.halo_px} px around it.",
         "## Use",
         "In Fiji, on the command line and in Python with deepd3_ij, which also makes 3-D ROIs and tables of spines "
         "from the probabilities. Unpack this zip; then\n\n"

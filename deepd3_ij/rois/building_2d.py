@@ -44,7 +44,7 @@ def build_rois_2d(
     chosen = parameters or Roi2DParameters()
     spine = probability_map(prediction, "spine")
     labels = label_spines_2d(spine, chosen, progress)
-    if chosen.clean:
+    if chosen.clean_rois:
         labels = clean_rois_2d(labels, probability_map(prediction, "dendrite"), chosen)
     return rois_like(labels, prediction, dimensions=2, parameters=chosen)
 
@@ -57,7 +57,7 @@ def label_spines_2d(spine: np.ndarray, parameters: Roi2DParameters, progress: Pr
     spine
         float32 probabilities, shape ``(z, y, x)``.
     parameters
-        ``threshold``, ``watershed``, ``mask_size`` and ``min_distance_px``.
+        ``spine_threshold``, ``watershed``, ``mask_size_px`` and ``min_distance_px``.
     progress
         Called after every plane.
 
@@ -71,12 +71,12 @@ def label_spines_2d(spine: np.ndarray, parameters: Roi2DParameters, progress: Pr
     count = 0
     progress(0, len(spine), "Find 2-D ROIs")
     for z, plane in enumerate(spine):
-        mask = plane > np.float32(parameters.threshold)
+        mask = plane > np.float32(parameters.spine_threshold)
         if mask.any():
             # Unlike cc3d, which looks at blocks of pixels in a plane, scipy numbers in raster order.
             regions, _ = ndimage.label(mask, np.ones((3, 3)), output=np.int32)
             if parameters.watershed:
-                regions = split_plane(regions, parameters.mask_size, parameters.min_distance_px)
+                regions = split_plane(regions, parameters.mask_size_px, parameters.min_distance_px)
             labels[z] = np.where(mask, regions + count, 0)
             count += int(regions.max())
         progress(z + 1, len(spine), "Find 2-D ROIs")
@@ -127,7 +127,7 @@ def split_plane(regions: np.ndarray, mask_size: int, min_distance_px: int) -> np
 def clean_rois_2d(labels: np.ndarray, dendrite: np.ndarray, parameters: Roi2DParameters) -> np.ndarray:
     """Remove small ROIs and ROIs far from any dendrite; the others keep their ids.
 
-    A ROI is kept when it has at least ``min_px`` pixels and when dendrite (above ``dendrite_threshold``) lies
+    A ROI is kept when it has at least ``min_area_px`` pixels and when dendrite (above ``near_dendrite_threshold``) lies
     nearer than ``max_dendrite_distance_px`` to its centroid (whole pixels, rounded down), in its plane.
     Cleaning twice changes nothing more.
 
@@ -154,8 +154,8 @@ def clean_rois_2d(labels: np.ndarray, dendrite: np.ndarray, parameters: Roi2DPar
         raise StackError(f"ROIs and dendrite map differ in shape: {labels.shape} and {dendrite.shape} (z, y, x).")
     rois = label_statistics(labels)
     near = _near_dendrite(dendrite, np.floor(rois.centroids_zyx).astype(np.int64),
-                          np.float32(parameters.dendrite_threshold), parameters.max_dendrite_distance_px)
-    kept = rois.ids[near & (rois.voxels >= parameters.min_px)]
+                          np.float32(parameters.near_dendrite_threshold), parameters.max_dendrite_distance_px)
+    kept = rois.ids[near & (rois.voxels >= parameters.min_area_px)]
     return renumber(labels, kept, kept)
 
 

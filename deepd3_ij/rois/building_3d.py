@@ -135,7 +135,7 @@ def filter_regions(labels: np.ndarray, spine: np.ndarray, parameters: Roi3DParam
     spine
         float32 probabilities of the same shape.
     parameters
-        ``min_px``, ``max_px``, ``min_planes`` and ``min_peak``, all inclusive.
+        ``min_voxels``, ``max_voxels``, ``min_planes`` and ``min_peak``, all inclusive.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def filter_regions(labels: np.ndarray, spine: np.ndarray, parameters: Roi3DParam
         ``labels``, renumbered in place.
     """
     regions = label_statistics(labels)
-    keep = ((regions.voxels >= parameters.min_px) & (regions.voxels <= parameters.max_px)
+    keep = ((regions.voxels >= parameters.min_voxels) & (regions.voxels <= parameters.max_voxels)
             & (regions.planes >= parameters.min_planes))
     if parameters.min_peak > 0:
         keep &= label_maxima(labels, spine, regions.ids) >= np.float32(parameters.min_peak)

@@ -181,7 +181,7 @@ def make_tiling(plane_px: tuple[int, int], model: DeepD3Model, parameters: Predi
     if parameters.tiling == "plane":
         return tilings.whole_plane(plane_px, model.stride_px)
     largest = int(_ACTIVATION_BYTES / (_BYTES_PER_PIXEL_AND_FILTER * model.filters))
-    return tilings.seamless(plane_px, model.stride_px, model.margin_px, largest)
+    return tilings.seamless(plane_px, model.stride_px, model.halo_px, largest)
 
 
 def _predict_scaled(

@@ -104,10 +104,10 @@ def whole_plane(plane_px: tuple[int, int], stride_px: int) -> Tiling:
     return Tiling(plane_px, (height, width), pads, True, ((Span(0, 0, height), Span(0, 0, width)),))
 
 
-def seamless(plane_px: tuple[int, int], stride_px: int, margin_px: int, largest_tile_px: int) -> Tiling:
+def seamless(plane_px: tuple[int, int], stride_px: int, halo_px: int, largest_tile_px: int) -> Tiling:
     """Overlapping tiles whose joined prediction equals that of the whole plane.
 
-    Tiles lie on the pooling grid and every pixel is decided by a tile that reaches ``margin_px``
+    Tiles lie on the pooling grid and every pixel is decided by a tile that reaches ``halo_px``
     beyond it, or to the border of the padded plane, which is padded as in :func:`whole_plane`.
     Of all grids whose tiles have at most ``largest_tile_px`` pixels, the one with the fewest
     computed pixels is taken.
@@ -118,22 +118,22 @@ def seamless(plane_px: tuple[int, int], stride_px: int, margin_px: int, largest_
         Height and width.
     stride_px
         Side of the pooling grid.
-    margin_px
+    halo_px
         Reach of the network, a multiple of ``stride_px``.
     largest_tile_px
         Largest number of pixels in a tile.
     """
     pads = _reflected_padding(plane_px, stride_px)
     padded = plane_px[0] + pads[0][1], plane_px[1] + pads[1][1]
-    columns = list(_cuts(padded[1], stride_px, margin_px))
+    columns = list(_cuts(padded[1], stride_px, halo_px))
     best: tuple[int, int, int] | None = None
-    for rows, height in _cuts(padded[0], stride_px, margin_px):
+    for rows, height in _cuts(padded[0], stride_px, halo_px):
         fitting = [(rows * height * count * width, height, width) for count, width in columns
                    if height * width <= largest_tile_px]
         best = min([*fitting, *([best] if best else [])], default=None)
     # A budget below the smallest useful tile cannot be kept.
-    _, height, width = best or (0, *(min(side, 4 * margin_px) for side in padded))
-    spans = [_spans(side, tile, stride_px, margin_px) for side, tile in zip(padded, (height, width), strict=True)]
+    _, height, width = best or (0, *(min(side, 4 * halo_px) for side in padded))
+    spans = [_spans(side, tile, stride_px, halo_px) for side, tile in zip(padded, (height, width), strict=True)]
     return Tiling(plane_px, (height, width), pads, True, _product(*spans))
 
 
@@ -192,23 +192,23 @@ def _product(rows: Sequence[Span], columns: Sequence[Span]) -> tuple[tuple[Span,
     return tuple((y, x) for y in rows for x in columns)
 
 
-def _cuts(side: int, stride_px: int, margin_px: int) -> Iterator[tuple[int, int]]:
+def _cuts(side: int, stride_px: int, halo_px: int) -> Iterator[tuple[int, int]]:
     """Numbers of tiles along an axis, each with the smallest tile that covers it with overlaps of two margins."""
     yield 1, side
     for count in range(2, side // stride_px + 1):
-        tile = -(-(side + 2 * margin_px * (count - 1)) // count)
+        tile = -(-(side + 2 * halo_px * (count - 1)) // count)
         tile = -(-tile // stride_px) * stride_px
-        if tile < 2 * margin_px + stride_px or tile >= side:
+        if tile < 2 * halo_px + stride_px or tile >= side:
             break
         yield count, tile
 
 
-def _spans(side: int, tile_px: int, stride_px: int, margin_px: int) -> list[Span]:
+def _spans(side: int, tile_px: int, stride_px: int, halo_px: int) -> list[Span]:
     """Evenly spread tiles on the grid; each boundary lies a margin inside of both tiles."""
     if tile_px >= side:
         return [Span(0, 0, side)]
-    step = tile_px - 2 * margin_px
+    step = tile_px - 2 * halo_px
     count = -(-(side - tile_px) // step) + 1
     starts = [min(i * step, side - tile_px) for i in range(count)]
-    bounds = [0, *(start + margin_px for start in starts[1:]), side]
+    bounds = [0, *(start + halo_px for start in starts[1:]), side]
     return [Span(start, low, high) for start, low, high in zip(starts, bounds, bounds[1:], strict=False)]

@@ -210,11 +210,11 @@ def fit(
     counted = 0
     progress(first, p.steps, "training")
     with ThreadPoolExecutor(1) as ahead:
-        upcoming = ahead.submit(source.batch, first, p.batch)
+        upcoming = ahead.submit(source.batch, first, p.batch_size)
         for index in range(first, p.steps):
             batch = upcoming.result()
             if index + 1 < p.steps:
-                upcoming = ahead.submit(source.batch, index + 1, p.batch)
+                upcoming = ahead.submit(source.batch, index + 1, p.batch_size)
             running += trainer.step(index, batch)
             counted += 1
             done = index + 1

@@ -62,7 +62,7 @@ def count_matches(
     truth = scene.spots
     planar = np.hypot(centres[:, None, 1] - truth[None, :, 1], centres[:, None, 2] - truth[None, :, 2]) * xy_um
     axial = np.abs(centres[:, None, 0] - truth[None, :, 0]) * scene.z_um
-    rows, _ = match_points(planar, axial, EvaluationParameters(xy_um=0.8, z_planes=2.0))
+    rows, _ = match_points(planar, axial, EvaluationParameters(match_xy_um=0.8, match_z_planes=2.0))
     doubtful = np.zeros(int(labels.max()) + 1, bool)
     doubtful[labels[scene.spine == -1]] = True
     false = int((~doubtful[np.delete(regions.ids, rows)]).sum())
@@ -88,7 +88,7 @@ class SceneValidation:
             overlap[1] += dice(spine > 0.4, scene.spine)
             smallest = max(3, round(0.05 / (self.xy_um ** 2 * scene.z_um)))
             counts += count_matches(spine, scene, self.xy_um, Roi3DParameters(
-                mode="connected", area_threshold=0.3, min_peak=0.6, min_px=smallest, max_px=100_000))
+                mode="connected", area_threshold=0.3, min_peak=0.6, min_voxels=smallest, max_voxels=100_000))
         dendrite_dice, spine_dice = overlap[:, 0] / np.maximum(overlap[:, 1], 1)
         matched, missed, false = counts
         f1 = 2 * matched / max(1, 2 * matched + missed + false)
@@ -120,7 +120,7 @@ def calibrate(network: Any, validation: SceneValidation) -> Calibration:
         for (_, spine), scene in zip(maps, validation.scenes, strict=True):
             smallest = max(1, round(volume / (validation.xy_um ** 2 * scene.z_um)))
             counts += count_matches(spine, scene, validation.xy_um, Roi3DParameters(
-                mode="connected", area_threshold=area, min_peak=peak, min_px=smallest, max_px=1_000_000_000))
+                mode="connected", area_threshold=area, min_peak=peak, min_voxels=smallest, max_voxels=1_000_000_000))
         matched, missed, false = counts
         tried[area, peak, volume] = 2 * matched / max(1.0, 2 * matched + missed + false)
     best = [key for key, value in tried.items() if value >= max(tried.values()) - 1e-9]

@@ -138,8 +138,8 @@ class Sampler:
             largest = _times(max(shapes, key=lambda shape: min(shape[1:])))
             return (f"No stack is large enough for a sample of {wanted} (planes × height × width){scaled}; the "
                     f"largest has {largest}. Take smaller samples or larger stacks.")
-        return (f"No window of {wanted} has more than {self.parameters.min_content_px} voxels of dendrite or of spine; "
-                "lower min_content_px, take larger samples, or check the masks.")
+        return (f"No window of {wanted} has more than {self.parameters.min_content_voxels} voxels of dendrite or of "
+                "spine; lower min_content_voxels, take larger samples, or check the masks.")
 
     @property
     def windows(self) -> int:
@@ -302,8 +302,8 @@ def _prepared(
         dendrite, spine = (_resampled(mask.astype(np.float32), depth, plane_shape) >= 0.5 for mask in (dendrite, spine))
     image = np.ascontiguousarray(image)
     masks = dendrite.astype(np.uint8) * np.uint8(DENDRITE) + spine.astype(np.uint8) * np.uint8(SPINE)
-    if parameters.min_content_px:
-        windows = windows_with_content((dendrite, spine), size, parameters.min_content_px)
+    if parameters.min_content_voxels:
+        windows = windows_with_content((dendrite, spine), size, parameters.min_content_voxels)
     else:
         windows = all_windows(image.shape, size)
     return _Source(image, np.ascontiguousarray(masks), image.min(axis=(1, 2)), image.max(axis=(1, 2)), windows)

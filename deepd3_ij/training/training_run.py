@@ -47,7 +47,7 @@ def train_from_set(
     *,
     validation: Path | None = None,
     target_resolution_um: float | None = None,
-    min_content_px: int = 50,
+    min_content_voxels: int = 50,
     augmentation: AugmentationParameters | None = AugmentationParameters(),
     resume: bool = False,
     progress: Progress = no_progress,
@@ -68,7 +68,7 @@ def train_from_set(
         last weights are kept and the thresholds are calibrated on the training stacks, which the card tells.
     target_resolution_um
         Pixel size to which all stacks are brought; without it they keep theirs and must agree.
-    min_content_px
+    min_content_voxels
         Samples have more foreground pixels than this, if any place of the stacks offers that.
     augmentation
         How samples are varied; None for samples as they are.
@@ -92,7 +92,7 @@ def train_from_set(
     stacks = read_d3set(training)
     sampler = Sampler(stacks, SamplerParameters(
         height_px=parameters.tile_px, width_px=parameters.tile_px, target_resolution_um=target_resolution_um,
-        min_content_px=min_content_px, normalise="plane", seed=parameters.seed), augmentation)
+        min_content_voxels=min_content_voxels, normalise="plane", seed=parameters.seed), augmentation)
     xy_um = target_resolution_um or float(np.mean([stack.xy_um for stack in stacks]))
     held_out = read_d3set(validation) if validation else []
     validator = SceneValidation(_validation_scenes(held_out, xy_um), xy_um) if held_out else None

@@ -62,7 +62,7 @@ def all_windows(shape: tuple[int, int, int], size: tuple[int, int, int]) -> Wind
 
 
 def windows_with_content(
-    masks: tuple[npt.NDArray[np.bool_], ...], size: tuple[int, int, int], min_content_px: int
+    masks: tuple[npt.NDArray[np.bool_], ...], size: tuple[int, int, int], min_content_voxels: int
 ) -> Windows:
     """List the positions at which any of the masks has more than so many voxels inside the window.
 
@@ -72,7 +72,7 @@ def windows_with_content(
         Boolean arrays of one shape ``(z, y, x)``.
     size
         Shape of the window, ``(z, y, x)``.
-    min_content_px
+    min_content_voxels
         Windows with more foreground voxels than this, in at least one mask, are accepted.
 
     Returns
@@ -97,7 +97,7 @@ def windows_with_content(
                 total -= _window_sums(mask[last - depth], height, width)
         if last < depth - 1:
             continue
-        accepted = np.logical_or.reduce([total > min_content_px for total in sums])
+        accepted = np.logical_or.reduce([total > min_content_voxels for total in sums])
         edges = np.diff(np.pad(accepted, ((0, 0), (1, 1))).astype(np.int8), axis=1)
         rows, starts = np.nonzero(edges == 1)
         ends = np.nonzero(edges == -1)[1]

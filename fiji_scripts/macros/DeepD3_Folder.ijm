@@ -11,9 +11,9 @@
 var segment = "model=default model_file=[] tiling=seamless tile_px=128 inset_px=96 padding=mean resample=true " +
 	"z_sigma_um=0.0 first_plane=1 last_plane=0";
 var clean = "closing=true closing_iterations=3 clean_dendrite=true dendrite_dimensions=3 dendrite_threshold=0.7 " +
-	"min_dendrite_px=100 clean_spines=true spine_distance_um=2.0 recommended=true preview=false";
-var build = "mode=floodfill area_threshold=0.25 peak_threshold=0.8 seed_delta=0.2 distance_um=2.0 min_px=20 " +
-	"max_px=1000 min_planes=1 min_peak=0.0 sigma_px=0.0 dilation=0 watershed=false recommended=true";
+	"min_dendrite_voxels=100 clean_spines=true spine_distance_um=2.0 recommended=true preview=false";
+var build = "mode=floodfill area_threshold=0.25 peak_threshold=0.8 seed_delta=0.2 distance_um=2.0 min_voxels=20 " +
+	"max_voxels=1000 min_planes=1 min_peak=0.0 sigma_px=0.0 dilation=0 watershed=false recommended=true";
 var measure = "dendrite_threshold=0.5 min_dendrite_um=2.0 background_um=1.0 recommended=true";
 
 var options = getArgument();

@@ -55,7 +55,7 @@ def simulated(model: DeepD3Model, xy_um: float, z_um: float, scenes: int) -> dic
         total += int(dendrite.sum() + scene.dendrite.values.sum())
         truth = label_statistics(scene.spine.values)
         on_doubtful = np.isin(points.ids, np.unique(labels[scene.doubtful_spine.values]))
-        limits = EvaluationParameters(z_planes=2.0 / z_um)
+        limits = EvaluationParameters(match_z_planes=2.0 / z_um)
         real = SpinePoints(truth.ids, truth.centroids_zyx, z_um=z_um, xy_um=xy_um)
         scores = evaluate(points, real, parameters=limits)
         forgiven = np.isin(scores.false_positive_ids, points.ids[on_doubtful]).sum()

@@ -128,7 +128,7 @@ def test_maps_as_tiff_carry_what_the_model_recommends(analyzed: Path, stepwise: 
 
 def test_what_is_typed_wins_over_what_the_model_recommends(stepwise: Path, tmp_path: Path) -> None:
     maps = stepwise / "sample ä_cleaned.prediction"
-    assert main(["rois", "--prediction", str(maps), "--min-px", "100000", "--max-px", "200000",
+    assert main(["rois", "--prediction", str(maps), "--min-voxels", "100000", "--max-voxels", "200000",
                  "--out", str(tmp_path)]) == 0
     assert tifffile.imread(tmp_path / "sample ä_cleaned_roi_map.tif").max() == 0
 
@@ -246,12 +246,12 @@ def test_help_loads_neither_tensorflow_nor_java_nor_numba() -> None:
 
 @pytest.mark.parametrize(("name", "options"), [
     ("ff_iso_a", "--mode floodfill --area-threshold 0.25 --peak-threshold 0.8 --seed-delta 0.2 --distance-um 2 "
-                 "--min-px 20 --max-px 1000 --min-planes 1 --xy 0.2 --z 0.2"),
+                 "--min-voxels 20 --max-voxels 1000 --min-planes 1 --xy 0.2 --z 0.2"),
     ("ff_iso_b", "--mode floodfill --area-threshold 0.15 --peak-threshold 0.5 --seed-delta 0.5 --distance-um 1.2 "
-                 "--min-px 5 --max-px 3000 --xy 0.1 --z 0.1"),
-    ("cc_a", "--mode connected --area-threshold 0.25 --min-px 20 --max-px 1000"),
-    ("cc_b_dilated", "--mode connected --area-threshold 0.5 --dilation 1 --min-px 10 --max-px 5000"),
-    ("cc_c", "--mode connected --area-threshold 0.4 --min-px 5 --max-px 800 --min-planes 3"),
+                 "--min-voxels 5 --max-voxels 3000 --xy 0.1 --z 0.1"),
+    ("cc_a", "--mode connected --area-threshold 0.25 --min-voxels 20 --max-voxels 1000"),
+    ("cc_b_dilated", "--mode connected --area-threshold 0.5 --dilation 1 --min-voxels 10 --max-voxels 5000"),
+    ("cc_c", "--mode connected --area-threshold 0.4 --min-voxels 5 --max-voxels 800 --min-planes 3"),
 ])
 def test_rois_reproduces_the_original(name: str, options: str, shared: Path, tmp_path: Path) -> None:
     with np.load(shared / "reference/roi/maps.npz") as maps:

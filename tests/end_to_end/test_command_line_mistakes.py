@@ -43,7 +43,7 @@ OPTION_MISTAKES = [
     ("--z-range 2:99", "accepted: planes within 0:3"),
     ("--area-threshold 1.5", "area_threshold is 1.5; accepted: a number from 0 to 1"),
     ("--dendrite-threshold nan", "dendrite_threshold is nan"),
-    ("--min-px 5 --max-px 2", "min_px is 5; accepted: at most max_px (2)"),
+    ("--min-voxels 5 --max-voxels 2", "min_voxels is 5; accepted: at most max_voxels (2)"),
     ("--tiling inset --tile 100", "tile_px is 100; accepted: a multiple of 16"),
     ("--tiling inset --tile 64", "inset_px is 96"),
     ("--rois 2d --peak-threshold 0.5", "--peak-threshold has no effect on 2-D ROIs"),
@@ -56,7 +56,7 @@ OPTION_MISTAKES = [
     ("--model pickle.h5", "is no model file"),
     ("--model folder", "is a folder"),
 ]
-USAGE_MISTAKES = ["", "nonsense", "analyze", "analyze good.tif", "analyze good.tif --out x --min-px 1.5",
+USAGE_MISTAKES = ["", "nonsense", "analyze", "analyze good.tif", "analyze good.tif --out x --min-voxels 1.5",
                   "analyze good.tif --out x --area-threshold much", "analyze good.tif --out x --tiling round",
                   "analyze good.tif --out x --z-range 3:3", "analyze good.tif --out x --xy wide",
                   "analyze good.tif --out x --rois 4d", "analyze good.tif --out x --nonsense 1", "models",

@@ -28,17 +28,17 @@ def maps(reference):
     return reference("maps")
 
 
-@pytest.mark.parametrize(("name", "area", "dilation", "min_px", "max_px", "min_planes"), [
+@pytest.mark.parametrize(("name", "area", "dilation", "min_voxels", "max_voxels", "min_planes"), [
     ("cc_a", 0.25, 0, 20, 1000, 1),
     ("cc_b_dilated", 0.5, 1, 10, 5000, 1),
     ("cc_c", 0.4, 0, 5, 800, 3),
 ])
 def test_connected_components_are_the_originals_with_ids(
-        reference, maps, name, area, dilation, min_px, max_px, min_planes):
+        reference, maps, name, area, dilation, min_voxels, max_voxels, min_planes):
     expected = reference(f"roi3d_{name}")
     labels = label_spines_3d(maps["spine"], ANY_SIZE, Roi3DParameters(
         mode="connected", area_threshold=area, dilation=dilation,
-        min_px=min_px, max_px=max_px, min_planes=min_planes))
+        min_voxels=min_voxels, max_voxels=max_voxels, min_planes=min_planes))
     np.testing.assert_array_equal(labels, expected["roi_map"])
     np.testing.assert_allclose(label_statistics(labels).centroids_zyx, expected["roi_centroids_zyx"][1:], atol=1e-4)
 
@@ -60,7 +60,7 @@ def test_floodfill_regions_are_the_originals_before_and_after_filtering(
     assert count == expected["raw_N"]
     labels = label_spines_3d(maps["spine"], voxel, Roi3DParameters(
         area_threshold=area, peak_threshold=peak, seed_delta=delta, distance_um=distance,
-        min_px=sizes[0], max_px=sizes[1]))
+        min_voxels=sizes[0], max_voxels=sizes[1]))
     np.testing.assert_array_equal(labels, expected["roi_map"])
 
 
@@ -77,10 +77,10 @@ def test_with_flat_voxels_a_region_reaches_as_far_in_micrometres_along_every_axi
 
 def test_splitting_keeps_the_components_that_the_original_loses_at_the_border(reference, maps):
     original = reference("roi3d_cc_watershed")["roi_map"]
-    parameters = Roi3DParameters(mode="connected", min_px=10, max_px=2000)
+    parameters = Roi3DParameters(mode="connected", min_voxels=10, max_voxels=2000)
     whole = label_spines_3d(maps["spine"], (1, 1, 1), parameters)
     split = label_spines_3d(maps["spine"], (1, 1, 1), Roi3DParameters(
-        mode="connected", min_px=1, max_px=2000, watershed=True))
+        mode="connected", min_voxels=1, max_voxels=2000, watershed=True))
     assert ((split > 0) >= (whole > 0)).all()
     assert ((split > 0) & (original == 0) & (whole > 0)).any()
 

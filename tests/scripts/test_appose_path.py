@@ -22,7 +22,7 @@ from deepd3_ij.files.roi_zip import read_roi_zip
 from tests.scripts.host_process import ROOT, Host
 
 LOOK = str(Path(__file__).parent / "look.py")
-ROIS = {"area_threshold": 0.1, "peak_threshold": 0.2, "min_px": 2}
+ROIS = {"area_threshold": 0.1, "peak_threshold": 0.2, "min_voxels": 2}
 
 
 def look(host: Host) -> dict[str, Any]:
@@ -45,14 +45,14 @@ def test_the_steps_leave_the_files_of_the_command_line(host: Host, stack_file: P
     by_scripts, by_command = tmp_path / "scripts", tmp_path / "command"
     segmented(host, stack_file)
     assert look(host)["role"] == "prediction"
-    assert host.ask("run", "Clean Predictions...", min_dendrite_px=50) == "done"
+    assert host.ask("run", "Clean Predictions...", min_dendrite_voxels=50) == "done"
     assert "CleaningParameters" in look(host)["provenance"]
     assert host.ask("run", "Build 3D ROIs...", **ROIS) == "done"
     assert host.ask("run", "Measure Spines...") == "done"
     assert host.ask("run", "Export All Results...", folder=by_scripts) == "done"
     options = [f"--{name.replace('_', '-')}={value}" for name, value in ROIS.items()]
     subprocess.run([sys.executable, "-m", "deepd3_ij", "analyze", str(stack_file), "--out", str(by_command), "--quiet",
-                    "--min-dendrite-px=50", *options], check=True, cwd=ROOT)
+                    "--min-dendrite-voxels=50", *options], check=True, cwd=ROOT)
 
     names = sorted(path.name for path in by_command.iterdir())
     assert sorted(path.name for path in by_scripts.iterdir()) == names
@@ -212,7 +212,7 @@ def test_a_model_is_trained_on_simulated_stacks_and_used(host: Host, tmp_path: P
     assert host.ask("run", "Show Training Data...", path=f"{stem}.d3data") == "done"
     assert host.ask("run", "Arrange Training Set...", source=tmp_path, out=tmp_path / "one.d3set") == "done"
     assert host.ask("run", "Train Model...", training=tmp_path / "one.d3set", out=tmp_path / "own.keras", filters=2,
-                    steps=2, batch=2, tile_px=64, validate_every=1) == "done"
+                    steps=2, batch_size=2, tile_px=64, validate_every=1) == "done"
     assert host.logged("measured_on: training stacks")
     assert host.ask("run", "Open Stack...", path=f"{stem}.tif") == "done"
     assert host.ask("run", "Segment Dendrites and Spines...", model_file=tmp_path / "own.keras") == "done"
@@ -290,8 +290,8 @@ def test_2d_rois_of_analyze_take_their_own_fields(host: Host, stack_file: Path) 
     counts = []
     for smallest in (2, 100_000):
         assert host.ask("run", "Open Stack...", path=stack_file) == "done"
-        assert host.ask("run", "Analyze Dendrites and Spines...", rois="2D", roi2d_threshold=0.1,
-                        roi2d_min_px=smallest) == "done"
+        assert host.ask("run", "Analyze Dendrites and Spines...", rois="2D", roi2d_spine_threshold=0.1,
+                        roi2d_min_area_px=smallest) == "done"
         counts.append(look(host)["rois"])
     assert counts[0] > 0 == counts[1]
 

@@ -21,7 +21,7 @@ from tests.scripts.user import User
 
 pytestmark = pytest.mark.display
 SHAPE = (5, 200, 300)
-TESTED = {"peak_threshold": 0.8, "area_threshold": 0.25, "seed_delta": 0.2, "distance_um": 2.0, "min_px": 20}
+TESTED = {"peak_threshold": 0.8, "area_threshold": 0.25, "seed_delta": 0.2, "distance_um": 2.0, "min_voxels": 20}
 
 
 @pytest.fixture

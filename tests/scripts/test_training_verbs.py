@@ -18,7 +18,7 @@ from deepd3_ij.service.exchange import Reply
 from deepd3_ij.simulation import simulate
 
 SCENE = {"planes": 2, "height_px": 128, "width_px": 128, "dendrites": 1, "blob_clusters": 1}
-NETWORK = {"filters": 2, "steps": 4, "batch": 2, "tile_px": 64, "validate_every": 2, "averaging": 0.0}
+NETWORK = {"filters": 2, "steps": 4, "batch_size": 2, "tile_px": 64, "validate_every": 2, "averaging": 0.0}
 
 
 def ask(verb: str, progress: Progress = no_progress, **values: Any) -> Reply:

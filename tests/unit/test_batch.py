@@ -151,6 +151,7 @@ def test_a_value_that_is_not_accepted_stops_the_batch_before_its_first_stack(fol
 
 
 def test_other_settings_are_other_results() -> None:
-    flat, deep = BatchSettings({Roi2DParameters: {"min_px": 5}}), BatchSettings({Roi3DParameters: {"min_px": 5}})
+    flat = BatchSettings({Roi2DParameters: {"min_area_px": 5}})
+    deep = BatchSettings({Roi3DParameters: {"min_voxels": 5}})
     assert flat.to_dict() != deep.to_dict()
-    assert json.loads(json.dumps(flat.to_dict())) == BatchSettings({Roi2DParameters: {"min_px": 5}}).to_dict()
+    assert json.loads(json.dumps(flat.to_dict())) == BatchSettings({Roi2DParameters: {"min_area_px": 5}}).to_dict()

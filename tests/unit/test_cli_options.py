@@ -68,22 +68,17 @@ def test_options_of_a_command_are_all_different(commands: dict[str, argparse.Arg
         assert len(names) == len(set(names))
 
 
-def test_a_default_that_differs_between_kinds_is_told_for_each(commands: dict[str, argparse.ArgumentParser]) -> None:
-    (option,) = (action for action in commands["rois"]._actions if action.dest == "min_px")
-    assert "20 voxels (3-D), 10 px (2-D)" in str(option.help)
-
-
 @pytest.mark.parametrize(("command", "line", "cls", "name", "value"), [
     ("analyze", "--tile 64", PredictionParameters, "tile_px", 64),
     ("analyze", "--inset 48", PredictionParameters, "inset_px", 48),
     ("analyze", "--no-closing", CleaningParameters, "closing", False),
     ("analyze", "--closing-iterations 2", CleaningParameters, "closing_iterations", 2),
     ("analyze", "--spine-distance-um 1.5", CleaningParameters, "spine_distance_um", 1.5),
-    ("analyze", "--min-dendrite-px 50", CleaningParameters, "min_dendrite_px", 50),
+    ("analyze", "--min-dendrite-voxels 50", CleaningParameters, "min_dendrite_voxels", 50),
     ("rois", "--mode connected", Roi3DParameters, "mode", "connected"),
     ("rois", "--distance-um 1", Roi3DParameters, "distance_um", 1.0),
     ("rois", "--watershed", Roi3DParameters, "watershed", True),
-    ("rois", "--rois 2d --threshold 0.5", Roi2DParameters, "threshold", 0.5),
+    ("rois", "--rois 2d --spine-threshold 0.5", Roi2DParameters, "spine_threshold", 0.5),
     ("rois", "--rois 2d --max-dendrite-distance-px 7", Roi2DParameters, "max_dendrite_distance_px", 7),
 ])
 def test_what_is_typed_reaches_the_parameters(command: str, line: str, cls: type[Parameters], name: str,
@@ -97,7 +92,7 @@ def test_typed_wins_over_the_card_and_the_card_over_the_defaults() -> None:
     card = ModelCard(recommended={"Roi3DParameters": {"area_threshold": 0.1, "peak_threshold": 0.6},
                                   "min_volume_um3": 0.1})
     chosen = typed_parameters(Roi3DParameters, arguments, card, (0.5, 0.1, 0.1))
-    assert (chosen.area_threshold, chosen.peak_threshold, chosen.min_px) == (0.4, 0.6, 20)
+    assert (chosen.area_threshold, chosen.peak_threshold, chosen.min_voxels) == (0.4, 0.6, 20)
     assert chosen.seed_delta == Roi3DParameters().seed_delta
     assert typed_parameters(Roi3DParameters, arguments).peak_threshold == Roi3DParameters().peak_threshold
 

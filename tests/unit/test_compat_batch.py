@@ -54,13 +54,13 @@ def test_the_files_hold_what_the_packages_own_steps_give(stack, model):
     assert run(stack, model, "--build_rois_3d") == 0
     opened = label_stack(tifffile.imread(stack), xy_um=0.12, z_um=0.4)
     prediction = predict(opened, model, PredictionParameters(tiling="inset", tile_px=64, inset_px=48))
-    cleaned = clean(prediction, CleaningParameters(closing=False, dendrite_threshold=0.5, min_dendrite_px=2,
+    cleaned = clean(prediction, CleaningParameters(closing=False, dendrite_threshold=0.5, min_dendrite_voxels=2,
                                                    spine_iterations=4))
     saved = read_prediction(stack.with_suffix(".prediction"))
     np.testing.assert_array_equal(saved.dendrite, cleaned.dendrite)
     np.testing.assert_array_equal(saved.spine, cleaned.spine)
     rois = build_rois_3d(cleaned, Roi3DParameters(area_threshold=0.3, peak_threshold=0.6, seed_delta=0.5,
-                                                  distance_um=10, min_px=3))
+                                                  distance_um=10, min_voxels=3))
     np.testing.assert_array_equal(read_rois(stack.with_suffix(".rois")).labels, rois.labels)
 
 
@@ -103,7 +103,7 @@ def test_the_options_have_the_originals_names_and_defaults():
     (["--roi_method", "flood"], "accepted: floodfill, connected components"),
     (["--tile_size", "100"], "tile_px is 100"),
     (["--dendrite_dilation", "2.5"], "--dendrite_dilation is 2.5"),
-    (["--max_roi_size", "1"], "min_px is 3"),
+    (["--max_roi_size", "1"], "min_voxels is 3"),
 ])
 def test_a_wrong_value_is_one_line_before_anything_is_computed(stack, model, options, words, capsys):
     assert run(stack, model, *options) == 1

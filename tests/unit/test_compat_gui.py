@@ -45,7 +45,7 @@ def test_dialogs_begin_with_the_guides_settings_and_close():
 
 def test_three_dimensional_settings_have_the_originals_names():
     dialog = gui.ROI3D({"method": "connected components", "minPx": 5, "watershed": True})
-    assert dialog.parameters == Roi3DParameters(mode="connected", min_px=5, watershed=True)
+    assert dialog.parameters == Roi3DParameters(mode="connected", min_voxels=5, watershed=True)
     assert dialog.settings == {
         "method": "connected components", "areaThreshold": 0.25, "peakThreshold": 0.8, "minPx": 5, "maxPx": 1000,
         "minPlanes": 1, "distanceToSeed": 2.0, "seedDelta": 0.2, "watershed": True}
@@ -54,7 +54,7 @@ def test_three_dimensional_settings_have_the_originals_names():
 
 
 def test_settings_files_are_the_originals(tmp_path):
-    parameters = Roi3DParameters(mode="connected", min_px=5, seed_delta=0.35)
+    parameters = Roi3DParameters(mode="connected", min_voxels=5, seed_delta=0.35)
     write_roi_settings(tmp_path / "a.roi3d_settings", parameters)
     assert sorted(json.loads((tmp_path / "a.roi3d_settings").read_text())) == sorted([
         "method", "areaThreshold", "peakThreshold", "minPx", "maxPx", "minPlanes", "distanceToSeed", "seedDelta",

@@ -53,7 +53,7 @@ def test_creating_rois_is_the_packages_own_building(spine):
     creator = ROI3D_Creator(np.zeros_like(spine), spine, dimensions=PITCH, seedDelta=0.1, distanceToSeed=1.0)
     count = creator.create(2, 500, 1)
     own = build_rois_3d(label_prediction(spine, spine, grid(spine.shape), {}), Roi3DParameters(
-        seed_delta=0.1, distance_um=1.0, min_px=2, max_px=500))
+        seed_delta=0.1, distance_um=1.0, min_voxels=2, max_voxels=500))
     np.testing.assert_array_equal(creator.roi_map, own.labels)
     assert count == len(own) > 0
 

@@ -54,10 +54,10 @@ def own(place):
     """The package's own way."""
     stack = open_stack(place.stack, xy_um=PITCH["xy"], z_um=PITCH["z"])
     prediction = predict(stack, place.model, PredictionParameters(tiling="fourfold", tile_px=64, inset_px=48))
-    cleaned = clean(prediction, CleaningParameters(closing=False, dendrite_threshold=0.5, min_dendrite_px=30,
+    cleaned = clean(prediction, CleaningParameters(closing=False, dendrite_threshold=0.5, min_dendrite_voxels=30,
                                                    spine_iterations=2))
     rois = build_rois_3d(cleaned, Roi3DParameters(area_threshold=0.3, peak_threshold=0.6, seed_delta=0.5,
-                                                  distance_um=1.5, min_px=3, max_px=500))
+                                                  distance_um=1.5, min_voxels=3, max_voxels=500))
     return SimpleNamespace(prediction=prediction, cleaned=cleaned, rois=rois)
 
 

@@ -33,7 +33,7 @@ def test_all_are_matched_where_the_nearest_first_would_lose_one() -> None:
 
 
 def test_limits_belong_to_the_accepted_range() -> None:
-    parameters = EvaluationParameters(xy_um=1.0, z_planes=2)
+    parameters = EvaluationParameters(match_xy_um=1.0, match_z_planes=2)
     assert evaluate(points((2, 0, 1.0)), points((0, 0, 0)), parameters=parameters).scores.matched == 1
     assert evaluate(points((2, 0, 1.01)), points((0, 0, 0)), parameters=parameters).scores.matched == 0
     assert evaluate(points((2.1, 0, 1.0)), points((0, 0, 0)), parameters=parameters).scores.matched == 0

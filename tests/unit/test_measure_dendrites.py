@@ -137,7 +137,7 @@ def test_pieces_that_are_short_or_not_above_the_threshold_are_left_out() -> None
     maps[1:4, 5:11, 10:190] = 0.9
     maps[1:4, 25:31, 10:190] = 0.5
     maps[1:4, 45:51, 10:28] = 0.9
-    dendrites = found(maps, dendrite_threshold=0.5, min_dendrite_um=3)
+    dendrites = found(maps, measured_dendrite_threshold=0.5, min_dendrite_um=3)
     assert len(dendrites) == 1
     assert dendrites.labels.dtype == np.int32
     np.testing.assert_array_equal(np.unique(dendrites.labels[:, 20:]), [0])

@@ -98,7 +98,7 @@ def test_names_of_a_newer_version_are_passed_over():
 def test_what_the_user_types_wins_over_the_card_and_the_card_over_the_defaults():
     voxel = (0.5, 0.1, 0.1)
     assert CARD.resolve(Roi3DParameters, {"mode": "floodfill"}, voxel) == Roi3DParameters(
-        mode="floodfill", area_threshold=0.3, min_px=20, max_px=2000)
+        mode="floodfill", area_threshold=0.3, min_voxels=20, max_voxels=2000)
     assert CARD.resolve(CleaningParameters, {}, voxel) == CleaningParameters()
     assert CARD.resolve(PredictionParameters, {"tiling": "seamless"}, voxel).tiling == "seamless"
     assert ModelCard().resolve(Roi3DParameters, {}, voxel) == Roi3DParameters()
@@ -106,10 +106,10 @@ def test_what_the_user_types_wins_over_the_card_and_the_card_over_the_defaults()
 
 def test_recommended_volumes_become_voxels_of_the_stack_at_hand():
     coarse = CARD.resolve(Roi3DParameters, {}, (1.0, 0.2, 0.2))
-    assert (coarse.min_px, coarse.max_px) == (2, 250)
-    typed = CARD.resolve(Roi3DParameters, {"min_px": 7}, (1.0, 0.2, 0.2))
-    assert (typed.min_px, typed.max_px) == (7, 250)
-    assert CARD.resolve(Roi3DParameters, {}, (10.0, 1.0, 1.0)).min_px == 1
+    assert (coarse.min_voxels, coarse.max_voxels) == (2, 250)
+    typed = CARD.resolve(Roi3DParameters, {"min_voxels": 7}, (1.0, 0.2, 0.2))
+    assert (typed.min_voxels, typed.max_voxels) == (7, 250)
+    assert CARD.resolve(Roi3DParameters, {}, (10.0, 1.0, 1.0)).min_voxels == 1
 
 
 def test_an_unknown_parameter_of_the_user_is_refused_and_one_of_the_card_passed_over():

@@ -114,10 +114,10 @@ def test_the_margin_is_what_a_pixel_of_the_four_layer_network_can_depend_on(tmp_
     changed[0, :16] = 1
     changed[0, :, :16] = 1
     before, after = model.predict_batch(image)[0][0], model.predict_batch(changed)[0][0]
-    assert model.margin_px == 80
-    far = slice(16 + model.margin_px, None)
+    assert model.halo_px == 80
+    far = slice(16 + model.halo_px, None)
     np.testing.assert_array_equal(before[far, far], after[far, far])
-    near = slice(model.margin_px - 16, 16 + model.margin_px)
+    near = slice(model.halo_px - 16, 16 + model.halo_px)
     assert (before[near, near] != after[near, near]).any()
 
 

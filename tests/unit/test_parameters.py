@@ -94,10 +94,10 @@ def test_fractions_are_no_whole_numbers(parameter: tuple[type[Parameters], Param
 @given(st.integers(1, 10**9), st.integers(1, 10**9))
 def test_smallest_and_largest_size_must_be_in_order(low: int, high: int) -> None:
     if low <= high:
-        assert Roi3DParameters(min_px=low, max_px=high).min_px == low
+        assert Roi3DParameters(min_voxels=low, max_voxels=high).min_voxels == low
     else:
-        with pytest.raises(ParameterError, match=rf"min_px is {low}; accepted: at most max_px \({high}\)"):
-            Roi3DParameters(min_px=low, max_px=high)
+        with pytest.raises(ParameterError, match=rf"min_voxels is {low}; accepted: at most max_voxels \({high}\)"):
+            Roi3DParameters(min_voxels=low, max_voxels=high)
 
 
 @settings(deadline=None)

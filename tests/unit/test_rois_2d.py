@@ -41,7 +41,7 @@ def test_ids_are_unique_through_the_planes_and_follow_raster_order(spine):
 @given(maps, st.sampled_from([0, 3, 5]), st.integers(1, 5))
 @settings(max_examples=60, deadline=None)
 def test_splitting_keeps_every_pixel_of_every_component(spine, mask_size, spacing):
-    parameters = Roi2DParameters(watershed=True, mask_size=mask_size, min_distance_px=spacing)
+    parameters = Roi2DParameters(watershed=True, mask_size_px=mask_size, min_distance_px=spacing)
     split = label_spines_2d(spine, parameters)
     whole = label_spines_2d(spine, Roi2DParameters())
     np.testing.assert_array_equal(split > 0, whole > 0)
@@ -86,7 +86,7 @@ def test_dendrite_must_be_nearer_than_the_limit(distance, kept):
     labels, dendrite = np.zeros((1, 20, 20), np.int32), np.zeros((1, 20, 20), np.float32)
     labels[0, 10, 5] = 1
     dendrite[0, 10, 10] = 0.8
-    parameters = Roi2DParameters(min_px=1, max_dendrite_distance_px=distance)
+    parameters = Roi2DParameters(min_area_px=1, max_dendrite_distance_px=distance)
     assert (clean_rois_2d(labels, dendrite, parameters).max() == 1) == kept
 
 
@@ -94,13 +94,13 @@ def test_dendrite_in_other_planes_does_not_count():
     labels, dendrite = np.zeros((2, 20, 20), np.int32), np.zeros((2, 20, 20), np.float32)
     labels[0, 10, 5] = 1
     dendrite[1, 10, 5] = 0.8
-    assert clean_rois_2d(labels, dendrite, Roi2DParameters(min_px=1)).max() == 0
+    assert clean_rois_2d(labels, dendrite, Roi2DParameters(min_area_px=1)).max() == 0
 
 
 def test_map_and_table_agree():
     rng = np.random.default_rng(0)
     spine = (rng.random((3, 30, 30)) > 0.8).astype(np.float32)
-    rois = build_rois_2d(prediction_of(spine, np.ones_like(spine)), Roi2DParameters(min_px=3))
+    rois = build_rois_2d(prediction_of(spine, np.ones_like(spine)), Roi2DParameters(min_area_px=3))
     table = rois.table
     assert (table["planes"] == 1).all()
     for row in table.itertuples():
@@ -125,4 +125,4 @@ def test_maps_of_different_shape_are_refused():
 
 def test_an_unknown_mask_size_is_refused():
     with pytest.raises(ParameterError, match="accepted: 0, 3, 5"):
-        Roi2DParameters(mask_size=4)
+        Roi2DParameters(mask_size_px=4)

@@ -28,7 +28,7 @@ def prediction_of(spine, dendrite=None, xy_um=0.1, z_um=0.5):
 
 
 def all_sizes(**values):
-    return Roi3DParameters(**{"min_px": 1, "max_px": 10**9, **values})
+    return Roi3DParameters(**{"min_voxels": 1, "max_voxels": 10**9, **values})
 
 
 def test_distance_limit_holds_along_each_axis_in_micrometres():
@@ -116,7 +116,7 @@ def test_size_bounds_are_inclusive_and_the_old_order_is_kept():
     spine = np.zeros((3, 10, 40), np.float32)
     for i, length in enumerate((3, 7, 5, 6, 4)):
         spine[0, 2 * i, :length] = 0.9
-    labels = label_spines_3d(spine, ISO, Roi3DParameters(mode="connected", min_px=4, max_px=6))
+    labels = label_spines_3d(spine, ISO, Roi3DParameters(mode="connected", min_voxels=4, max_voxels=6))
     assert [int(labels[0, 2 * i, 0]) for i in range(5)] == [0, 0, 1, 2, 3]
 
 
@@ -233,7 +233,7 @@ def test_rois_in_the_middle_of_a_crop_equal_those_of_the_whole():
     spine = (spine - spine.min()) / (spine.max() - spine.min())
     for mode in ("floodfill", "connected"):
         parameters = Roi3DParameters(mode=mode, area_threshold=0.65, peak_threshold=0.7, distance_um=0.8,
-                                     min_px=3, max_px=100_000)
+                                     min_voxels=3, max_voxels=100_000)
         whole = label_spines_3d(spine, (0.3, 0.1, 0.1), parameters)
         crop = label_spines_3d(spine[:, 20:70, 20:70].copy(), (0.3, 0.1, 0.1), parameters)
         inner = whole[:, 20:70, 20:70]
@@ -257,10 +257,10 @@ def test_the_prediction_is_not_changed_and_its_provenance_carried_on():
     spine[1, 5:12, 5:12] = 0.9
     prediction = prediction_of(spine)
     before = prediction.copy(deep=True)
-    rois = build_rois_3d(prediction, Roi3DParameters(min_px=5))
+    rois = build_rois_3d(prediction, Roi3DParameters(min_voxels=5))
     assert prediction.identical(before)
     assert rois.provenance["model"] == "m"
-    assert rois.provenance["Roi3DParameters"]["min_px"] == 5
+    assert rois.provenance["Roi3DParameters"]["min_voxels"] == 5
     assert provenance_of(prediction) == {"model": "m"}
     assert rois.labels.attrs["voxel_size_um"] == (0.5, 0.1, 0.1)
 

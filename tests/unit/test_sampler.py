@@ -125,7 +125,7 @@ def test_every_sample_has_the_wanted_content_even_where_it_is_rare():
     spines = np.zeros(stack.stack.shape, bool)
     spines[3, 100:104, 200:204] = True
     stack = replace(stack, dendrite=np.zeros_like(spines), spines=spines)
-    sampler = Sampler([stack], replace(SMALL, min_content_px=15))
+    sampler = Sampler([stack], replace(SMALL, min_content_voxels=15))
     assert sampler.windows == 13 * 13
     for index in range(100):
         assert sampler.sample(index)[2].sum() == 16
@@ -221,8 +221,8 @@ def test_a_stack_that_the_target_resolution_makes_too_small_says_so():
 
 
 def test_content_that_no_window_has_ends_in_an_error():
-    with pytest.raises(AnnotationError, match="more than 255 voxels of dendrite or of spine; lower min_content_px"):
-        Sampler([annotated()], replace(SMALL, min_content_px=255))
+    with pytest.raises(AnnotationError, match="more than 255 voxels of dendrite or of spine; lower min_content_voxels"):
+        Sampler([annotated()], replace(SMALL, min_content_voxels=255))
 
 
 def test_a_mix_of_resolutions_without_a_target():

@@ -27,7 +27,7 @@ from deepd3_ij.training.model_selection import count_matches, dice
 from deepd3_ij.training.simulated_samples import ScenePlanes, cut_tile, scale_planes
 from recipes.default_model.weak_labels import MarkedStack, weak_targets
 
-TINY = TrainingParameters(filters=1, steps=6, batch=2, tile_px=32, validate_every=3, averaging=0.5, seed=3)
+TINY = TrainingParameters(filters=1, steps=6, batch_size=2, tile_px=32, validate_every=3, averaging=0.5, seed=3)
 
 
 class Spots:
@@ -195,7 +195,7 @@ def test_overlap_and_matches_count_what_is_certain_only() -> None:
     assert dice(probability > 0.5, target) == (150, 150)
     from deepd3_ij.parameters import Roi3DParameters
 
-    parameters = Roi3DParameters(mode="connected", area_threshold=0.5, min_px=5)
+    parameters = Roi3DParameters(mode="connected", area_threshold=0.5, min_voxels=5)
     assert count_matches(probability, scene, 0.12, parameters) == (1, 0, 0)
     probability[1:4, 20:25, 20:25] = 0.9
     assert count_matches(probability, scene, 0.12, parameters) == (1, 0, 1)
@@ -249,7 +249,7 @@ def test_a_set_becomes_model_files_with_thresholds_in_their_card(tmp_path: Path)
     pieces = [cut_d3data(scene.stack, scene.dendrite.values, scene.spine.values > 0) for scene in scenes]
     write_d3set(tmp_path / "train.d3set", pieces[:1])
     write_d3set(tmp_path / "check.d3set", pieces[1:])
-    trained = train_from_set(tmp_path / "train.d3set", tmp_path / "mine.keras", TINY, min_content_px=0,
+    trained = train_from_set(tmp_path / "train.d3set", tmp_path / "mine.keras", TINY, min_content_voxels=0,
                              validation=tmp_path / "check.d3set")
     for path in (trained.keras, trained.h5):
         model = load_model(path)

@@ -82,7 +82,7 @@ class ROI2D_Creator:
         int
             Number of ROIs.
         """
-        parameters = Roi2DParameters(threshold=self.threshold, watershed=applyWatershed, mask_size=maskSize,
+        parameters = Roi2DParameters(spine_threshold=self.threshold, watershed=applyWatershed, mask_size_px=maskSize,
                                      min_distance_px=minDistance)
         return self._take(label_spines_2d(self.spine_prediction, parameters,
                                           lambda done, total, _: self.zSignal.emit(done, total)))
@@ -104,7 +104,8 @@ class ROI2D_Creator:
         tuple of int
             Number of ROIs before and after.
         """
-        parameters = Roi2DParameters(max_dendrite_distance_px=maxD, min_px=minS, dendrite_threshold=dendrite_threshold)
+        parameters = Roi2DParameters(max_dendrite_distance_px=maxD, min_area_px=minS,
+                                     near_dendrite_threshold=dendrite_threshold)
         before = len(self.roi_set)
         return before, self._take(clean_rois_2d(np.asarray(self.roi_map), self.dendrite_prediction, parameters))
 
@@ -200,7 +201,7 @@ class ROI3D_Creator:
         int
             Number of ROIs.
         """
-        parameters = replace(self._parameters, min_px=max(1, minPx), max_px=maxPx, min_planes=max(1, minPlanes),
+        parameters = replace(self._parameters, min_voxels=max(1, minPx), max_voxels=maxPx, min_planes=max(1, minPlanes),
                              watershed=applyWatershed, dilation=dilation)
         xy_um, z_um = pitch_of(self.dimensions)
         return self._take(label_spines_3d(self.spine_prediction, (z_um, xy_um, xy_um), parameters,

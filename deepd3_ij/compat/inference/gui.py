@@ -146,7 +146,7 @@ class testROI:
         settings: Mapping[str, Any] | Roi3DParameters | None = None,
         dimensions: Dimensions | None = None,
     ) -> None:
-        first = Roi3DParameters(area_threshold=0.2, seed_delta=0.5, min_px=10, min_planes=3)
+        first = Roi3DParameters(area_threshold=0.2, seed_delta=0.5, min_voxels=10, min_planes=3)
         self.stack, self.d, self.s = stack, d, s
         self.parameters = settings if isinstance(settings, Roi3DParameters) else parameters_of(settings or {}, first)
         self.dimensions = dimensions or getattr(s, "dimensions", None) or DEFAULT_DIMENSIONS

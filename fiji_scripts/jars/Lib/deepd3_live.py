@@ -17,10 +17,10 @@ import jarray
 
 SPINE_MAP, INTENSITY = "spine map", "intensity"
 PLANES_BEFORE, PLANES, SIDE_PX = 3, 6, 128
-FIELDS = ("mode", "sigma_px", "area_threshold", "peak_threshold", "seed_delta", "distance_um", "min_px", "max_px",
+FIELDS = ("mode", "sigma_px", "area_threshold", "peak_threshold", "seed_delta", "distance_um", "min_voxels", "max_voxels",
           "min_planes", "watershed")
 # Useful parts of ranges that are wider than a slider; other values can be typed.
-SLIDERS = {"sigma_px": (0.0, 3.0), "distance_um": (0.0, 10.0), "min_px": (1, 500), "max_px": (1, 10000),
+SLIDERS = {"sigma_px": (0.0, 3.0), "distance_um": (0.0, 10.0), "min_voxels": (1, 500), "max_voxels": (1, 10000),
            "min_planes": (1, 10)}
 
 

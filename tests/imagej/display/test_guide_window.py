@@ -40,7 +40,7 @@ def test_the_steps_of_the_guide_from_opening_to_files(window: Main, tmp_path) ->
     interface = window.interface
     segmented(window, tmp_path)
     raw = interface.bench.prediction
-    preview = CleaningParameters(closing=False, dendrite_threshold=0.5, min_dendrite_px=20, spine_iterations=1)
+    preview = CleaningParameters(closing=False, dendrite_threshold=0.5, min_dendrite_voxels=20, spine_iterations=1)
     window.previewCleaning(preview)
     assert interface.bench.prediction is raw
     settings = Cleaning()
@@ -108,7 +108,7 @@ def test_settings_of_the_test_reach_roi_building_and_a_double_click_opens_it(win
 
 def test_plane_rois_annotations_and_new_dimensions(window: Main, tmp_path) -> None:
     segmented(window, tmp_path)
-    assert window.roi2d(Roi2DParameters(clean=False, threshold=0.6)) > 3
+    assert window.roi2d(Roi2DParameters(clean_rois=False, spine_threshold=0.6)) > 3
     pd.DataFrame({"X": [5, 900], "Y": [6, 7], "Pos": [1, 1]}).to_csv(tmp_path / "a.csv")
     assert window.importAnnotations(tmp_path / "a.csv") == 1
     window.setDimensions({"xy": 0.2, "z": 1.0})

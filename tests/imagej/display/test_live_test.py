@@ -65,8 +65,8 @@ def test_a_small_image_is_taken_as_a_whole() -> None:
 
 
 @pytest.mark.parametrize("parameters", [
-    Roi3DParameters(peak_threshold=0.5, seed_delta=0.6, distance_um=4.0, min_px=5),
-    Roi3DParameters(mode="connected", area_threshold=0.3, min_px=5, min_planes=2),
+    Roi3DParameters(peak_threshold=0.5, seed_delta=0.6, distance_um=4.0, min_voxels=5),
+    Roi3DParameters(mode="connected", area_threshold=0.3, min_voxels=5, min_planes=2),
     Roi3DParameters(peak_threshold=0.4, sigma_px=1.2, seed_delta=0.9, distance_um=4.0),
 ])
 def test_the_crop_gives_the_same_rois_as_the_whole_stack(session: Session, parameters: Roi3DParameters) -> None:
@@ -86,7 +86,7 @@ def test_the_crop_gives_the_same_rois_as_the_whole_stack(session: Session, param
 
 def test_a_double_click_opens_a_dialog_that_does_not_block_and_draws_at_once(session: Session) -> None:
     image = session.push(prediction())
-    live = LiveRoiTest(session, image, Roi3DParameters(peak_threshold=0.5, seed_delta=0.7, min_px=5))
+    live = LiveRoiTest(session, image, Roi3DParameters(peak_threshold=0.5, seed_delta=0.7, min_voxels=5))
     double_click(image, 170, 140)
     window = dialog("Test 3D ROIs")
     wait_for(lambda: image.getOverlay() is not None and live.rois is not None)
@@ -109,7 +109,7 @@ def test_outlines_lie_where_the_rois_are_in_the_whole_image(session: Session) ->
     image = session.push(maps)
     live = LiveRoiTest(session, image)
     crop = Crop.around(SHAPE, 9, 200, 100)
-    rois = live.compute(crop, Roi3DParameters(peak_threshold=0.5, seed_delta=0.7, min_px=5))
+    rois = live.compute(crop, Roi3DParameters(peak_threshold=0.5, seed_delta=0.7, min_voxels=5))
     assert len(rois) > 0
     live.show(crop, rois)
     shown = image.getOverlay().toArray()[1:]
@@ -159,7 +159,7 @@ def test_the_stack_of_a_prediction_can_be_clicked_and_intensities_tried(session:
     stack_image = session.push(stack, display_range=(0, 1000))
     live = LiveRoiTest(session, stack_image)
     crop = Crop.around(SHAPE, 6, 150, 160)
-    parameters = Roi3DParameters(peak_threshold=0.5, seed_delta=0.7, min_px=5)
+    parameters = Roi3DParameters(peak_threshold=0.5, seed_delta=0.7, min_voxels=5)
     by_intensity = live.compute(crop, parameters, INTENSITY)
     session.push(maps, source=stack_image)
     by_map = live.compute(crop, parameters)
@@ -173,7 +173,7 @@ def test_the_real_voxel_size_limits_the_distance(session: Session) -> None:
     live = LiveRoiTest(session, image)
     crop = Crop.around(SHAPE, 6, 150, 160)
     rois = live.compute(crop, Roi3DParameters(peak_threshold=0.5, seed_delta=1, area_threshold=0.01, distance_um=0.8,
-                                              min_px=1))
+                                              min_voxels=1))
     spans = [np.ptp(np.argwhere(rois.labels.values == roi_id), axis=0) for roi_id in rois.ids]
     assert max(span[0] for span in spans) == 2  # 0.7 µm per plane
     assert max(span[2] for span in spans) in (6, 7, 8)  # 0.2 µm per pixel

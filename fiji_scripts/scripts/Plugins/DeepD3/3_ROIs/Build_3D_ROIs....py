@@ -5,8 +5,8 @@
 #@ Double (label="Peak threshold", value=0.8, min=0.0, max=1.0, stepSize=0.05, persistKey="deepd3.rois3d.peak_threshold", description="Spine probability from which a voxel can seed a ROI (floodfill).") peak_threshold
 #@ Double (label="Seed delta", value=0.2, min=0.0, max=1.0, stepSize=0.05, persistKey="deepd3.rois3d.seed_delta", description="Allowed relative difference to the seed's probability (floodfill).") seed_delta
 #@ Double (label="Distance (micron)", value=2.0, min=0.0, max=1000.0, stepSize=0.1, persistKey="deepd3.rois3d.distance_um", description="A ROI stays nearer to its seed than this (floodfill).") distance_um
-#@ Integer (label="Smallest ROI (voxels)", value=20, min=1, max=1000000000, persistKey="deepd3.rois3d.min_px", description="Smallest ROI that is kept.") min_px
-#@ Integer (label="Largest ROI (voxels)", value=1000, min=1, max=1000000000, persistKey="deepd3.rois3d.max_px", description="Largest ROI that is kept.") max_px
+#@ Integer (label="Smallest ROI (voxels)", value=20, min=1, max=1000000000, persistKey="deepd3.rois3d.min_voxels", description="Smallest ROI that is kept.") min_voxels
+#@ Integer (label="Largest ROI (voxels)", value=1000, min=1, max=1000000000, persistKey="deepd3.rois3d.max_voxels", description="Largest ROI that is kept.") max_voxels
 #@ Integer (label="Min planes", value=1, min=1, max=100000, persistKey="deepd3.rois3d.min_planes", description="A kept ROI spans at least this many planes.") min_planes
 #@ Double (label="Min peak", value=0.0, min=0.0, max=1.0, stepSize=0.05, persistKey="deepd3.rois3d.min_peak", description="A kept ROI reaches at least this spine probability.") min_peak
 #@ Double (label="Sigma (px)", value=0.0, min=0.0, max=10.0, stepSize=0.1, persistKey="deepd3.rois3d.sigma_px", description="Gaussian smoothing of the spine map in the plane before ROIs are built.") sigma_px

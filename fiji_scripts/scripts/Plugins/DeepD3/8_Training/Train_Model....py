@@ -7,7 +7,7 @@
 #@ Boolean (label="Go on where a training was stopped", value=false, persist=false, description="Of the same model file and settings; the number of batches may differ.") resume
 #@ Integer (label="Filters", value=8, min=1, max=256, persistKey="deepd3.train.filters", description="Filters of the first block: 8, 16 or 32 are usual.") filters
 #@ Integer (label="Steps (batches)", value=3000, min=1, max=10000000, persistKey="deepd3.train.steps", description="Number of batches.") steps
-#@ Integer (label="Batch (tiles)", value=16, min=1, max=4096, persistKey="deepd3.train.batch", description="Tiles in a batch.") batch
+#@ Integer (label="Batch (tiles)", value=16, min=1, max=4096, persistKey="deepd3.train.batch", description="Tiles in a batch.") batch_size
 #@ Integer (label="Tile (px)", value=128, min=16, max=4096, persistKey="deepd3.train.tile_px", description="Side of a tile (a multiple of 16).") tile_px
 #@ Double (label="Learning rate", value=0.0012, min=1e-08, max=1.0, stepSize=0.0001, style="format:0.0000000", persistKey="deepd3.train.learning_rate", description="Learning rate of Adam at the start.") learning_rate
 #@ String (label="Schedule", choices={"constant", "cosine", "exponential"}, value="cosine", persistKey="deepd3.train.schedule", description="'cosine' falls to zero over the second half, 'exponential' by a tenth per thirtieth of the training over the second half, 'constant' stays.") schedule
