@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from deepd3_ij.atomic import check_output_folder, replacing
 from deepd3_ij.errors import Cancelled, DeepD3Error, StackError
 from deepd3_ij.files.image_reader import open_stack
-from deepd3_ij.outputs.analysis_files import Extras, write_analysis
-from deepd3_ij.parameters import from_values
+from deepd3_ij.outputs.registry import USUAL, write_analysis
+from deepd3_ij.parameters import BatchParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.stems import stem_of
 from deepd3_ij.version import __version__
@@ -57,7 +57,7 @@ class BatchResult:
 
 
 def find_stacks(source: str | PathLike[str], target: str | PathLike[str],
-                pattern: str = "**/*.tif*") -> list[BatchItem]:
+                pattern: str = BatchParameters().pattern) -> list[BatchItem]:
     """List the stacks below a folder; the results keep the folder tree.
 
     Raises
@@ -87,33 +87,30 @@ class BatchSettings:
     Attributes
     ----------
     typed
-        What the user typed; ``Roi2DParameters`` among its classes give 2-D ROIs.
-    cleaning
-        Clean the predictions.
+        What the user typed for the steps of the analysis.
     xy_um, z_um
         Voxel size, for files that do not tell it.
     channel, frame
         0-based, for files with several.
     z_range
         First plane and the plane after the last one (0-based).
-    extras
-        Files beyond the usual ones.
+    outputs
+        Kinds of output, of :data:`deepd3_ij.outputs.registry.OUTPUTS`.
     """
 
     typed: Typed
-    cleaning: bool = True
     xy_um: float | None = None
     z_um: float | None = None
     channel: int | None = None
     frame: int | None = None
     z_range: tuple[int, int] | None = None
-    extras: Extras = Extras()
+    outputs: tuple[str, ...] = USUAL
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for the record of what is done."""
         plain = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
         return {**plain, "typed": {cls.__name__: dict(values) for cls, values in self.typed.items()},
-                "extras": dataclasses.asdict(self.extras)}
+                "outputs": list(self.outputs)}
 
 
 def analyze_folder(
@@ -122,7 +119,7 @@ def analyze_folder(
     model: str | PathLike[str] | None,
     settings: BatchSettings,
     *,
-    pattern: str = "**/*.tif*",
+    pattern: str = BatchParameters().pattern,
     resume: bool = True,
     progress: Progress = no_progress,
 ) -> BatchResult:
@@ -151,20 +148,18 @@ def analyze_folder(
         A value is not accepted; no stack was touched.
     """
     from deepd3_ij.model import load_model
-    from deepd3_ij.pipeline import analyze_as_typed
+    from deepd3_ij.pipeline import analyze, check_typed
 
     items = find_stacks(source, target, pattern)
-    for cls, values in settings.typed.items():
-        from_values(cls, values)
+    check_typed(settings.typed)
     progress(0, len(items), "Loading the model")
     loaded = load_model(model)
 
     def work(item: BatchItem, report: Progress) -> list[Path]:
         stack = open_stack(item.source, xy_um=settings.xy_um, z_um=settings.z_um, channel=settings.channel,
                            frame=settings.frame)
-        analysis = analyze_as_typed(stack, loaded, settings.typed, cleaning=settings.cleaning,
-                                    z_range=settings.z_range, progress=report)
-        return write_analysis(analysis, item.folder, item.stem, settings.extras, progress=report)
+        analysis = analyze(stack, loaded, settings.typed, z_range=settings.z_range, progress=report)
+        return write_analysis(analysis, item.folder, item.stem, settings.outputs, progress=report)
 
     depends_on = {"version": __version__, "model_sha256": loaded.sha256, **settings.to_dict()}
     return run_batch(items, work, depends_on, resume=resume, progress=progress)

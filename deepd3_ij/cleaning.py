@@ -9,14 +9,14 @@ from scipy import ndimage
 
 from deepd3_ij.errors import ParameterError, StackError
 from deepd3_ij.parallel import in_blocks
-from deepd3_ij.parameters import CleaningParameters
-from deepd3_ij.probabilities import probability_map
+from deepd3_ij.parameters import Choice, CleaningParameters
+from deepd3_ij.probabilities import probability_map, resolve_for
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.stack import label_prediction, provenance_of, voxel_size_um
 
 
 def clean(
-    prediction: xr.Dataset, parameters: CleaningParameters | None = None, progress: Progress = no_progress
+    prediction: xr.Dataset, parameters: Choice[CleaningParameters] = None, progress: Progress = no_progress
 ) -> xr.Dataset:
     """Clean both maps: closing, dendrite pieces, then spines (with the cleaned dendrite).
 
@@ -25,7 +25,8 @@ def clean(
     prediction
         Dataset with ``dendrite`` and ``spine``; not changed.
     parameters
-        Which steps, and how; defaults if None.
+        Which steps, and how: all parameters, or those that differ from what the prediction's model recommends, by
+        name.
     progress
         Called before and after each step; may raise ``Cancelled``.
 
@@ -39,7 +40,8 @@ def clean(
     StackError
         A map is missing or holds no probabilities.
     """
-    chosen = parameters or CleaningParameters()
+    resolved = resolve_for(CleaningParameters, parameters, prediction)
+    chosen = resolved.parameters
     dendrite, spine = probability_map(prediction, "dendrite"), probability_map(prediction, "spine")
     size = voxel_size_um(prediction)
     progress(0, 3, "Connect dendrite")
@@ -58,8 +60,7 @@ def clean(
             spine = clean_spines_by_iterations(spine, dendrite, dendrite_threshold=chosen.dendrite_threshold,
                                                iterations=chosen.spine_iterations)
     progress(3, 3, "Maps cleaned")
-    provenance = {**provenance_of(prediction), "CleaningParameters": chosen.to_dict()}
-    return label_prediction(dendrite, spine, prediction, provenance)
+    return label_prediction(dendrite, spine, prediction, resolved.into(provenance_of(prediction)))
 
 
 def close_dendrite(dendrite: np.ndarray, iterations: int = 1) -> np.ndarray:

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 import xarray as xr
 
 from deepd3_ij.cleaning import clean
+from deepd3_ij.errors import ParameterError
 from deepd3_ij.measurement import Measurements, measure
-from deepd3_ij.model.loading import DeepD3Model
+from deepd3_ij.model.loading import DeepD3Model, load_model
 from deepd3_ij.parameters import (
+    AnalysisParameters,
     CleaningParameters,
     MeasureParameters,
     Parameters,
     PredictionParameters,
     Roi2DParameters,
     Roi3DParameters,
+    from_values,
+    resolve,
 )
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois import RoiSet, build_rois_2d, build_rois_3d
 from deepd3_ij.segmentation import predict
-from deepd3_ij.stack import voxel_size_um
 
-P = TypeVar("P", bound=Parameters)
-Typed = Mapping[type[Parameters], Mapping[str, Any]]
-"""What a user typed: values by name for each parameter class."""
+Typed: TypeAlias = Mapping[type[Parameters], Mapping[str, Any]]
+"""What a user typed for several steps: values by name for each parameter class."""
+
+STEPS = (AnalysisParameters, PredictionParameters, CleaningParameters, Roi3DParameters, Roi2DParameters,
+         MeasureParameters)
+"""Parameter classes of an analysis, in the order of its steps."""
 
 
 @dataclass(frozen=True)
@@ -51,24 +57,11 @@ class Analysis:
     measurements: Measurements
 
 
-def build_rois(
-    prediction: xr.Dataset, parameters: Roi3DParameters | Roi2DParameters, progress: Progress = no_progress
-) -> RoiSet:
-    """Build 3-D or 2-D ROIs, depending on the parameters."""
-    if isinstance(parameters, Roi2DParameters):
-        return build_rois_2d(prediction, parameters, progress)
-    return build_rois_3d(prediction, parameters, progress)
-
-
 def analyze(
     stack: xr.DataArray,
     model: DeepD3Model | str | None = None,
+    parameters: Iterable[Parameters] | Typed = (),
     *,
-    prediction_parameters: PredictionParameters | None = None,
-    cleaning_parameters: CleaningParameters | None = None,
-    cleaning: bool = True,
-    roi_parameters: Roi3DParameters | Roi2DParameters | None = None,
-    measure_parameters: MeasureParameters | None = None,
     z_range: tuple[int, int] | None = None,
     progress: Progress = no_progress,
 ) -> Analysis:
@@ -80,11 +73,9 @@ def analyze(
         Stack from :func:`deepd3_ij.open_stack`.
     model
         A loaded model, its name or file; the default model if omitted.
-    prediction_parameters, cleaning_parameters, roi_parameters, measure_parameters
-        What is omitted is taken from the model's card, and what the card leaves open from the defaults.
-        ``Roi2DParameters`` give 2-D ROIs.
-    cleaning
-        Clean the prediction before ROIs are built.
+    parameters
+        Parameters of the steps that shall not run as the model recommends: instances, or a table by parameter class
+        of those values alone that differ. ``AnalysisParameters`` choose 2-D ROIs and whether to clean.
     z_range
         First plane and the plane after the last one (0-based).
     progress
@@ -93,55 +84,48 @@ def analyze(
     Returns
     -------
     Analysis
-        Stack, prediction, ROIs and tables.
-    """
-    from deepd3_ij.model import load_model
+        Stack, prediction, ROIs and tables. The provenance of the ROIs tells every value that ran and its origin.
 
-    if model is None or isinstance(model, str):
-        model = load_model(model)
-    size = voxel_size_um(stack)
-    card = model.card
-    prediction = predict(stack, model, prediction_parameters or card.resolve(PredictionParameters, {}, size),
-                         z_range=z_range, progress=progress)
-    if cleaning:
-        prediction = clean(prediction, cleaning_parameters or card.resolve(CleaningParameters, {}, size), progress)
-    rois = build_rois(prediction, roi_parameters or card.resolve(Roi3DParameters, {}, size), progress)
-    measurements = measure(rois, prediction, stack, measure_parameters or card.resolve(MeasureParameters, {}, size),
-                           progress=progress)
+    Raises
+    ------
+    ParameterError
+        A name is unknown or a value not accepted.
+
+    Examples
+    --------
+    >>> analysis = analyze(stack, parameters={Roi3DParameters: {"area_threshold": 0.3}})  # doctest: +SKIP
+    """
+    given = _by_class(parameters)
+    loaded = load_model(model) if model is None or isinstance(model, str) else model
+    steps = resolve(AnalysisParameters, given.get(AnalysisParameters), recommended=loaded.card.recommended).parameters
+    prediction = predict(stack, loaded, given.get(PredictionParameters), z_range=z_range, progress=progress)
+    if steps.cleaning:
+        prediction = clean(prediction, given.get(CleaningParameters), progress)
+    if steps.roi_dimensions == "2d":
+        rois = build_rois_2d(prediction, given.get(Roi2DParameters), progress)
+    else:
+        rois = build_rois_3d(prediction, given.get(Roi3DParameters), progress)
+    measurements = measure(rois, prediction, stack, given.get(MeasureParameters), progress)
     return Analysis(stack, prediction, rois, measurements)
 
 
-def analyze_as_typed(
-    stack: xr.DataArray,
-    model: DeepD3Model,
-    typed: Typed,
-    *,
-    cleaning: bool = True,
-    z_range: tuple[int, int] | None = None,
-    progress: Progress = no_progress,
-) -> Analysis:
-    """Analyze with what a user typed, then what the model's card recommends, then the defaults.
-
-    Parameters
-    ----------
-    stack, model, cleaning, z_range, progress
-        As for :func:`analyze`.
-    typed
-        What the user typed. ``Roi2DParameters`` among its classes give 2-D ROIs.
+def check_typed(typed: Typed) -> None:
+    """Check what a user typed before any work begins.
 
     Raises
     ------
     ParameterError
         A name is unknown or a value not accepted.
     """
-    size = voxel_size_um(stack)
+    for cls, values in typed.items():
+        from_values(cls, values)
 
-    def resolved(cls: type[P]) -> P:
-        return model.card.resolve(cls, typed.get(cls, {}), size)
 
-    flat = Roi2DParameters in typed
-    return analyze(
-        stack, model, cleaning=cleaning, z_range=z_range, progress=progress,
-        prediction_parameters=resolved(PredictionParameters), cleaning_parameters=resolved(CleaningParameters),
-        roi_parameters=resolved(Roi2DParameters) if flat else resolved(Roi3DParameters),
-        measure_parameters=resolved(MeasureParameters))
+def _by_class(parameters: Iterable[Parameters] | Typed) -> dict[type[Parameters], Any]:
+    given: dict[type[Parameters], Any]
+    given = dict(parameters) if isinstance(parameters, Mapping) else {type(each): each for each in parameters}
+    unknown = [cls for cls in given if cls not in STEPS]
+    if unknown:
+        name = getattr(unknown[0], "__name__", unknown[0])
+        raise ParameterError(f"An analysis has no {name}; accepted: {', '.join(cls.__name__ for cls in STEPS)}.")
+    return given

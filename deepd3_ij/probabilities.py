@@ -1,12 +1,17 @@
-"""Checked access to the maps of a prediction."""
+"""What every step takes from a prediction: its maps, checked, and the parameters that suit its model."""
 
 from __future__ import annotations
+
+from typing import TypeVar
 
 import numpy as np
 import xarray as xr
 
 from deepd3_ij.errors import StackError
-from deepd3_ij.stack import DIMS
+from deepd3_ij.parameters import Choice, Parameters, Resolved, recommended_of, resolve
+from deepd3_ij.stack import DIMS, provenance_of, voxel_size_um
+
+P = TypeVar("P", bound=Parameters)
 
 TOLERANCE = 1e-3  # resampling and 8-bit storage may leave the range by this much
 
@@ -52,3 +57,15 @@ def checked_probabilities(values: np.ndarray, name: str) -> np.ndarray:
         raise StackError(f"The {name} map has values from {low:g} to {high:g}; accepted: probabilities, 0 to 1 "
                          "(divide an 8-bit map by 255).")
     return values
+
+
+def resolve_for(cls: type[P], typed: Choice[P], prediction: xr.Dataset) -> Resolved[P]:
+    """Decide the parameters of a step on a prediction, whose provenance tells what its model recommends.
+
+    Raises
+    ------
+    ParameterError
+        A typed name is unknown, or a value is not accepted.
+    """
+    return resolve(cls, typed, recommended=recommended_of(provenance_of(prediction)),
+                   voxel_size_um=voxel_size_um(prediction))

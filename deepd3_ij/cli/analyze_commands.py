@@ -3,43 +3,39 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deepd3_ij import open_stack
 from deepd3_ij.atomic import check_output_folder
 from deepd3_ij.cli.console import shown_progress
-from deepd3_ij.cli.options import reject_without_effect, typed_parameters, typed_values
+from deepd3_ij.cli.options import reject_without_effect, typed_values
 from deepd3_ij.cli.report import print_analysis, print_files
-from deepd3_ij.outputs.analysis_files import Extras, write_analysis
+from deepd3_ij.outputs.registry import with_extras, write_analysis
 from deepd3_ij.parameters import (
     CleaningParameters,
     MeasureParameters,
     Parameters,
-    PredictionParameters,
     Roi2DParameters,
     Roi3DParameters,
 )
+from deepd3_ij.pipeline import STEPS, check_typed
 from deepd3_ij.stems import stem_of
-
-if TYPE_CHECKING:
-    from deepd3_ij.model.card import ModelCard
 
 
 def analyze(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij analyze``."""
     from deepd3_ij.model import load_model
-    from deepd3_ij.pipeline import analyze_as_typed
+    from deepd3_ij.pipeline import analyze as analyze_stack
 
     typed = typed_of(arguments)
     folder = check_output_folder(arguments.out)
-    stack = open_stack(arguments.stack, xy_um=arguments.xy_um_given, z_um=arguments.z_um_given,
+    stack = open_stack(arguments.stack, xy_um=arguments.xy_um, z_um=arguments.z_um,
                        channel=arguments.channel, frame=arguments.frame)
     model = load_model(arguments.model)
     with shown_progress(arguments.quiet) as progress:
-        analysis = analyze_as_typed(stack, model, typed, cleaning=not arguments.no_clean,
-                                    z_range=arguments.z_range, progress=progress)
-        files = write_analysis(analysis, folder, stem_of(arguments.stack), extras_from(arguments),
-                               progress=progress)
+        analysis = analyze_stack(stack, model, typed, z_range=arguments.z_range, progress=progress)
+        files = write_analysis(analysis, folder, stem_of(arguments.stack), with_extras(arguments.outputs),
+                              progress=progress)
     print_analysis(analysis)
     print_files(files)
 
@@ -50,13 +46,17 @@ def typed_of(arguments: argparse.Namespace) -> dict[type[Parameters], dict[str, 
     Raises
     ------
     ParameterError
-        An option was typed that has no effect on the kind of ROIs that the user chose, or with ``--no-clean``.
+        A value is not accepted, or an option was typed that has no effect on the kind of ROIs that the user chose,
+        or with ``--no-clean``.
     """
-    if arguments.no_clean:
+    if arguments.cleaning is False:
         reject_without_effect(arguments, CleaningParameters, (Roi2DParameters, MeasureParameters),
                               "with --no-clean; leave one of them out")
-    classes = (PredictionParameters, CleaningParameters, roi_class_of(arguments), MeasureParameters)
-    return {cls: typed_values(cls, arguments) for cls in classes}
+    roi_class = roi_class_of(arguments)
+    classes = [cls for cls in STEPS if cls not in (Roi2DParameters, Roi3DParameters) or cls is roi_class]
+    typed: dict[type[Parameters], dict[str, Any]] = {cls: typed_values(cls, arguments) for cls in classes}
+    check_typed(typed)
+    return typed
 
 
 def demo(arguments: argparse.Namespace) -> None:
@@ -64,12 +64,6 @@ def demo(arguments: argparse.Namespace) -> None:
     from deepd3_ij.cli.demonstration import run
 
     run(check_output_folder(arguments.out), quiet=arguments.quiet)
-
-
-def extras_from(arguments: argparse.Namespace) -> Extras:
-    """The optional files that the user asked for."""
-    return Extras(eight_bit=getattr(arguments, "eight_bit", False), roi_folder=arguments.roi_folder,
-                  binary_roi_map=arguments.binary_roi_map, centroids=arguments.centroids)
 
 
 def roi_class_of(arguments: argparse.Namespace) -> type[Roi3DParameters] | type[Roi2DParameters]:
@@ -85,15 +79,3 @@ def roi_class_of(arguments: argparse.Namespace) -> type[Roi3DParameters] | type[
     reject_without_effect(arguments, other, (chosen, CleaningParameters, MeasureParameters),
                           f"on {'2-D' if flat else '3-D'} ROIs; leave it out or give --rois {'3d' if flat else '2d'}")
     return Roi2DParameters if flat else Roi3DParameters
-
-
-def roi_parameters_of(arguments: argparse.Namespace, card: ModelCard, voxel_size_um: tuple[float, float, float]
-                      ) -> Roi3DParameters | Roi2DParameters:
-    """Parameters of the kind of ROIs that the user chose with ``--rois``.
-
-    Raises
-    ------
-    ParameterError
-        A value is not accepted, or an option of the other kind was typed.
-    """
-    return typed_parameters(roi_class_of(arguments), arguments, card, voxel_size_um)

@@ -32,8 +32,8 @@ def create(arguments: argparse.Namespace) -> None:
     with shown_progress(arguments.quiet) as progress:
         data = create_training_data(
             arguments.stack, arguments.dendrites, arguments.spines, arguments.out,
-            typed_parameters(TrainingDataParameters, arguments), xy_um=arguments.xy_um_given,
-            z_um=arguments.z_um_given, channel=arguments.channel, frame=arguments.frame, progress=progress)
+            typed_parameters(TrainingDataParameters, arguments), xy_um=arguments.xy_um,
+            z_um=arguments.z_um, channel=arguments.channel, frame=arguments.frame, progress=progress)
     planes, height, width = data.stack.shape
     print(f"{arguments.out}: {planes} planes of {height} x {width} px")
 

@@ -11,7 +11,7 @@ from deepd3_ij.cli.console import shown_progress
 from deepd3_ij.cli.report import print_analysis, print_files
 from deepd3_ij.measurement.evaluation import evaluate
 from deepd3_ij.measurement.points import SpinePoints
-from deepd3_ij.outputs.analysis_files import write_analysis
+from deepd3_ij.outputs.registry import write_analysis
 from deepd3_ij.outputs.scene_files import write_scene
 from deepd3_ij.parameters import SimulationParameters
 from deepd3_ij.pipeline import analyze

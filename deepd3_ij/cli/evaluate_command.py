@@ -13,8 +13,8 @@ def evaluate(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij evaluate``."""
     result, report = evaluate_tables(
         arguments.detected, arguments.truth, typed_parameters(EvaluationParameters, arguments),
-        dendrites=arguments.dendrites or None, report=arguments.json_file, xy_um=arguments.xy_um_given,
-        z_um=arguments.z_um_given)
+        dendrites=arguments.dendrites or None, report=arguments.json_file, xy_um=arguments.xy_um,
+        z_um=arguments.z_um)
     scores = result.scores
     print(f"recall {scores.recall:.3f}  precision {scores.precision:.3f}  F1 {scores.f1:.3f}")
     print(f"{scores.matched} of {scores.truth} annotated spines found; "

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from collections.abc import Sequence
+from typing import Any, NoReturn, TypeVar
 
 from rich_argparse import RichHelpFormatter
 
 from deepd3_ij.errors import ParameterError
-from deepd3_ij.parameters import ParameterInfo, Parameters, describe, from_values
-
-if TYPE_CHECKING:
-    from deepd3_ij.model.card import ModelCard
+from deepd3_ij.parameters import ParameterInfo, Parameters, describe, resolve
 
 P = TypeVar("P", bound=Parameters)
 
@@ -46,9 +43,9 @@ def written_name(text: str) -> str:
     return text
 
 
-def add_parameters(parser: argparse.ArgumentParser, title: str, *classes: type[Parameters], **variants: type[Parameters]
-                   ) -> None:
-    """Add one option per parameter; a name that several classes share is one option.
+def add_parameters(parser: argparse.ArgumentParser, title: str, *classes: type[Parameters],
+                   only: Sequence[str] | None = None) -> None:
+    """Add one option per parameter; a name that several classes share is one option, and means the same for them.
 
     Parameters
     ----------
@@ -56,35 +53,23 @@ def add_parameters(parser: argparse.ArgumentParser, title: str, *classes: type[P
         Gets a group of options.
     title
         Title of the group.
-    classes, variants
-        Parameter classes. For options of several classes given by keyword, help names each default with its keyword.
+    classes
+        Parameter classes.
+    only
+        Names of the parameters to add; all if None.
     """
     group = parser.add_argument_group(title)
-    options = {action.dest: action for action in parser._actions}
-    owners = {**dict.fromkeys(classes, ""), **{cls: name for name, cls in variants.items()}}
-    for cls in owners:
+    known = {action.dest for action in parser._actions}
+    for cls in classes:
         for info in describe(cls):
-            option = options.get(info.name)
-            if option is None:
-                keywords = _keywords(info, _default_text(info.name, owners))
-                options[info.name] = group.add_argument(info.option, **keywords)
-            elif describe_value(info) not in str(option.help):
-                option.help = f"{option.help} For {title}: {describe_value(info)}."
+            if info.name not in known and (only is None or info.name in only):
+                group.add_argument(info.option, **_keywords(info))
+                known.add(info.name)
 
 
-def _default_text(name: str, owners: Mapping[type[Parameters], str]) -> str:
-    values = [(describe_value(info), variant) for cls, variant in owners.items() for info in describe(cls)
-              if info.name == name]
-    if len({value for value, _ in values}) == 1:
-        return values[0][0]
-    return ", ".join(f"{value} ({variant})" for value, variant in values)
-
-
-def typed_parameters(cls: type[P], arguments: argparse.Namespace, card: ModelCard | None = None,
-                     voxel_size_um: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> P:
-    """Parameters of a class: what the user typed, then the model card's, then the defaults."""
-    values = typed_values(cls, arguments)
-    return from_values(cls, values) if card is None else card.resolve(cls, values, voxel_size_um)
+def typed_parameters(cls: type[P], arguments: argparse.Namespace) -> P:
+    """Parameters that no model recommends: what the user typed, then the defaults."""
+    return resolve(cls, typed_values(cls, arguments)).parameters
 
 
 def typed_values(cls: type[Parameters], arguments: argparse.Namespace) -> dict[str, Any]:
@@ -118,14 +103,14 @@ def describe_value(info: ParameterInfo) -> str:
     return f"{info.default} {info.unit.replace('um', 'µm')}".strip()
 
 
-def _keywords(info: ParameterInfo, default: str) -> dict[str, Any]:
-    help_text = f"{info.help} Default: {default}.".replace("%", "%%")
+def _keywords(info: ParameterInfo) -> dict[str, Any]:
+    help_text = f"{info.help} Default: {describe_value(info)}.".replace("%", "%%")
     common: dict[str, Any] = {"dest": info.name, "default": None, "help": help_text}
     if info.type is bool:
         return {**common, "action": argparse.BooleanOptionalAction}
     if info.choices:
         return {**common, "choices": info.choices, "metavar": "|".join(info.choices)}
-    units = {"um": "UM", "px": "PX", "voxels": "PX", "planes": "N"}
+    units = {"um": "UM", "px": "PX", "voxels": "N", "planes": "N"}
     return {**common, "type": info.type, "metavar": units.get(info.unit, "N" if info.type is int else "X")}
 
 
@@ -140,8 +125,8 @@ def plane_range(text: str) -> tuple[int, int]:
 def add_voxel_size(parser: argparse.ArgumentParser) -> None:
     """Add ``--xy`` and ``--z``."""
     group = parser.add_argument_group("voxel size (default: from the file)")
-    group.add_argument("--xy", type=float, metavar="UM", dest="xy_um_given", help="Size of a pixel in µm.")
-    group.add_argument("--z", type=float, metavar="UM", dest="z_um_given", help="Distance between planes in µm.")
+    group.add_argument("--xy", type=float, metavar="UM", dest="xy_um", help="Size of a pixel in µm.")
+    group.add_argument("--z", type=float, metavar="UM", dest="z_um", help="Distance between planes in µm.")
 
 
 def add_reading(parser: argparse.ArgumentParser, *, z_range: bool = True) -> None:

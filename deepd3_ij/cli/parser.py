@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from deepd3_ij.cli.options import (
     Parser,
@@ -15,7 +15,10 @@ from deepd3_ij.cli.options import (
     add_voxel_size,
     written_name,
 )
+from deepd3_ij.outputs.registry import OUTPUTS
 from deepd3_ij.parameters import (
+    AnalysisParameters,
+    BatchParameters,
     CleaningParameters,
     EvaluationParameters,
     MeasureParameters,
@@ -58,8 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     batch = command("batch", "batch:batch", "Analyze all stacks below a folder; can be stopped and resumed.")
     batch.add_argument("source", metavar="IN", help="Folder with stacks; folders in it are searched, too.")
     batch.add_argument("target", metavar="OUT", help="Folder for the results; keeps the folder tree.")
-    batch.add_argument("--pattern", default="**/*.tif*", metavar="GLOB", help="Which files. Default: **/*.tif*")
-    batch.add_argument("--again", action="store_true", help="Also redo stacks that are done with the same settings.")
+    add_parameters(batch, "stacks", BatchParameters)
     _add_analysis(batch)
 
     segment = command("segment", "steps:segment", "From a stack to probability maps; larger than memory if need be.")
@@ -68,7 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_model(segment)
     add_output(segment)
     add_parameters(segment, "prediction", PredictionParameters)
-    segment.add_argument("--eight-bit", action="store_true", help="Write the probability maps with 8 bit (0-255).")
+    _add_outputs(segment, ["maps_8bit"])
 
     clean = command("clean", "steps:clean", "Clean probability maps.")
     _add_maps(clean)
@@ -78,9 +80,10 @@ def build_parser() -> argparse.ArgumentParser:
     rois = command("rois", "steps:rois", "From probability maps to ROIs and a spine table.")
     _add_maps(rois)
     add_output(rois)
-    _add_rois(rois)
+    add_parameters(rois, "kind of ROIs", AnalysisParameters, only=("roi_dimensions",))
+    add_parameters(rois, "ROIs", Roi3DParameters, Roi2DParameters)
     add_parameters(rois, "measures", MeasureParameters)
-    _add_exports(rois)
+    _add_outputs(rois, [name for name in OUTPUTS if name != "maps_8bit"])
 
     measure = command("measure", "steps:measure", "Measure ROIs, e.g. after correction in Fiji.")
     measure.add_argument("rois", metavar="ROIS", help="ROI zip, ROI map (TIFF) or .rois file.")
@@ -130,8 +133,6 @@ def build_parser() -> argparse.ArgumentParser:
                        help="The .keras file to write; an .h5 file for the original DeepD3 is written beside it.")
     train.add_argument("--validation", metavar="D3SET",
                        help="Other stacks, to choose the best weights and to calibrate the thresholds.")
-    train.add_argument("--target-resolution", type=float, metavar="UM",
-                       help="Pixel size to which all stacks are resampled. Default: as they are; they must agree.")
     train.add_argument("--resume", action="store_true", help="Go on where an interrupted training stopped.")
     add_parameters(train, "training", TrainingParameters)
 
@@ -179,12 +180,12 @@ def _add_analysis(parser: argparse.ArgumentParser) -> None:
     """Everything that ``analyze`` and ``batch`` share."""
     add_reading(parser)
     add_model(parser)
+    add_parameters(parser, "steps", AnalysisParameters)
     add_parameters(parser, "prediction", PredictionParameters)
-    _add_cleaning(parser)
-    _add_rois(parser)
+    add_parameters(parser, "cleaning", CleaningParameters)
+    add_parameters(parser, "ROIs", Roi3DParameters, Roi2DParameters)
     add_parameters(parser, "measures", MeasureParameters)
-    _add_exports(parser)
-    parser.add_argument("--eight-bit", action="store_true", help="Write the probability maps with 8 bit (0-255).")
+    _add_outputs(parser)
 
 
 def _add_maps(parser: argparse.ArgumentParser) -> None:
@@ -195,19 +196,10 @@ def _add_maps(parser: argparse.ArgumentParser) -> None:
     add_voxel_size(parser)
 
 
-def _add_cleaning(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--no-clean", action="store_true", help="Do not clean the probability maps.")
-    add_parameters(parser, "cleaning", CleaningParameters)
-
-
-def _add_rois(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--rois", choices=("3d", "2d"), default="3d", dest="roi_dimensions",
-                        help="3-D ROIs, or 2-D ROIs plane by plane. Default: 3d.")
-    add_parameters(parser, "ROIs", **{"3-D": Roi3DParameters, "2-D": Roi2DParameters})
-
-
-def _add_exports(parser: argparse.ArgumentParser) -> None:
+def _add_outputs(parser: argparse.ArgumentParser, only: Sequence[str] | None = None) -> None:
+    """An option for every output that is not usual."""
     group = parser.add_argument_group("more files")
-    group.add_argument("--roi-folder", action="store_true", help="Also a folder of outlines as CSV.")
-    group.add_argument("--binary-roi-map", action="store_true", help="Also the ROI map as a binary image (0/255).")
-    group.add_argument("--centroids", action="store_true", help="Also the ROI centroids as CSV.")
+    for output in OUTPUTS.values():
+        if output.option and (only is None or output.name in only):
+            group.add_argument(output.option, action="append_const", const=output.name, dest="outputs", default=[],
+                               help=output.help)

@@ -5,28 +5,28 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import xarray as xr
 
 from deepd3_ij import open_stack
 from deepd3_ij.atomic import check_output_folder
-from deepd3_ij.cli.analyze_commands import extras_from, roi_parameters_of
+from deepd3_ij.cli.analyze_commands import roi_class_of
 from deepd3_ij.cli.console import shown_progress
-from deepd3_ij.cli.options import typed_parameters
+from deepd3_ij.cli.options import typed_values
 from deepd3_ij.cli.report import print_files, print_no_spine
 from deepd3_ij.errors import ParameterError
-from deepd3_ij.outputs.analysis_files import write_maps, write_measurements, write_roi_files, write_together
+from deepd3_ij.outputs.registry import Results, with_extras, write_outputs
 from deepd3_ij.parameters import (
     CleaningParameters,
     MeasureParameters,
     PredictionParameters,
+    Roi2DParameters,
+    Roi3DParameters,
+    recommended_of,
 )
+from deepd3_ij.rois import build_rois_2d, build_rois_3d
 from deepd3_ij.stack import provenance_of, voxel_size_um
 from deepd3_ij.stems import stem_of
-
-if TYPE_CHECKING:
-    from deepd3_ij.model.card import ModelCard
 
 
 def segment(arguments: argparse.Namespace) -> None:
@@ -35,13 +35,14 @@ def segment(arguments: argparse.Namespace) -> None:
     from deepd3_ij.outputs.streamed_maps import predict_to_files
 
     folder = check_output_folder(arguments.out)
-    stack = open_stack(arguments.stack, xy_um=arguments.xy_um_given, z_um=arguments.z_um_given,
+    stack = open_stack(arguments.stack, xy_um=arguments.xy_um, z_um=arguments.z_um,
                        channel=arguments.channel, frame=arguments.frame, lazy=True)
     model = load_model(arguments.model)
-    parameters = typed_parameters(PredictionParameters, arguments, model.card, voxel_size_um(stack))
+    typed = typed_values(PredictionParameters, arguments)
     with shown_progress(arguments.quiet) as progress:
-        files = predict_to_files(stack, model, parameters, folder, stem_of(arguments.stack),
-                                 z_range=arguments.z_range, eight_bit=arguments.eight_bit, progress=progress)
+        files = predict_to_files(stack, model, typed, folder, stem_of(arguments.stack),
+                                 z_range=arguments.z_range, eight_bit="maps_8bit" in arguments.outputs,
+                                 progress=progress)
     print_files(files)
 
 
@@ -51,32 +52,30 @@ def clean(arguments: argparse.Namespace) -> None:
 
     folder = check_output_folder(arguments.out)
     prediction, stem = _open_maps(arguments)
-    parameters = typed_parameters(CleaningParameters, arguments, _card_of(prediction, arguments),
-                                  voxel_size_um(prediction))
+    _tell_recommended(prediction, arguments)
     with shown_progress(arguments.quiet) as progress:
-        cleaned = clean_prediction(prediction, parameters, progress)
-        files = write_together([lambda place: write_maps(cleaned, place, f"{stem}_cleaned")], folder, stem,
-                               progress=progress)
+        cleaned = clean_prediction(prediction, typed_values(CleaningParameters, arguments), progress)
+        files = write_outputs(Results(prediction=cleaned), folder, f"{stem}_cleaned", ("maps", "prediction_file"),
+                              progress=progress)
     print_files(files)
 
 
 def rois(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij rois``."""
     from deepd3_ij.measurement import measure as measure_rois
-    from deepd3_ij.pipeline import build_rois
 
     folder = check_output_folder(arguments.out)
     prediction, stem = _open_maps(arguments)
-    card, size = _card_of(prediction, arguments), voxel_size_um(prediction)
-    parameters = roi_parameters_of(arguments, card, size)
-    limits = typed_parameters(MeasureParameters, arguments, card, size)
-    extras = extras_from(arguments)
+    roi_class = roi_class_of(arguments)
+    _tell_recommended(prediction, arguments)
+    kinds = with_extras(arguments.outputs, ("roi_map", "roi_zip", "tables"))
     with shown_progress(arguments.quiet) as progress:
-        found = build_rois(prediction, parameters, progress)
-        measurements = measure_rois(found, prediction, None, limits, progress)
-        files = write_together([lambda place: write_roi_files(found, place, stem, extras),
-                                lambda place: write_measurements(measurements, place, stem)],
-                               folder, stem, found if extras.roi_folder else None, progress=progress)
+        if roi_class is Roi2DParameters:
+            found = build_rois_2d(prediction, typed_values(Roi2DParameters, arguments), progress)
+        else:
+            found = build_rois_3d(prediction, typed_values(Roi3DParameters, arguments), progress)
+        measurements = measure_rois(found, prediction, None, typed_values(MeasureParameters, arguments), progress)
+        files = write_outputs(Results(None, prediction, found, measurements), folder, stem, kinds, progress=progress)
     print(f"{len(found)} ROIs")
     print_no_spine(len(found), prediction)
     print_files(files)
@@ -95,12 +94,11 @@ def measure(arguments: argparse.Namespace) -> None:
         stack = open_stack(arguments.stack, xy_um=size[1], z_um=size[0], channel=arguments.channel,
                            frame=arguments.frame)
     found = read_rois_of_any_kind(arguments.rois, prediction)
-    limits = typed_parameters(MeasureParameters, arguments, _card_of(prediction, arguments),
-                              voxel_size_um(prediction))
+    _tell_recommended(prediction, arguments)
     with shown_progress(arguments.quiet) as progress:
-        measurements = measure_rois(found, prediction, stack, limits, progress)
-        files = write_together([lambda place: write_measurements(measurements, place, stem)], folder, stem,
-                               progress=progress)
+        measurements = measure_rois(found, prediction, stack, typed_values(MeasureParameters, arguments),
+                                    progress)
+        files = write_outputs(Results(measurements=measurements), folder, stem, ("tables",), progress=progress)
     print(f"{len(found)} ROIs")
     print_files(files)
 
@@ -113,14 +111,11 @@ def _open_maps(arguments: argparse.Namespace) -> tuple[xr.Dataset, str]:
     if bool(arguments.prediction) == any(pair) or (any(pair) and not all(pair)):
         raise ParameterError("Give the probability maps as --prediction FILE, or as --dendrite TIFF and --spine TIFF.")
     source = [Path(arguments.prediction)] if arguments.prediction else [Path(path) for path in pair]
-    return read_maps(source, xy_um=arguments.xy_um_given, z_um=arguments.z_um_given), stem_of(source[-1])
+    return read_maps(source, xy_um=arguments.xy_um, z_um=arguments.z_um), stem_of(source[-1])
 
 
-def _card_of(prediction: xr.Dataset, arguments: argparse.Namespace) -> ModelCard:
-    """Recommendations of the model that made the maps, so that the steps equal ``analyze``; empty if unknown."""
-    from deepd3_ij.model.card import ModelCard
-
-    card = ModelCard.from_provenance(provenance_of(prediction))
-    if card.recommended and not arguments.quiet:
-        print(f"What is not typed is as the model {card.name} recommends.", file=sys.stderr)
-    return card
+def _tell_recommended(prediction: xr.Dataset, arguments: argparse.Namespace) -> None:
+    """Say that the model that made the maps fills what the user did not type."""
+    provenance = provenance_of(prediction)
+    if recommended_of(provenance) and not arguments.quiet:
+        print(f"What is not typed is as the model {provenance['model'].get('name', '')} recommends.", file=sys.stderr)

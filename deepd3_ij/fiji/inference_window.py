@@ -18,6 +18,7 @@ from deepd3_ij.fiji.java import end_process, java_class
 from deepd3_ij.fiji.placement import place_beside
 from deepd3_ij.fiji.session import Session, connect
 from deepd3_ij.fiji.workbench import Workbench
+from deepd3_ij.outputs.registry import output_of
 from deepd3_ij.parameters import (
     ChannelParameters,
     CleaningParameters,
@@ -114,11 +115,11 @@ class InferenceWindow:
             "Set dimensions…": self._set_dimensions,
             "Take over corrections": lambda: bench.apply_corrections(progress=self._progress),
             "Delete selected spines": self._delete_selected,
-            "Predictions as TIFF…": lambda: self._export("predictions"),
+            "Predictions as TIFF…": lambda: self._export("maps"),
             "ROIs to ImageJ (zip)…": lambda: self._export("roi_zip"),
             "ROIs to folder…": lambda: self._export("roi_folder"),
             "ROI map…": lambda: self._export("roi_map"),
-            "ROI map, binary…": lambda: self._export("roi_map", binary=True),
+            "ROI map, binary…": lambda: self._export("roi_map_binary"),
             "ROI centroids…": lambda: self._export("centroids"),
             "Tables…": lambda: self._export("tables"),
             "Dendrite traces (SWC)…": lambda: self._export("traces"),
@@ -294,13 +295,13 @@ class InferenceWindow:
         elif java_class("ij.IJ").showMessageWithCancel("DeepD3", f"Delete {count} spine(s) in all planes?"):
             self._say(f"{self.bench.delete_selected()} spine(s) deleted.")
 
-    def _export(self, what: str, *, binary: bool = False) -> None:
-        if what in ("predictions", "traces"):
+    def _export(self, what: str) -> None:
+        if "prediction" in output_of(what).needs:
             self.bench.need_prediction()
         else:
             self.bench.need_rois()
         folder = choose_folder("Folder for the export")
-        self._say_files(self.bench.export(what, folder, binary=binary))
+        self._say_files(self.bench.export(what, folder))
 
     def _ask_to_close(self, event: Any) -> None:
         def ask_and_close() -> None:

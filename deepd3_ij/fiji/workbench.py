@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import xarray as xr
 
-from deepd3_ij.errors import DeepD3Error, FijiError
+from deepd3_ij.errors import FijiError
 from deepd3_ij.fiji import hyperstacks as images
 from deepd3_ij.fiji import roi_manager as rois
 from deepd3_ij.fiji import table_windows as results
@@ -27,6 +27,7 @@ from deepd3_ij.parameters import (
     PredictionParameters,
     Roi2DParameters,
     Roi3DParameters,
+    resolve,
 )
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.stack import label_like, label_stack, voxel_size_um
@@ -159,11 +160,10 @@ class Workbench:
 
     def recommended(self, cls: type[P]) -> P:
         """Parameters of a step: those of the live test, else those of the model's card, else the defaults."""
-        if cls is Roi3DParameters and self.image is not None and (stored := stored_parameters(self.image)) is not None:
-            return cast(P, stored)
-        if self._model is None:
-            return cls()
-        return self._model.card.resolve(cls, {}, voxel_size_um(self.need_stack()))
+        tested = stored_parameters(self.image) if cls is Roi3DParameters and self.image is not None else None
+        recommended = {} if self._model is None else self._model.card.recommended
+        return resolve(cls, kept=None if tested is None else tested.to_dict(), recommended=recommended,
+                       voxel_size_um=voxel_size_um(self.need_stack())).parameters
 
     def clean(self, parameters: CleaningParameters, *, progress: Progress = no_progress) -> None:
         """Clean the prediction."""
@@ -180,12 +180,14 @@ class Workbench:
 
     def build_rois(self, parameters: Roi2DParameters | Roi3DParameters, *, progress: Progress = no_progress) -> None:
         """Build ROIs, show them in the ROI Manager and measure them."""
-        from deepd3_ij.pipeline import build_rois
+        from deepd3_ij.rois import build_rois_2d, build_rois_3d
 
         prediction = self.need_prediction()
-        found = build_rois(prediction, parameters, progress)
         if isinstance(parameters, Roi3DParameters):
+            found = build_rois_3d(prediction, parameters, progress)
             store_parameters(self.image, parameters)
+        else:
+            found = build_rois_2d(prediction, parameters, progress)
         self._set_rois(found)
         self.measure(self.recommended(MeasureParameters), progress=progress)
 
@@ -270,73 +272,34 @@ class Workbench:
 
     def save(self) -> list[Path]:
         """Write ``.prediction`` and ``.rois`` beside the stack, with the corrections."""
-        from deepd3_ij.files.hdf5 import write_prediction, write_rois
+        from deepd3_ij.outputs.registry import Results, write_outputs
 
         prediction = self.need_prediction()
         assert self.path is not None
-        target = self.path.with_name(stem_of(self.path))
-        files = [target.with_name(target.name + ".prediction")]
-        write_prediction(files[0], prediction)
-        if self.rois is not None:
-            table = self.measurements.spines if self.measurements is not None and not self.take_corrections() else None
-            files.append(target.with_name(target.name + ".rois"))
-            write_rois(files[1], self.rois, table)
-        return files
+        measured = None if self.rois is None or self.take_corrections() else self.measurements
+        kinds = ("prediction_file",) if self.rois is None else ("prediction_file", "rois_file")
+        return write_outputs(Results(self.stack, prediction, self.rois, measured), self.path.parent,
+                             stem_of(self.path), kinds)
 
-    def export(self, what: str, folder: str | PathLike[str], *, binary: bool = False) -> list[Path]:
+    def export(self, what: str, folder: str | PathLike[str]) -> list[Path]:
         """Write results into a folder.
 
         Parameters
         ----------
         what
-            ``"predictions"``, ``"roi_zip"``, ``"roi_folder"``, ``"roi_map"``, ``"centroids"``, ``"tables"``, or
-            ``"traces"`` (centre lines of the dendrites as SWC, for SNT).
+            Name of a kind of :data:`deepd3_ij.outputs.registry.OUTPUTS`.
         folder
             Existing folder.
-        binary
-            A ROI map of 0 and 255 instead of ids.
         """
-        from deepd3_ij.files.contour_folder import write_contour_folder
-        from deepd3_ij.files.roi_zip import write_roi_zip
-        from deepd3_ij.files.swc import write_swc
-        from deepd3_ij.files.tables import write_centroids
-        from deepd3_ij.files.tiff import write_prediction_maps, write_stack
-        from deepd3_ij.measurement.centre_lines import tracing_of
-        from deepd3_ij.measurement.dendrites import find_dendrites
-        from deepd3_ij.outputs.analysis_files import write_binary_roi_map, write_measurements
+        from deepd3_ij.outputs.registry import Results, output_of, write_outputs
 
-        place = Path(folder)
-        stem = stem_of(self.path) if self.path is not None else "stack"
-        if what == "predictions":
-            return list(write_prediction_maps(place, stem, self.need_prediction()))
-        if what == "traces":
-            path = place / f"{stem}_dendrites.swc"
-            dendrites = find_dendrites(self.need_prediction()["dendrite"], self.recommended(MeasureParameters))
-            write_swc(path, tracing_of(dendrites))
-            return [path]
-        found = self.need_rois()
-        if what == "roi_zip":
-            path = place / f"{stem}_rois.zip"
-            write_roi_zip(path, found)
-        elif what == "roi_folder":
-            path = write_contour_folder(place, stem, found)
-        elif what == "roi_map":
-            path = place / f"{stem}_roi_map.tif"
-            if binary:
-                write_binary_roi_map(path, found)
-            else:
-                write_stack(path, found.labels)
-        elif what == "centroids":
-            path = place / f"{stem}_centroids.csv"
-            write_centroids(path, found)
-        elif what == "tables":
+        needs = output_of(what).needs
+        prediction = self.need_prediction()
+        found = self.need_rois() if set(needs) & {"rois", "measurements"} else None
+        if "measurements" in needs:
             self.measure(self.recommended(MeasureParameters))
-            assert self.measurements is not None
-            return write_measurements(self.measurements, place, stem)
-        else:
-            raise DeepD3Error(f"There is no export {what!r}; accepted: predictions, roi_zip, roi_folder, roi_map, "
-                              "centroids, tables, traces.")
-        return [path]
+        stem = stem_of(self.path) if self.path is not None else "stack"
+        return write_outputs(Results(self.stack, prediction, found, self.measurements), Path(folder), stem, (what,))
 
     # Showing
 

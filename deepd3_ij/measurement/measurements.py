@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import pandas as pd
 import xarray as xr
 
+from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import StackError
+from deepd3_ij.measurement.centre_lines import tracing_of
 from deepd3_ij.measurement.dendrites import dendrite_table, find_dendrites
 from deepd3_ij.measurement.spines import roi_voxels, spine_table
-from deepd3_ij.parameters import MeasureParameters
+from deepd3_ij.parameters import Choice, MeasureParameters
+from deepd3_ij.probabilities import resolve_for
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS
@@ -28,18 +31,21 @@ class Measurements:
         One row per dendrite.
     dendrite_labels
         int32 volume ``(z, y, x)`` on the prediction's coordinates with the dendrites' ids; 0 is background.
+    tracing
+        Centre lines of the dendrites, in µm on the prediction's coordinates.
     """
 
     spines: pd.DataFrame
     dendrites: pd.DataFrame
     dendrite_labels: xr.DataArray
+    tracing: Tracing
 
 
 def measure(
     rois: RoiSet,
     prediction: xr.Dataset,
     stack: xr.DataArray | None = None,
-    parameters: MeasureParameters | None = None,
+    parameters: Choice[MeasureParameters] = None,
     progress: Progress = no_progress,
 ) -> Measurements:
     """Measure spines and dendrites.
@@ -53,7 +59,8 @@ def measure(
     stack
         Image of the same shape, for the intensities; may be lazy.
     parameters
-        Limits of what is a dendrite, width of the background ring; the defaults if None.
+        Limits of what is a dendrite, width of the background ring: all parameters, or those that differ from
+        what the prediction's model recommends, by name.
     progress
         Called after each piece of dendrite and each plane with intensities.
 
@@ -85,8 +92,9 @@ def measure(
         if other is not None and other.shape != shape:
             raise StackError(f"The {name} have the shape {other.shape} and the prediction {shape} (z, y, x); "
                              "use those that were made from the same stack.")
-    chosen = parameters or MeasureParameters()
+    chosen = resolve_for(MeasureParameters, parameters, prediction).parameters
     dendrites = find_dendrites(prediction["dendrite"], chosen, progress)
     spines = spine_table(roi_voxels(rois), prediction["spine"], dendrites, chosen, stack, progress)
     table = dendrite_table(dendrites, prediction["dendrite"], spines["dendrite_id"].to_numpy())
-    return Measurements(spines=spines, dendrites=table, dendrite_labels=dendrites.labels)
+    return Measurements(spines=spines, dendrites=table, dendrite_labels=dendrites.labels,
+                        tracing=tracing_of(dendrites))

@@ -8,25 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import shutil
 import zipfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from deepd3_ij.errors import ModelError
-from deepd3_ij.parameters import Parameters, Roi3DParameters, describe, from_values
+from deepd3_ij.parameters import checked_recommendations, is_number
 
 MEMBER = "deepd3_card.json"
 ATTRIBUTE = "deepd3_card"
-_VOLUMES = ("min_volume_um3", "max_volume_um3")
 _LARGEST_CARD_BYTES = 1_000_000
 _HDF5_ATTRIBUTE_BYTES = 60_000
-
-P = TypeVar("P", bound=Parameters)
 
 
 @dataclass(frozen=True)
@@ -68,23 +63,12 @@ class ModelCard:
     def __post_init__(self) -> None:
         for name in ("resolution_um", "z_um"):
             value = getattr(self, name)
-            if value is not None and not (_is_number(value) and 0 < value < 1000):
+            if value is not None and not (is_number(value) and 0 < value < 1000):
                 raise ModelError(f"The model card's {name} is {value!r}; accepted: a positive number of µm, or null.")
-        for name in ("training", "scores", "recommended"):
+        for name in ("training", "scores"):
             if not isinstance(getattr(self, name), dict):
                 raise ModelError(f"The model card's {name} is {getattr(self, name)!r}; accepted: a table.")
-
-        for name, value in self.recommended.items():
-            if not (isinstance(value, dict) or (name in _VOLUMES and (value is None or _is_number(value)))):
-                raise ModelError(f"The model card recommends {value!r} for {name}; accepted: a table of parameters for "
-                                 f"a parameter class, a number for {' and '.join(_VOLUMES)}.")
-
-    @classmethod
-    def from_provenance(cls, provenance: Mapping[str, Any]) -> ModelCard:
-        """Name and recommendations of the model that made a prediction, as far as its provenance states them."""
-        model = provenance.get("model")
-        stated = model if isinstance(model, dict) else {}
-        return cls(name=str(stated.get("name", "")), recommended=stated.get("recommended", {}))
+        checked_recommendations(self.recommended)
 
     def to_json(self) -> str:
         """The card as JSON text."""
@@ -107,39 +91,6 @@ class ModelCard:
             raise ModelError(f"The model card is a {type(values).__name__}; accepted: a JSON table.")
         known = {item.name for item in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in values.items() if name in known})
-
-    def resolve(
-        self, cls: type[P], user_values: Mapping[str, Any], voxel_size_um: tuple[float, float, float]
-    ) -> P:
-        """Parameters of an operation: what the user gave, then the card's, then the defaults.
-
-        Parameters
-        ----------
-        cls
-            Parameter class.
-        user_values
-            Only what the user really gave, by name.
-        voxel_size_um
-            Voxel size (z, y, x) of the stack at hand, to turn volumes in µm³ into voxels.
-
-        Returns
-        -------
-        Parameters
-            An instance of ``cls``.
-        """
-        return from_values(cls, {**self._recommended_for(cls, voxel_size_um), **user_values})
-
-    def _recommended_for(self, cls: type[Parameters], voxel_size_um: tuple[float, float, float]) -> dict[str, Any]:
-        values = self.recommended.get(cls.__name__, {})
-        known = {info.name for info in describe(cls)}
-        chosen = {name: value for name, value in values.items() if name in known}
-        if cls is Roi3DParameters:
-            voxel_um3 = math.prod(voxel_size_um)
-            for limit, name in zip(("min", "max"), _VOLUMES, strict=True):
-                volume_um3 = self.recommended.get(name)
-                if volume_um3 is not None:
-                    chosen[f"{limit}_px"] = max(1, round(volume_um3 / voxel_um3))
-        return chosen
 
 
 def read_card(path: str | PathLike[str]) -> ModelCard:
@@ -238,7 +189,3 @@ def _open_hdf5(path: Path, mode: str) -> Any:
         return h5py.File(path, mode)
     except OSError as error:
         raise ModelError(f"{path.name} is no model file; accepted: .keras or .h5 as written by Keras.") from error
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

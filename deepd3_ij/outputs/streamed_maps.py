@@ -13,16 +13,17 @@ from deepd3_ij.atomic import replacing_together
 from deepd3_ij.files.hdf5 import write_prediction
 from deepd3_ij.files.tiff import PROVENANCE, ROLE, open_stack_for_writing, write_prediction_maps
 from deepd3_ij.model.loading import DeepD3Model
-from deepd3_ij.parameters import PredictionParameters
+from deepd3_ij.parameters import Choice, PredictionParameters, resolve
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation import predict
 from deepd3_ij.segmentation.prediction import prediction_provenance
+from deepd3_ij.stack import voxel_size_um
 
 
 def predict_to_files(
     stack: xr.DataArray,
     model: DeepD3Model,
-    parameters: PredictionParameters,
+    parameters: Choice[PredictionParameters],
     folder: Path,
     stem: str,
     *,
@@ -50,7 +51,9 @@ def predict_to_files(
     list of pathlib.Path
         The files. Those already there are replaced only when all new ones are complete.
     """
-    provenance = json.dumps(prediction_provenance(stack, model, parameters, z_range), sort_keys=True)
+    resolved = resolve(PredictionParameters, parameters, recommended=model.card.recommended,
+                       voxel_size_um=voxel_size_um(stack))
+    provenance = json.dumps(prediction_provenance(stack, model, resolved, z_range), sort_keys=True)
     with replacing_together(folder) as place:
         # Maps that are to get 8 bit are kept exact until the .prediction file has been made of them.
         exact = place / "exact" if eight_bit else place
@@ -59,7 +62,7 @@ def predict_to_files(
             dendrite, spine = (open_files.enter_context(open_stack_for_writing(
                 exact / f"{stem}_{name}s.tif", stack, display_range=(0, 1),
                 properties={ROLE: name, PROVENANCE: provenance})) for name in ("dendrite", "spine"))
-            prediction = predict(stack, model, parameters, z_range=z_range, progress=progress, out=(dendrite, spine))
+            prediction = predict(stack, model, resolved, z_range=z_range, progress=progress, out=(dendrite, spine))
             if eight_bit:
                 write_prediction_maps(place, stem, prediction, eight_bit=True, progress=progress)
             write_prediction(place / f"{stem}.prediction", prediction, progress=progress)

@@ -1,12 +1,22 @@
 """The one table of parameters."""
 
 from deepd3_ij.parameters.fields import ParameterInfo, Parameters, describe, from_values, parameter
+from deepd3_ij.parameters.resolve import (
+    Choice,
+    Resolved,
+    checked_recommendations,
+    is_number,
+    recommended_of,
+    resolve,
+)
 from deepd3_ij.parameters.table import (
     ROI_MODES,
     SCHEDULES,
     TILINGS,
     TRAINING_LOSSES,
+    AnalysisParameters,
     AugmentationParameters,
+    BatchParameters,
     ChannelParameters,
     CleaningParameters,
     EvaluationParameters,
@@ -27,14 +37,18 @@ __all__ = [
     "SCHEDULES",
     "TILINGS",
     "TRAINING_LOSSES",
+    "AnalysisParameters",
     "AugmentationParameters",
+    "BatchParameters",
     "ChannelParameters",
+    "Choice",
     "CleaningParameters",
     "EvaluationParameters",
     "MeasureParameters",
     "ParameterInfo",
     "Parameters",
     "PredictionParameters",
+    "Resolved",
     "Roi2DParameters",
     "Roi3DParameters",
     "SamplerParameters",
@@ -43,7 +57,11 @@ __all__ = [
     "TrainingDataParameters",
     "TrainingParameters",
     "VoxelSizeParameters",
+    "checked_recommendations",
     "describe",
     "from_values",
+    "is_number",
     "parameter",
+    "recommended_of",
+    "resolve",
 ]

@@ -30,6 +30,25 @@ class ChannelParameters(Parameters):
     frame: int = parameter(1, "Time point, counted from 1.", low=1, high=1_000_000, label="Time point")
 
 
+@dataclass(frozen=True)
+class AnalysisParameters(Parameters):
+    """Which steps an analysis takes."""
+
+    cleaning: bool = parameter(True, "Clean the probability maps before ROIs are built.", option="--clean",
+                               label="Clean predictions")
+    roi_dimensions: str = parameter("3d", "ROIs through planes ('3d'), or plane by plane ('2d').", choices=("3d", "2d"),
+                                    option="--rois", label="ROIs")
+
+
+@dataclass(frozen=True)
+class BatchParameters(Parameters):
+    """Which stacks of a folder are analyzed."""
+
+    pattern: str = parameter("**/*.tif*", "Which files; ** stands for all folders below.", label="Files")
+    again: bool = parameter(False, "Also redo stacks that are done with the same settings.",
+                            label="Redo what is done")
+
+
 TILINGS = ("seamless", "plane", "inset", "fourfold")
 
 
@@ -324,6 +343,12 @@ class TrainingParameters(Parameters):
                                     unit="batches")
     patience: int = parameter(0, "Stop after this many validations without a better one; 0 never stops early.",
                               low=0, high=100_000)
+    target_resolution_um: float | None = parameter(
+        None, "Pixel size to which all stacks are brought; without it they keep theirs and must agree.",
+        low=0.001, high=1000, unit="um", option="--target-resolution")
+    min_content_voxels: int = parameter(50, "A sample has more foreground voxels of dendrite or of spine than this, if "
+                                        "any place of the stacks offers that.", low=0, high=1_000_000_000,
+                                        unit="voxels", option="--min-content")
     seed: int = parameter(1, "Seed of the weights and of the samples.", low=0, high=2**31 - 1)
 
     def check(self) -> None:

@@ -8,8 +8,8 @@ from numba import njit
 from scipy import ndimage
 
 from deepd3_ij.errors import StackError
-from deepd3_ij.parameters import Roi2DParameters
-from deepd3_ij.probabilities import probability_map
+from deepd3_ij.parameters import Choice, Roi2DParameters
+from deepd3_ij.probabilities import probability_map, resolve_for
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.chamfer import chamfer_distance
 from deepd3_ij.rois.labels import label_statistics, renumber
@@ -18,7 +18,7 @@ from deepd3_ij.rois.splitting import flood_markers
 
 
 def build_rois_2d(
-    prediction: xr.Dataset, parameters: Roi2DParameters | None = None, progress: Progress = no_progress
+    prediction: xr.Dataset, parameters: Choice[Roi2DParameters] = None, progress: Progress = no_progress
 ) -> RoiSet:
     """Build ROIs in single planes.
 
@@ -27,7 +27,7 @@ def build_rois_2d(
     prediction
         Dataset with the maps ``dendrite`` and ``spine``.
     parameters
-        How ROIs are built; defaults if None.
+        How ROIs are built: all parameters, or those that differ from what the prediction's model recommends, by name.
     progress
         Called after every plane; may raise ``Cancelled``.
 
@@ -41,12 +41,13 @@ def build_rois_2d(
     StackError
         A map is missing or holds no probabilities.
     """
-    chosen = parameters or Roi2DParameters()
+    resolved = resolve_for(Roi2DParameters, parameters, prediction)
+    chosen = resolved.parameters
     spine = probability_map(prediction, "spine")
     labels = label_spines_2d(spine, chosen, progress)
     if chosen.clean_rois:
         labels = clean_rois_2d(labels, probability_map(prediction, "dendrite"), chosen)
-    return rois_like(labels, prediction, dimensions=2, parameters=chosen)
+    return rois_like(labels, prediction, dimensions=2, resolved=resolved)
 
 
 def label_spines_2d(spine: np.ndarray, parameters: Roi2DParameters, progress: Progress = no_progress) -> np.ndarray:

@@ -7,8 +7,8 @@ import xarray as xr
 from scipy import ndimage
 
 from deepd3_ij.parallel import in_blocks
-from deepd3_ij.parameters import Roi3DParameters
-from deepd3_ij.probabilities import probability_map
+from deepd3_ij.parameters import Choice, Roi3DParameters
+from deepd3_ij.probabilities import probability_map, resolve_for
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.growing import find_seeds, grow_regions
 from deepd3_ij.rois.labels import consecutive, label_maxima, label_statistics, renumber
@@ -18,7 +18,7 @@ from deepd3_ij.stack import voxel_size_um
 
 
 def build_rois_3d(
-    prediction: xr.Dataset, parameters: Roi3DParameters | None = None, progress: Progress = no_progress
+    prediction: xr.Dataset, parameters: Choice[Roi3DParameters] = None, progress: Progress = no_progress
 ) -> RoiSet:
     """Build ROIs that span planes.
 
@@ -27,7 +27,7 @@ def build_rois_3d(
     prediction
         Dataset with the map ``spine`` and a voxel size.
     parameters
-        How ROIs are built; defaults if None.
+        How ROIs are built: all parameters, or those that differ from what the prediction's model recommends, by name.
     progress
         Called before and after each step; may raise ``Cancelled``.
 
@@ -42,10 +42,10 @@ def build_rois_3d(
     StackError
         The spine map is missing or holds no probabilities.
     """
-    chosen = parameters or Roi3DParameters()
+    resolved = resolve_for(Roi3DParameters, parameters, prediction)
     spine = probability_map(prediction, "spine")
-    labels = label_spines_3d(spine, voxel_size_um(prediction), chosen, progress)
-    return rois_like(labels, prediction, dimensions=3, parameters=chosen)
+    labels = label_spines_3d(spine, voxel_size_um(prediction), resolved.parameters, progress)
+    return rois_like(labels, prediction, dimensions=3, resolved=resolved)
 
 
 def label_spines_3d(

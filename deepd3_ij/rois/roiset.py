@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import xarray as xr
 
 from deepd3_ij.errors import ParameterError, StackError
-from deepd3_ij.parameters import Parameters
+from deepd3_ij.parameters import Parameters, Resolved
 from deepd3_ij.rois.contours import Contours, trace_contours
 from deepd3_ij.rois.labels import LabelStatistics, checked_labels, consecutive, label_statistics, renumber
 from deepd3_ij.stack import DIMS, label_like, provenance_of, voxel_size_um
 
 if TYPE_CHECKING:
     import pandas as pd
+
+P = TypeVar("P", bound=Parameters)
 
 
 @dataclass(frozen=True)
@@ -150,8 +152,7 @@ class RoiSet:
 
 
 def rois_like(
-    labels: np.ndarray, prediction: xr.Dataset, *, dimensions: int, parameters: Parameters
+    labels: np.ndarray, prediction: xr.Dataset, *, dimensions: int, resolved: Resolved[P]
 ) -> RoiSet:
     """Label ROIs with the coordinates of their prediction; its provenance is carried on, with the parameters added."""
-    provenance = {**provenance_of(prediction), type(parameters).__name__: parameters.to_dict()}
-    return RoiSet(label_like(labels, prediction), dimensions, provenance)
+    return RoiSet(label_like(labels, prediction), dimensions, resolved.into(provenance_of(prediction)))

@@ -12,7 +12,7 @@ import xarray as xr
 
 from deepd3_ij.errors import ModelError, ParameterError, StackError
 from deepd3_ij.model.loading import DeepD3Model, load_model
-from deepd3_ij.parameters import PredictionParameters
+from deepd3_ij.parameters import Choice, PredictionParameters, Resolved, resolve
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation import tiling as tilings
 from deepd3_ij.segmentation.normalisation import scale
@@ -32,7 +32,7 @@ _BATCH_PX = 512 * 512
 def predict(
     stack: xr.DataArray,
     model: DeepD3Model | str | PathLike[str] | None = None,
-    parameters: PredictionParameters = PredictionParameters(),
+    parameters: Choice[PredictionParameters] = None,
     *,
     z_range: tuple[int | None, int | None] | None = None,
     progress: Progress = no_progress,
@@ -51,7 +51,7 @@ def predict(
     model
         A loaded model, a model file, or the name of a model; None for the default model.
     parameters
-        How planes are cut up.
+        How planes are cut up: all parameters, or those that differ from what the model recommends, by name.
     z_range
         First plane and end (exclusive), 0-based; None for all. Other planes get probability 0.
     progress
@@ -79,26 +79,28 @@ def predict(
     first, end = _planes(stack, z_range)
     dendrite, spine = _maps(stack, out, first, end)
     voxel_um = voxel_size_um(stack)
+    resolved = resolve(PredictionParameters, parameters, recommended=model.card.recommended, voxel_size_um=voxel_um)
+    chosen = resolved.parameters
     shape = (stack.sizes["y"], stack.sizes["x"])
-    inner = resampled_shape(shape, voxel_um[1:], model.card.resolution_um if parameters.resample else None)
-    tiling = make_tiling(inner or shape, model, parameters)
+    inner = resampled_shape(shape, voxel_um[1:], model.card.resolution_um if chosen.resample else None)
+    tiling = make_tiling(inner or shape, model, chosen)
 
     meter = _Meter(progress, (end - first) * len(tiling.tiles))
     group = max(1, _BATCH_PX // (tiling.padded_px[0] * tiling.padded_px[1]))
     for start in range(first, end, group):
-        planes = _read(stack, start, min(start + group, end), parameters.z_sigma_um, voxel_um[0])
+        planes = _read(stack, start, min(start + group, end), chosen.z_sigma_um, voxel_um[0])
         if inner:
             planes = np.stack([resample(plane, inner) for plane in planes])
         scaled = [_scaled(plane, z) for z, plane in enumerate(planes, start)]
-        for maps, predicted in zip((dendrite, spine), _predict_scaled(scaled, model, tiling, parameters, meter),
+        for maps, predicted in zip((dendrite, spine), _predict_scaled(scaled, model, tiling, chosen, meter),
                                    strict=True):
             for z, plane in enumerate(predicted, start):
                 maps[z] = np.clip(resample(plane, shape), 0, 1) if inner else plane
-    return label_prediction(dendrite, spine, stack, prediction_provenance(stack, model, parameters, z_range))
+    return label_prediction(dendrite, spine, stack, prediction_provenance(stack, model, resolved, z_range))
 
 
 def prediction_provenance(
-    stack: xr.DataArray, model: DeepD3Model, parameters: PredictionParameters,
+    stack: xr.DataArray, model: DeepD3Model, resolved: Resolved[PredictionParameters],
     z_range: tuple[int | None, int | None] | None = None,
 ) -> dict[str, Any]:
     """What :func:`predict` states in its result, known before it runs (JSON-compatible).
@@ -106,14 +108,15 @@ def prediction_provenance(
     The recommendations of the model's card are among it, so that later steps can follow them without the model.
     """
     shape, voxel_um = (stack.sizes["y"], stack.sizes["x"]), voxel_size_um(stack)
-    inner = resampled_shape(shape, voxel_um[1:], model.card.resolution_um if parameters.resample else None)
-    return {
+    chosen = resolved.parameters
+    inner = resampled_shape(shape, voxel_um[1:], model.card.resolution_um if chosen.resample else None)
+    return resolved.into({
         "operation": "predict", "version": __version__,
         "model": {"name": model.name, "sha256": model.sha256, "recommended": model.card.recommended},
-        "parameters": parameters.to_dict(), "z_range": list(_planes(stack, z_range)),
-        "tile_px": list(make_tiling(inner or shape, model, parameters).tile_px),
+        "z_range": list(_planes(stack, z_range)),
+        "tile_px": list(make_tiling(inner or shape, model, chosen).tile_px),
         "resampled_to_um": model.card.resolution_um if inner else None, "voxel_size_um": list(voxel_um),
-        "source": str(stack.attrs.get("source", ""))}
+        "source": str(stack.attrs.get("source", ""))})
 
 
 def predict_tile_columns(

@@ -112,7 +112,7 @@ class Outlines:
                             "again: deepd3-ij install-fiji.")
         return result
 
-    def rois(self, data: npt.NDArray[np.uint8], like: xr.DataArray | xr.Dataset) -> RoiSet:
+    def rois(self, data: npt.NDArray[np.uint8] | None, like: xr.DataArray | xr.Dataset) -> RoiSet:
         """Label volume of the outlines; without edits in ImageJ the labels that they were made of.
 
         Raises
@@ -120,6 +120,8 @@ class Outlines:
         FijiError
             The bytes are fewer or more than the lengths tell.
         """
+        if data is None:
+            data = np.zeros(0, np.uint8)
         if sum(self.lengths) != data.size:
             raise FijiError(f"The ROIs have {data.size} bytes and their lengths sum up to {sum(self.lengths)}; "
                             "install the scripts again: deepd3-ij install-fiji.")

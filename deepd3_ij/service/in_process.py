@@ -23,8 +23,8 @@ import deepd3_ij
 from deepd3_ij.errors import Cancelled, FijiError
 from deepd3_ij.fiji.java import java_class
 from deepd3_ij.fiji.scripts import script_folder
+from deepd3_ij.service.calls import call
 from deepd3_ij.service.exchange import Reply
-from deepd3_ij.service.verbs import call
 
 if TYPE_CHECKING:
     from deepd3_ij.fiji.session import Session

@@ -14,19 +14,19 @@ from deepd3_ij.parameters import (
     SimulationParameters,
     TrainingDataParameters,
     TrainingParameters,
-    from_values,
 )
 from deepd3_ij.progress import Progress
-from deepd3_ij.service.analysis_verbs import NOTHING_TYPED, Choice
 from deepd3_ij.service.exchange import Reply, describe_image
+from deepd3_ij.service.registry import NOTHING_CHOSEN, Choices, verb
 
 
-def simulate(progress: Progress, *, choice: Choice = NOTHING_TYPED, series: Choice = NOTHING_TYPED,
+@verb("simulate")
+def simulate(progress: Progress, *, choices: Choices = NOTHING_CHOSEN,
              folder: str | None = None) -> Reply:
     """Simulate stacks; gives the last one and the numbers of its spines. Several need a folder for their files."""
     from deepd3_ij.outputs.simulated_stacks import simulate_series
 
-    parameters, wanted = from_values(SimulationParameters, choice.typed), from_values(SeriesParameters, series.typed)
+    parameters, wanted = choices.resolve(SimulationParameters).parameters, choices.resolve(SeriesParameters).parameters
     if wanted.count > 1 and not folder:
         raise ParameterError(f"count is {wanted.count} and there is no folder for the files; choose a folder, or "
                              "simulate one stack.")
@@ -42,20 +42,22 @@ def simulate(progress: Progress, *, choice: Choice = NOTHING_TYPED, series: Choi
                  {"stack": last.stack.values, "labels": last.spine.values.astype(np.uint16)})
 
 
+@verb("create_training_data")
 def create_training_data(progress: Progress, *, stack: str, dendrites: str, spines: str, out: str,
-                         choice: Choice = NOTHING_TYPED, xy_um: float | None = None, z_um: float | None = None,
+                         choices: Choices = NOTHING_CHOSEN, xy_um: float | None = None, z_um: float | None = None,
                          channel: int | None = None, frame: int | None = None) -> Reply:
     """Make a d3data file of a stack and its annotation; gives a picture of it, RGB one after the other."""
     from deepd3_ij.training.dataset import create_training_data as create
     from deepd3_ij.training.dataset import overlay
 
-    data = create(stack, dendrites, spines, _target(out, ".d3data"), from_values(TrainingDataParameters, choice.typed),
+    data = create(stack, dendrites, spines, _target(out, ".d3data"), choices.resolve(TrainingDataParameters).parameters,
                   xy_um=xy_um, z_um=z_um, channel=channel, frame=frame, progress=progress)
     return Reply({"file": str(_target(out, ".d3data")), "shape": list(data.stack.shape),
                   "dendrite_voxels": int(data.dendrite.sum()), "spine_voxels": int(data.spines.sum())},
                  {"picture": np.ascontiguousarray(np.moveaxis(overlay(data), 2, 0))})
 
 
+@verb("describe_training_data")
 def describe_training_data(progress: Progress, *, path: str) -> Reply:
     """Tell what a d3data or d3set file holds; with a picture of its first stack, RGB one after the other."""
     from deepd3_ij.training.dataset import describe_training_data as described
@@ -69,6 +71,7 @@ def describe_training_data(progress: Progress, *, path: str) -> Reply:
                  {"picture": np.ascontiguousarray(np.moveaxis(picture, 2, 0))})
 
 
+@verb("arrange_training_data")
 def arrange_training_data(progress: Progress, *, source: str, out: str, pattern: str = "**/*.d3data") -> Reply:
     """Arrange the d3data files below a folder, in the order of their names, to a d3set."""
     from deepd3_ij.training.dataset import arrange_training_data as arrange
@@ -83,29 +86,31 @@ def arrange_training_data(progress: Progress, *, source: str, out: str, pattern:
     return Reply({"file": str(target), "files": [str(path) for path in files]})
 
 
+@verb("train")
 def train(progress: Progress, *, training: str, out: str | None = None, validation: str | None = None,
-          target_resolution_um: float | None = None, resume: bool = False, choice: Choice = NOTHING_TYPED) -> Reply:
+          resume: bool = False, choices: Choices = NOTHING_CHOSEN) -> Reply:
     """Train a model on a d3set; without a file to write, it goes into the folder of models under the set's name."""
     from deepd3_ij.model.zoo import models_folder
     from deepd3_ij.training.training_run import train_from_set
 
-    parameters = from_values(TrainingParameters, choice.typed)
+    parameters = choices.resolve(TrainingParameters).parameters
     target = _target(out or str(models_folder() / Path(training).stem), ".keras")
     progress(0, parameters.steps, "Reading the training set")
     trained = train_from_set(Path(training), target, parameters, validation=Path(validation) if validation else None,
-                             target_resolution_um=target_resolution_um, resume=resume, progress=progress)
+                             resume=resume, progress=progress)
     return Reply({"model": str(trained.keras), "curve": str(trained.curve), "scores": dict(trained.card.scores),
                   "files": [str(path) for path in (trained.keras, trained.h5, trained.log, trained.curve)]})
 
 
+@verb("evaluate")
 def evaluate(progress: Progress, *, detected: str, truth: str, dendrites: str | None = None,
-             report: str | None = None, choice: Choice = NOTHING_TYPED, xy_um: float | None = None,
+             report: str | None = None, choices: Choices = NOTHING_CHOSEN, xy_um: float | None = None,
              z_um: float | None = None) -> Reply:
     """Compare a spine table with annotated spines and write the scores as JSON."""
     from deepd3_ij.outputs.evaluation_report import evaluate_tables
 
     progress(0, 1, "Comparing")
-    result, path = evaluate_tables(detected, truth, from_values(EvaluationParameters, choice.typed),
+    result, path = evaluate_tables(detected, truth, choices.resolve(EvaluationParameters).parameters,
                                    dendrites=dendrites, report=report, xy_um=xy_um, z_um=z_um)
     progress(1, 1, "Comparing")
     return Reply({"scores": result.scores.to_dict(), "file": str(path)})

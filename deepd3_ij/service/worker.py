@@ -37,7 +37,7 @@ def main() -> None:
 
     ApposeWorker()  # from now on Appose leaves shared memory to Fiji, which frees it
     # On Windows an import of NumPy hangs while another thread waits for input, so it comes first.
-    from deepd3_ij.service import verbs  # noqa: F401
+    from deepd3_ij.service import calls  # noqa: F401
 
     if sys.platform == "win32":
         _load_tensorflow()
@@ -136,7 +136,7 @@ class Task:
             self._worker.forget(self._number)
 
     def _answer(self) -> None:
-        from deepd3_ij.service.verbs import call
+        from deepd3_ij.service.calls import call
 
         blocks = self._inputs.get("arrays") or {}
         spare = self._inputs.get("spare") or {}

@@ -46,8 +46,6 @@ def train_from_set(
     parameters: TrainingParameters = TrainingParameters(),
     *,
     validation: Path | None = None,
-    target_resolution_um: float | None = None,
-    min_content_voxels: int = 50,
     augmentation: AugmentationParameters | None = AugmentationParameters(),
     resume: bool = False,
     progress: Progress = no_progress,
@@ -62,14 +60,10 @@ def train_from_set(
         Model file to make, ``.keras``; the same name with ``.h5`` is written beside it for the original.
         Checkpoint, log and learning curve go to the folder ``<stem>_training`` beside it.
     parameters
-        Network, losses, schedule, length.
+        Network, losses, schedule, length, samples.
     validation
         d3set with other stacks: chooses the best weights and calibrates the ROI thresholds. Without it the
         last weights are kept and the thresholds are calibrated on the training stacks, which the card tells.
-    target_resolution_um
-        Pixel size to which all stacks are brought; without it they keep theirs and must agree.
-    min_content_voxels
-        Samples have more foreground pixels than this, if any place of the stacks offers that.
     augmentation
         How samples are varied; None for samples as they are.
     resume
@@ -91,9 +85,10 @@ def train_from_set(
     out = Path(out).with_suffix(".keras")
     stacks = read_d3set(training)
     sampler = Sampler(stacks, SamplerParameters(
-        height_px=parameters.tile_px, width_px=parameters.tile_px, target_resolution_um=target_resolution_um,
-        min_content_voxels=min_content_voxels, normalise="plane", seed=parameters.seed), augmentation)
-    xy_um = target_resolution_um or float(np.mean([stack.xy_um for stack in stacks]))
+        height_px=parameters.tile_px, width_px=parameters.tile_px,
+        target_resolution_um=parameters.target_resolution_um, min_content_voxels=parameters.min_content_voxels,
+ normalise="plane", seed=parameters.seed), augmentation)
+    xy_um = parameters.target_resolution_um or float(np.mean([stack.xy_um for stack in stacks]))
     held_out = read_d3set(validation) if validation else []
     validator = SceneValidation(_validation_scenes(held_out, xy_um), xy_um) if held_out else None
 
@@ -110,7 +105,7 @@ def train_from_set(
         filters=parameters.filters,
         created=datetime.date.today().isoformat(),
         training={"parameters": dataclasses.asdict(parameters), "stacks": len(stacks), "best_step": result.best_step,
-                  "seconds": round(result.seconds), "target_resolution_um": target_resolution_um},
+                  "seconds": round(result.seconds)},
         scores={"measured_on": "validation stacks" if held_out else "training stacks", **calibration.scores},
         recommended=calibration.recommended,
     )

@@ -13,7 +13,6 @@ import deepd3_ij
 from deepd3_ij.errors import Cancelled
 from deepd3_ij.parameters import SimulationParameters
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.service import verbs
 from deepd3_ij.service.exchange import Reply
 from deepd3_ij.simulation import simulate
 
@@ -22,7 +21,7 @@ NETWORK = {"filters": 2, "steps": 4, "batch_size": 2, "tile_px": 64, "validate_e
 
 
 def ask(verb: str, progress: Progress = no_progress, **values: Any) -> Reply:
-    return verbs.call(json.dumps({"verb": verb, "version": deepd3_ij.__version__, "values": values}), {}, progress)
+    return calls.call(json.dumps({"verb": verb, "version": deepd3_ij.__version__, "values": values}), {}, progress)
 
 
 def done(reply: Reply) -> dict[str, Any]:

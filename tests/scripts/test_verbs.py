@@ -14,7 +14,7 @@ import deepd3_ij
 from deepd3_ij.errors import Cancelled
 from deepd3_ij.parameters import CleaningParameters, Roi3DParameters
 from deepd3_ij.rois import build_rois_3d
-from deepd3_ij.service import verbs
+from deepd3_ij.service import calls
 from deepd3_ij.service.exchange import Image, Reply, rois_reply
 from deepd3_ij.stack import label_prediction, label_stack
 
@@ -23,7 +23,7 @@ IMAGE = {"title": "a.tif", "pixel_size": [0.1, 0.1, 0.5], "units": ["micron", "u
 
 def ask(verb: str, arrays: dict[str, np.ndarray] | None = None, *, version: str = deepd3_ij.__version__,
         **values: Any) -> Reply:
-    return verbs.call(json.dumps({"verb": verb, "version": version, "values": values}), arrays or {})
+    return calls.call(json.dumps({"verb": verb, "version": version, "values": values}), arrays or {})
 
 
 def failure(reply: Reply) -> str:
@@ -57,7 +57,7 @@ def test_scripts_of_another_version_are_told_to_be_installed_again() -> None:
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"verb": "about"}', '{"verb": 3, "version": "x", "values": {}}'])
 def test_a_request_that_is_no_request_is_refused(text: str) -> None:
-    assert failure(verbs.call(text, {}))
+    assert failure(calls.call(text, {}))
 
 
 @pytest.mark.parametrize(("values", "named"), [
@@ -144,7 +144,7 @@ def test_a_cancelled_verb_says_so(maps: dict[str, np.ndarray]) -> None:
         raise Cancelled("stopped")
 
     text = json.dumps({"verb": "clean", "version": deepd3_ij.__version__, "values": {"image": IMAGE}})
-    assert verbs.call(text, maps, stop).values == {"state": "cancelled"}
+    assert calls.call(text, maps, stop).values == {"state": "cancelled"}
 
 
 def test_the_parameters_verb_tells_what_the_classes_say() -> None:
@@ -161,6 +161,6 @@ def test_a_title_cannot_lead_out_of_the_folder(maps: dict[str, np.ndarray], tmp_
 
 
 def test_importing_the_table_of_verbs_loads_no_tensorflow_and_no_java() -> None:
-    code = "import sys, deepd3_ij.service.verbs; print([m for m in ('tensorflow', 'jpype') if m in sys.modules])"
+    code = "import sys, deepd3_ij.service.calls; print([m for m in ('tensorflow', 'jpype') if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"

@@ -17,8 +17,8 @@ from deepd3_ij.errors import DeepD3Error, ParameterError
 from deepd3_ij.files.contour_folder import write_contour_folder
 from deepd3_ij.files.roi_zip import write_roi_zip
 from deepd3_ij.files.tables import write_table
-from deepd3_ij.files.tiff import write_prediction_maps, write_stack
-from deepd3_ij.outputs.analysis_files import write_binary_roi_map
+from deepd3_ij.files.tiff import write_prediction_maps
+from deepd3_ij.outputs.registry import write_roi_map
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_prediction
 from deepd3_ij.stems import stem_of
@@ -186,10 +186,7 @@ class ExportROIMap:
         try:
             grid = labelled(self.roi_map, "ROIs", self.dimensions)
             rois = RoiSet.from_labels(grid.values, grid)
-            if self.binarize:
-                write_binary_roi_map(Path(fn), rois)
-            else:
-                write_stack(fn, rois.labels)
+            write_roi_map(Path(fn), rois, binary=self.binarize)
         except DeepD3Error as error:
             return False, error
         return True, str(fn)

@@ -333,7 +333,7 @@ class Main:
 
     def exportPredictions(self, folder: FilePath | None = None) -> list[Path]:
         """Write the maps as 32-bit TIFF stacks into a folder, which is asked for if None; gives the files."""
-        return self._export("predictions", folder)
+        return self._export("maps", folder)
 
     def exportImageJ(self, folder: FilePath | None = None) -> list[Path]:
         """Write ``<stem>_rois.zip`` for ImageJ's ROI Manager; see :meth:`exportPredictions`."""
@@ -345,7 +345,7 @@ class Main:
 
     def exportRoiMap(self, folder: FilePath | None = None, binarize: bool = False) -> list[Path]:
         """Write the ROI map as a TIFF stack, of ids or of 0 and 255; see :meth:`exportPredictions`."""
-        return self._export("roi_map", folder, binary=binarize)
+        return self._export("roi_map_binary" if binarize else "roi_map", folder)
 
     def exportRoiCentroids(self, folder: FilePath | None = None) -> list[Path]:
         """Write the ROIs' centroids as a CSV table, also of 2-D and of loaded ROIs; see :meth:`exportPredictions`."""
@@ -364,10 +364,10 @@ class Main:
         interface.populateTable()
         return count
 
-    def _export(self, what: str, folder: FilePath | None, *, binary: bool = False) -> list[Path]:
+    def _export(self, what: str, folder: FilePath | None) -> list[Path]:
         bench = self._opened().bench
         place = folder or choose_folder("Folder for the export")
-        return self._logged(bench.export(what, place, binary=binary), "exported")
+        return self._logged(bench.export(what, place), "exported")
 
     def _logged(self, files: list[Path], what: str) -> list[Path]:
         self._opened().log(f"{what}: {', '.join(path.name for path in files)}")

@@ -130,8 +130,8 @@ def test_a_training_is_stopped_by_esc_and_resumed(session: Any, run_script: Run,
     assert run_script("Create Training Data...", **truth) == "done"
     assert stem.with_suffix(".d3data").is_file()
     assert run_script("Arrange Training Set...", source=tmp_path, out=tmp_path / "one.d3set") == "done"
-    steps = {"training": tmp_path / "one.d3set", "out": tmp_path / "model.keras", "filters": 2, "steps": 4, "batch_size": 2,
-             "tile_px": 64, "validate_every": 2}
+    steps = {"training": tmp_path / "one.d3set", "out": tmp_path / "model.keras", "filters": 2, "steps": 4,
+             "batch_size": 2, "tile_px": 64, "validate_every": 2}
     step = fitting._Trainer.step
 
     def slow(trainer: Any, index: int, batch: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The table of verbs and the one way to call them.
+"""The one way to call a verb.
 
 A request is JSON text with the verb's name, the version of the scripts and values, and numeric arrays beside
 it. Everything is checked against the verb's signature before it runs; nothing in a request is ever executed.
@@ -6,9 +6,11 @@ it. Everything is checked against the verb's signature before it runs; nothing i
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import logging
+import pkgutil
 import traceback
 import types
 from collections.abc import Callable, Mapping
@@ -20,43 +22,18 @@ import numpy as np
 import numpy.typing as npt
 
 import deepd3_ij
+from deepd3_ij import service
 from deepd3_ij.errors import Cancelled, DeepD3Error, FijiError
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.service import analysis_verbs as steps
-from deepd3_ij.service import training_verbs as training
 from deepd3_ij.service.exchange import Reply
+from deepd3_ij.service.registry import VERBS, Kind
 
 _log = logging.getLogger(__name__)
 
-VERBS: dict[str, Callable[..., Reply]] = {
-    "about": steps.about,
-    "analyze": steps.analyze,
-    "arrange_training_data": training.arrange_training_data,
-    "batch": steps.batch,
-    "build_rois_2d": steps.build_rois_2d,
-    "build_rois_3d": steps.build_rois_3d,
-    "clean": steps.clean,
-    "create_training_data": training.create_training_data,
-    "describe_training_data": training.describe_training_data,
-    "echo": steps.echo,
-    "evaluate": training.evaluate,
-    "export": steps.export,
-    "get_model": steps.get_model,
-    "health": steps.health,
-    "import_annotations": steps.import_annotations,
-    "labels": steps.label_volume,
-    "load": steps.load,
-    "measure": steps.measure,
-    "models": steps.models,
-    "open": steps.open_image,
-    "parameters": steps.parameters,
-    "save": steps.save,
-    "segment": steps.segment,
-    "simulate": training.simulate,
-    "test_rois": steps.try_rois,
-    "train": training.train,
-}
-"""All that a script can ask for."""
+# The modules of this room whose names end so make their verbs known.
+for _module in pkgutil.iter_modules(service.__path__):
+    if _module.name.endswith("_verbs"):
+        importlib.import_module(f"{service.__name__}.{_module.name}")
 
 _REINSTALL = "install the scripts of this version: deepd3-ij install-fiji <Fiji.app>"
 
@@ -69,7 +46,7 @@ class Argument:
     types: tuple[Any, ...]
     optional: bool
     required: bool
-    kind: steps.Kind | None
+    kind: Kind | None
 
     def check(self, value: Any, verb: str) -> Any:
         """The value, decoded; FijiError if it is of another type or shape."""

@@ -1,0 +1,67 @@
+"""Verbs from a file to a cleaned prediction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from deepd3_ij.errors import ParameterError
+from deepd3_ij.files.image_reader import open_stack
+from deepd3_ij.parameters import CleaningParameters, PredictionParameters
+from deepd3_ij.progress import Progress
+from deepd3_ij.service.exchange import Image, Reply, describe_image, prediction_reply
+from deepd3_ij.service.registry import NOTHING_CHOSEN, Choices, Map, Pixels, verb
+from deepd3_ij.stems import stem_of
+
+
+@verb("open")
+def open_image(progress: Progress, *, path: str, xy_um: float | None = None, z_um: float | None = None,
+               channel: int | None = None, frame: int | None = None) -> Reply:
+    """Read an image file (channel and frame 0-based)."""
+    progress(0, 1, "Reading the stack")
+    stack = open_stack(path, xy_um=xy_um, z_um=z_um, channel=channel, frame=frame)
+    progress(1, 1, "Reading the stack")
+    beside = Path(path).with_name(stem_of(path))
+    saved = [str(file) for suffix in (".prediction", ".rois")
+             if (file := beside.with_name(beside.name + suffix)).is_file()]
+    pixels, signed = stack.values, False
+    if pixels.dtype == np.int16:
+        pixels, signed = pixels.view(np.uint16) ^ np.uint16(32768), True
+    elif pixels.dtype not in (np.uint8, np.uint16, np.float32):
+        pixels = pixels.astype(np.float32)
+    return Reply({"image": describe_image(stack), "signed": signed, "saved": saved}, {"stack": pixels})
+
+
+@verb("segment")
+def segment(progress: Progress, *, image: Image, stack: Pixels, model: str | None = None,
+            choices: Choices = NOTHING_CHOSEN, first_plane: int = 1, last_plane: int | None = None) -> Reply:
+    """Predict dendrites and spines in a stack (planes as a Fiji user counts them, from 1, last one included)."""
+    from deepd3_ij.model import load_model
+    from deepd3_ij.segmentation import predict
+
+    labelled = image.stack(stack)
+    progress(0, 1, "Loading the model")
+    loaded = load_model(model)
+    prediction = predict(labelled, loaded, choices.typed.get(PredictionParameters),
+                         z_range=_z_range(first_plane, last_plane, labelled), progress=progress)
+    return prediction_reply(prediction, model=loaded.name)
+
+
+@verb("clean")
+def clean(progress: Progress, *, image: Image, dendrite: Map, spine: Map, provenance: str = "{}",
+          choices: Choices = NOTHING_CHOSEN) -> Reply:
+    """Clean a prediction."""
+    from deepd3_ij.cleaning import clean as clean_prediction
+
+    prediction = image.prediction(dendrite, spine, provenance)
+    return prediction_reply(clean_prediction(prediction, choices.typed.get(CleaningParameters), progress))
+
+
+def _z_range(first_plane: int, last_plane: int | None, stack: xr.DataArray) -> tuple[int, int] | None:
+    planes = stack.sizes["z"]
+    last = planes if last_plane is None else last_plane
+    if not 1 <= first_plane <= last <= planes:
+        raise ParameterError(f"The planes {first_plane} to {last} are asked for; accepted: planes from 1 to {planes}.")
+    return None if (first_plane, last) == (1, planes) else (first_plane - 1, last)
