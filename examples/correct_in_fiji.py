@@ -12,20 +12,15 @@ import pandas as pd
 import xarray as xr
 
 from deepd3_ij import (
-    CleaningParameters,
     Measurements,
-    PredictionParameters,
-    Roi3DParameters,
     build_rois_3d,
     clean,
     fiji,
-    load_model,
     measure,
     open_stack,
     predict,
 )
 from deepd3_ij.fiji.java import java_class
-from deepd3_ij.stack import voxel_size_um
 
 
 def edit_three_rois(image: object, before: Measurements) -> None:
@@ -93,11 +88,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     stack = part_of(part_of(open_stack(arguments.stack), "z", arguments.planes), "y", arguments.rows)
-    model = load_model()
-    size = voxel_size_um(stack)
-    prediction = predict(stack, model, model.card.resolve(PredictionParameters, {}, size))
-    prediction = clean(prediction, model.card.resolve(CleaningParameters, {}, size))
-    rois = build_rois_3d(prediction, model.card.resolve(Roi3DParameters, {}, size))
+    prediction = clean(predict(stack))
+    rois = build_rois_3d(prediction)
     before = measure(rois, prediction, stack)
 
     session = fiji.connect(mode="interactive")

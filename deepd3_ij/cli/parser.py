@@ -50,21 +50,21 @@ def build_parser() -> argparse.ArgumentParser:
         added.set_defaults(run=_later(handler))
         return added
 
-    demo = command("demo", "analysis:demo", "Analyze a simulated stack and print where the results are.")
+    demo = command("demo", "analyze_commands:demo", "Analyze a simulated stack and print where the results are.")
     demo.add_argument("--out", type=written_name, metavar="DIR", default="demo_results", help="Folder for the results.")
 
-    analyze = command("analyze", "analysis:analyze", "From a stack to probability maps, ROIs and tables.")
+    analyze = command("analyze", "analyze_commands:analyze", "From a stack to probability maps, ROIs and tables.")
     analyze.add_argument("stack", metavar="STACK", help=STACK_HELP)
     add_output(analyze)
     _add_analysis(analyze)
 
-    batch = command("batch", "batch:batch", "Analyze all stacks below a folder; can be stopped and resumed.")
+    batch = command("batch", "batch_command:batch", "Analyze all stacks below a folder; can be stopped and resumed.")
     batch.add_argument("source", metavar="IN", help="Folder with stacks; folders in it are searched, too.")
     batch.add_argument("target", metavar="OUT", help="Folder for the results; keeps the folder tree.")
     add_parameters(batch, "stacks", BatchParameters)
     _add_analysis(batch)
 
-    segment = command("segment", "steps:segment", "From a stack to probability maps; larger than memory if need be.")
+    segment = command("segment", "step_commands:segment", "From a stack to probability maps; larger than memory if need be.")
     segment.add_argument("stack", metavar="STACK", help=STACK_HELP)
     add_reading(segment)
     add_model(segment)
@@ -72,12 +72,12 @@ def build_parser() -> argparse.ArgumentParser:
     add_parameters(segment, "prediction", PredictionParameters)
     _add_outputs(segment, ["maps_8bit"])
 
-    clean = command("clean", "steps:clean", "Clean probability maps.")
+    clean = command("clean", "step_commands:clean", "Clean probability maps.")
     _add_maps(clean)
     add_output(clean)
     add_parameters(clean, "cleaning", CleaningParameters)
 
-    rois = command("rois", "steps:rois", "From probability maps to ROIs and a spine table.")
+    rois = command("rois", "step_commands:rois", "From probability maps to ROIs and a spine table.")
     _add_maps(rois)
     add_output(rois)
     add_parameters(rois, "kind of ROIs", AnalysisParameters, only=("roi_dimensions",))
@@ -85,7 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_parameters(rois, "measures", MeasureParameters)
     _add_outputs(rois, [name for name in OUTPUTS if name != "maps_8bit"])
 
-    measure = command("measure", "steps:measure", "Measure ROIs, e.g. after correction in Fiji.")
+    measure = command("measure", "step_commands:measure", "Measure ROIs, e.g. after correction in Fiji.")
     measure.add_argument("rois", metavar="ROIS", help="ROI zip, ROI map (TIFF) or .rois file.")
     _add_maps(measure)
     measure.add_argument("--stack", metavar="TIFF", help="The stack, for intensities.")
@@ -94,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_output(measure)
     add_parameters(measure, "measures", MeasureParameters)
 
-    evaluate = command("evaluate", "evaluation:evaluate", "Compare a spine table with annotated spines.")
+    evaluate = command("evaluate", "evaluate_command:evaluate", "Compare a spine table with annotated spines.")
     evaluate.add_argument("detected", metavar="DETECTED.csv", help="Spine table of 'analyze', 'rois' or 'measure'.")
     evaluate.add_argument("truth", metavar="TRUTH.csv", help="Annotated spines: a spine table or marker table.")
     evaluate.add_argument("--dendrites", metavar="SWC", help="Traced dendrites; detections far from them do not count.")
@@ -103,7 +103,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_voxel_size(evaluate)
     add_parameters(evaluate, "matching", EvaluationParameters)
 
-    simulate = command("simulate", "training_data:simulate", "Make simulated stacks with exact truth.")
+    simulate = command("simulate", "data_commands:simulate", "Make simulated stacks with exact truth.")
     add_output(simulate)
     add_parameters(simulate, "stacks", SeriesParameters)
     add_parameters(simulate, "scene and microscope", SimulationParameters)
@@ -111,7 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
     data = commands.add_parser("data", help="Make and arrange training data.",
                                description="Make and arrange training data.")
     steps = data.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
-    create = command("create", "training_data:create", "From a stack and its annotation to a d3data file.", steps)
+    create = command("create", "data_commands:create", "From a stack and its annotation to a d3data file.", steps)
     create.add_argument("stack", metavar="STACK", help=STACK_HELP)
     create.add_argument("--dendrites", required=True, metavar="FILE", help="Tracing (SWC) or mask (TIFF).")
     create.add_argument("--spines", required=True, metavar="FILE",
@@ -119,15 +119,15 @@ def build_parser() -> argparse.ArgumentParser:
     create.add_argument("--out", type=written_name, required=True, metavar="FILE", help="The .d3data file to write.")
     add_reading(create, z_range=False)
     add_parameters(create, "box", TrainingDataParameters)
-    show_data = command("show", "training_data:show", "Show or change metadata; draw a preview.", steps)
+    show_data = command("show", "data_commands:show", "Show or change metadata; draw a preview.", steps)
     show_data.add_argument("file", metavar="FILE", help=".d3data or .d3set file.")
     show_data.add_argument("--set", action="append", metavar="NAME=VALUE", help="Change metadata of a .d3data file.")
     show_data.add_argument("--preview", metavar="PNG", help="Draw image and masks.")
-    arrange = command("arrange", "training_data:arrange", "Arrange d3data files to a d3set.", steps)
+    arrange = command("arrange", "data_commands:arrange", "Arrange d3data files to a d3set.", steps)
     arrange.add_argument("files", nargs="+", metavar="D3DATA", help=".d3data files.")
     arrange.add_argument("--out", type=written_name, required=True, metavar="FILE", help="The .d3set file to write.")
 
-    train = command("train", "training:train", "Train a model on a d3set.")
+    train = command("train", "train_command:train", "Train a model on a d3set.")
     train.add_argument("set", metavar="D3SET", help="Training data from 'data arrange'.")
     train.add_argument("--out", type=written_name, required=True, metavar="FILE",
                        help="The .keras file to write; an .h5 file for the original DeepD3 is written beside it.")
@@ -136,13 +136,13 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="Go on where an interrupted training stopped.")
     add_parameters(train, "training", TrainingParameters)
 
-    for name, handler, text in (("install-fiji", "fiji:install", "Put the DeepD3 menu into a Fiji."),
-                                ("uninstall-fiji", "fiji:uninstall", "Remove the DeepD3 menu from a Fiji.")):
+    for name, handler, text in (("install-fiji", "install_commands:install", "Put the DeepD3 menu into a Fiji."),
+                                ("uninstall-fiji", "install_commands:uninstall", "Remove the DeepD3 menu from a Fiji.")):
         installing = command(name, handler, text)
         installing.add_argument("fiji", metavar="FIJI", help="The folder Fiji.app or Fiji.")
         installing.add_argument("--force", action="store_true",
                                 help="Also overwrite or remove files that were changed or are not from here.")
-    doctor = command("doctor", "fiji:doctor", "Check what this computer has and lacks, and how to mend it.")
+    doctor = command("doctor", "install_commands:doctor", "Check what this computer has and lacks, and how to mend it.")
     doctor.add_argument("--fiji", metavar="FOLDER", help="Fiji to look at, with the menu installed there.")
 
     # Only listed here: its options are the original's and have a parser of their own.
@@ -151,12 +151,12 @@ def build_parser() -> argparse.ArgumentParser:
     models = commands.add_parser("models", help="List, get, show and export models.",
                                  description="List, get, show and export models.")
     actions = models.add_subparsers(metavar="ACTION", required=True, parser_class=Parser)
-    command("list", "models:list_models", "List bundled, downloaded and downloadable models.", actions)
-    get = command("get", "models:get", "Download a model of the Zoo into the cache.", actions)
+    command("list", "model_commands:list_models", "List bundled, downloaded and downloadable models.", actions)
+    get = command("get", "model_commands:get", "Download a model of the Zoo into the cache.", actions)
     get.add_argument("name", metavar="NAME", help="Name as in 'models list'.")
-    show = command("show", "models:show", "Show a model's card.", actions)
+    show = command("show", "model_commands:show", "Show a model's card.", actions)
     show.add_argument("name", metavar="MODEL", nargs="?", help="Name or file; the default model if omitted.")
-    export = command("export", "models:export", "Write a model for other programs.", actions)
+    export = command("export", "model_commands:export", "Write a model for other programs.", actions)
     export.add_argument("name", metavar="MODEL", nargs="?", help="Name or file; the default model if omitted.")
     export.add_argument("--bioimageio", action="store_true", required=True, help="As a BioImage.IO package.")
     export.add_argument("--out", type=written_name, metavar="ZIP",

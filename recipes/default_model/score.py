@@ -20,8 +20,8 @@ from deepd3_ij.files.swc import read_swc
 from deepd3_ij.measurement.evaluation import Scores, evaluate, pool
 from deepd3_ij.measurement.points import SpinePoints
 from deepd3_ij.model.loading import DeepD3Model, load_model
-from deepd3_ij.parameters import EvaluationParameters, PredictionParameters, Roi3DParameters, SimulationParameters
-from deepd3_ij.rois.building_3d import label_spines_3d
+from deepd3_ij.parameters import EvaluationParameters, SimulationParameters
+from deepd3_ij.rois import build_rois_3d
 from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.segmentation import predict
 from deepd3_ij.simulation import simulate
@@ -34,8 +34,8 @@ VOXELS_UM = ((0.12, 1.0), (0.06, 0.5), (0.08, 0.3), (0.10, 0.5), (0.15, 1.0))
 def found_spines(stack: xr.DataArray, model: DeepD3Model) -> tuple[SpinePoints, xr.Dataset, np.ndarray]:
     """Detect with the card's parameters; positions are centroids of 3-D ROIs."""
     size = voxel_size_um(stack)
-    prediction = predict(stack, model, model.card.resolve(PredictionParameters, {}, size))
-    labels = label_spines_3d(prediction["spine"].values, size, model.card.resolve(Roi3DParameters, {}, size))
+    prediction = predict(stack, model)
+    labels = build_rois_3d(prediction).labels.values
     regions = label_statistics(labels)
     return SpinePoints(regions.ids, regions.centroids_zyx, z_um=size[0], xy_um=size[1]), prediction, labels
 

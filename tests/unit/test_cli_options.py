@@ -6,7 +6,6 @@ import pytest
 
 from deepd3_ij.cli.options import describe_value, typed_parameters
 from deepd3_ij.cli.parser import build_parser
-from deepd3_ij.model.card import ModelCard
 from deepd3_ij.parameters import (
     CleaningParameters,
     EvaluationParameters,
@@ -85,16 +84,6 @@ def test_what_is_typed_reaches_the_parameters(command: str, line: str, cls: type
                                               value: object) -> None:
     arguments = build_parser().parse_args([command, *PLACES[command], *line.split()])
     assert getattr(typed_parameters(cls, arguments), name) == value
-
-
-def test_typed_wins_over_the_card_and_the_card_over_the_defaults() -> None:
-    arguments = build_parser().parse_args(["rois", "--out", "o", "--area-threshold", "0.4"])
-    card = ModelCard(recommended={"Roi3DParameters": {"area_threshold": 0.1, "peak_threshold": 0.6},
-                                  "min_volume_um3": 0.1})
-    chosen = typed_parameters(Roi3DParameters, arguments, card, (0.5, 0.1, 0.1))
-    assert (chosen.area_threshold, chosen.peak_threshold, chosen.min_voxels) == (0.4, 0.6, 20)
-    assert chosen.seed_delta == Roi3DParameters().seed_delta
-    assert typed_parameters(Roi3DParameters, arguments).peak_threshold == Roi3DParameters().peak_threshold
 
 
 @pytest.mark.parametrize("command", [

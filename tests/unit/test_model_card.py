@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import zipfile
 
 import h5py
 import pytest
 
-from deepd3_ij.errors import ModelError, ParameterError
+from deepd3_ij.errors import ModelError
 from deepd3_ij.model.card import ModelCard, attach_card, read_card
-from deepd3_ij.parameters import CleaningParameters, PredictionParameters, Roi3DParameters
 
 CARD = ModelCard(
     name="Test", description="µm – a test", resolution_um=0.094, z_um=0.5, filters=8, licence="BSD-3-Clause",
@@ -93,27 +91,3 @@ def test_an_unusable_card_is_one_clear_line(tmp_path, text):
 
 def test_names_of_a_newer_version_are_passed_over():
     assert ModelCard.from_json('{"name": "a", "invented_later": 1}') == ModelCard(name="a")
-
-
-def test_what_the_user_types_wins_over_the_card_and_the_card_over_the_defaults():
-    voxel = (0.5, 0.1, 0.1)
-    assert CARD.resolve(Roi3DParameters, {"mode": "floodfill"}, voxel) == Roi3DParameters(
-        mode="floodfill", area_threshold=0.3, min_voxels=20, max_voxels=2000)
-    assert CARD.resolve(CleaningParameters, {}, voxel) == CleaningParameters()
-    assert CARD.resolve(PredictionParameters, {"tiling": "seamless"}, voxel).tiling == "seamless"
-    assert ModelCard().resolve(Roi3DParameters, {}, voxel) == Roi3DParameters()
-
-
-def test_recommended_volumes_become_voxels_of_the_stack_at_hand():
-    coarse = CARD.resolve(Roi3DParameters, {}, (1.0, 0.2, 0.2))
-    assert (coarse.min_voxels, coarse.max_voxels) == (2, 250)
-    typed = CARD.resolve(Roi3DParameters, {"min_voxels": 7}, (1.0, 0.2, 0.2))
-    assert (typed.min_voxels, typed.max_voxels) == (7, 250)
-    assert CARD.resolve(Roi3DParameters, {}, (10.0, 1.0, 1.0)).min_voxels == 1
-
-
-def test_an_unknown_parameter_of_the_user_is_refused_and_one_of_the_card_passed_over():
-    card = dataclasses.replace(CARD, recommended={"Roi3DParameters": {"invented_later": 1}})
-    assert card.resolve(Roi3DParameters, {}, (1, 1, 1)) == Roi3DParameters()
-    with pytest.raises(ParameterError, match="tilling"):
-        card.resolve(PredictionParameters, {"tilling": "plane"}, (1, 1, 1))
