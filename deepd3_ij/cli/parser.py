@@ -47,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     def command(name: str, handler: str, text: str, within: argparse._SubParsersAction | None = None
                 ) -> argparse.ArgumentParser:
         added = (within or commands).add_parser(name, help=text, description=text, parents=[common])
-        added.set_defaults(run=_later(handler))
+        added.set_defaults(run=_later(handler), handler=handler)
         return added
 
     demo = command("demo", "analyze_commands:demo", "Analyze a simulated stack and print where the results are.")
@@ -64,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_parameters(batch, "stacks", BatchParameters)
     _add_analysis(batch)
 
-    segment = command("segment", "step_commands:segment", "From a stack to probability maps; larger than memory if need be.")
+    segment = command("segment", "step_commands:segment", "From a stack, also one larger than memory, to probability maps.")
     segment.add_argument("stack", metavar="STACK", help=STACK_HELP)
     add_reading(segment)
     add_model(segment)
@@ -136,9 +136,9 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="Go on where an interrupted training stopped.")
     add_parameters(train, "training", TrainingParameters)
 
-    for name, handler, text in (("install-fiji", "install_commands:install", "Put the DeepD3 menu into a Fiji."),
-                                ("uninstall-fiji", "install_commands:uninstall", "Remove the DeepD3 menu from a Fiji.")):
-        installing = command(name, handler, text)
+    for name, verb, text in (("install-fiji", "install", "Put the DeepD3 menu into a Fiji."),
+                             ("uninstall-fiji", "uninstall", "Remove the DeepD3 menu from a Fiji.")):
+        installing = command(name, f"install_commands:{verb}", text)
         installing.add_argument("fiji", metavar="FIJI", help="The folder Fiji.app or Fiji.")
         installing.add_argument("--force", action="store_true",
                                 help="Also overwrite or remove files that were changed or are not from here.")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 
 import pytest
 
@@ -59,6 +60,21 @@ def test_every_parameter_has_exactly_one_option_with_its_default_in_the_help(
         assert info.option in option.option_strings
         assert option.default is None  # so that a model's recommendation can take its place
         assert describe_value(info) in str(option.help)
+
+
+def test_every_command_finds_the_function_that_runs_it() -> None:
+    handlers = [parser.get_default("handler") for parser in leaves(build_parser()) if parser.get_default("handler")]
+    assert len(handlers) > 15
+    for handler in handlers:
+        module, function = handler.split(":")
+        assert callable(getattr(importlib.import_module(f"deepd3_ij.cli.{module}"), function))
+
+
+def leaves(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    """A parser and all parsers of its commands."""
+    below = [child for action in parser._actions if isinstance(action, argparse._SubParsersAction)
+             for child in action.choices.values()]
+    return [parser, *(leaf for child in below for leaf in leaves(child))]
 
 
 def test_options_of_a_command_are_all_different(commands: dict[str, argparse.ArgumentParser]) -> None:

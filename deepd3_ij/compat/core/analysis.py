@@ -1,6 +1,6 @@
 """The guide's ``deepd3.core.analysis``."""
 
-from deepd3_ij.compat.core.labels import (
+from deepd3_ij.compat.core.label_functions import (
     _distance_to_seed,
     _get_sorted_seeds,
     _neighbours,

@@ -12,7 +12,7 @@ import xarray as xr
 
 from deepd3_ij.annotation.reconstruction import draw_tracing
 from deepd3_ij.annotation.tracing import ROOT, Tracing
-from deepd3_ij.compat.core.masks import write_mask
+from deepd3_ij.compat.core.mask_files import write_mask
 from deepd3_ij.compat.signals import Signal
 from deepd3_ij.errors import AnnotationError, VoxelSizeError
 from deepd3_ij.files.image_reader import open_stack

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from deepd3_ij.compat.core.labels import centroids3D_from_labels
+from deepd3_ij.compat.core.label_functions import centroids3D_from_labels
 from deepd3_ij.compat.core.roi_dictionary import RoiDictionary, roi_dictionary
 from deepd3_ij.compat.pitch import DEFAULT_DIMENSIONS, Dimensions, PitchedArray, labelled, pitch_of
 from deepd3_ij.compat.signals import Signal

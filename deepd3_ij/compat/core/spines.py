@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepd3_ij.compat.core.masks import write_mask
+from deepd3_ij.compat.core.mask_files import write_mask
 from deepd3_ij.compat.pitch import labelled
 from deepd3_ij.errors import AnnotationError
 from deepd3_ij.files.masks import PIPRA_SUFFIX, TIFF_SUFFIXES, read_pipra_foreground, read_tiff_foreground

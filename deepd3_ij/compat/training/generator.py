@@ -5,10 +5,7 @@ What a window asks with a file dialog is an optional argument; without it, Image
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -20,15 +17,13 @@ import xarray as xr
 from deepd3_ij.compat.core.dendrite import DendriteSWC
 from deepd3_ij.compat.keys import key_name
 from deepd3_ij.compat.plane_view import PlaneView
-from deepd3_ij.errors import AnnotationError, Cancelled, DeepD3Error, ParameterError, VoxelSizeError
-from deepd3_ij.fiji.choosers import choose_file, choose_one, visible_session
-from deepd3_ij.fiji.events import show_error
-from deepd3_ij.fiji.java import end_process
+from deepd3_ij.errors import AnnotationError, ParameterError, VoxelSizeError
+from deepd3_ij.fiji.choosers import choose_file
 from deepd3_ij.files.d3data import D3Data, read_d3data, write_d3data
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.masks import read_spine_mask, read_tiff_mask
-from deepd3_ij.parameters import TrainingDataParameters, VoxelSizeParameters
-from deepd3_ij.stack import label_prediction, label_stack, voxel_size_um
+from deepd3_ij.parameters import TrainingDataParameters
+from deepd3_ij.stack import label_stack, voxel_size_um
 from deepd3_ij.training.dataset import arrange_training_data, cut_training_data, overlay, set_meta
 
 FilePath = str | PathLike[str]
@@ -377,69 +372,7 @@ class Selector:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make training data in ImageJ's dialogs until the user cancels (``deepd3-training``).
+    """Make training data in ImageJ's dialogs; see :func:`deepd3_ij.fiji.training_window.main`."""
+    from deepd3_ij.fiji.training_window import main as open_window
 
-    Parameters
-    ----------
-    argv
-        Arguments of the command line; there are none but ``--help``.
-
-    Returns
-    -------
-    int
-        0; as a program, it ends here, with 1 and a line on the error stream where there is no display.
-    """
-    argparse.ArgumentParser(prog="deepd3-training", description="Make training data in ImageJ's dialogs: d3data files "
-                            "of stacks and annotations, and d3set files of those.").parse_args(argv)
-    steps = {"Create training data": _create, "View training data": _view, "Arrange training data": _arrange}
-    while True:
-        try:
-            step = steps[choose_one("DeepD3 training data", "Step", list(steps))]
-        except Cancelled:
-            break
-        except DeepD3Error as error:
-            print(f"deepd3-training: {error}", file=sys.stderr)
-            end_process(1)
-        try:
-            step()
-        except Cancelled:
-            continue
-        except DeepD3Error as error:
-            show_error(error)
-    end_process(0)
-    return 0
-
-
-def _create() -> None:
-    from deepd3_ij.fiji.dialogs import ask
-
-    widget = Selector().createTrainingData()
-    widget.selectStack()
-    size = ask("Resolution", VoxelSizeParameters(**{name: value for name, value in (
-        ("xy_um", widget.resolution_xy), ("z_um", widget.resolution_z)) if value is not None}))
-    depth, rows, columns = widget._opened().shape
-    box = ask("Box", TrainingDataParameters(width_px=columns, height_px=rows, z_end=depth - 1), names=_BOX_FIELDS)
-    if size is None or box is None:
-        raise Cancelled("Nothing was saved.")
-    widget.resolution_xy, widget.resolution_z = size.xy_um, size.z_um
-    widget.x, widget.y, widget.width, widget.height = box.x_px, box.y_px, box.width_px or columns, box.height_px or rows
-    widget.updateZ(box.z_begin, depth - 1 if box.z_end is None else box.z_end)
-    widget.selectDendrite()
-    widget.selectSpines()
-    widget.save()
-
-
-def _view() -> None:
-    data = Selector().viewTrainingData()._data
-    stack = label_stack(data.stack, xy_um=data.meta["Resolution_XY"], z_um=data.meta["Resolution_Z"],
-                        source="training data")
-    masks = label_prediction(data.dendrite.astype(np.float32), data.spines.astype(np.float32), stack, {})
-    visible_session().push_merged(stack, masks)
-
-
-def _arrange() -> None:
-    window = Selector().arrangeTrainingData()
-    with suppress(Cancelled):
-        while True:
-            window.addData()
-    window.createSet()
+    return open_window(argv)
