@@ -19,7 +19,7 @@ from deepd3_ij.files.hdf5 import write_prediction, write_rois
 from deepd3_ij.parameters import CleaningParameters, PredictionParameters, Roi2DParameters, Roi3DParameters
 from deepd3_ij.progress import Progress
 from deepd3_ij.rois import build_rois_2d, build_rois_3d
-from deepd3_ij.stems import stem_of
+from deepd3_ij.stems import beside
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -96,13 +96,13 @@ def run(arguments: argparse.Namespace, progress: Progress) -> list[Path]:
     prediction = predict(stack, arguments.neuralnetwork, steps["prediction"], progress=progress)
     for cleaning in steps["cleaning"]:
         prediction = clean(prediction, cleaning, progress)
-    files = [_beside(arguments.stack, ".prediction")]
+    files = [beside(arguments.stack, ".prediction")]
     write_prediction(files[0], prediction)
     if arguments.build_rois_3d:
-        files.append(_beside(arguments.stack, ".rois"))
+        files.append(beside(arguments.stack, ".rois"))
         write_rois(files[-1], build_rois_3d(prediction, steps["rois_3d"], progress))
     if arguments.build_rois_2d:
-        files.append(_beside(arguments.stack, "_2d.rois" if arguments.build_rois_3d else ".rois"))
+        files.append(beside(arguments.stack, "_2d.rois" if arguments.build_rois_3d else ".rois"))
         write_rois(files[-1], build_rois_2d(prediction, steps["rois_2d"], progress))
     return files
 
@@ -130,10 +130,6 @@ def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:
             spine_threshold=given.roi_areaThreshold, watershed=given.watershed, clean_rois=given.clean_rois,
             min_area_px=given.min_roi_size, near_dendrite_threshold=given.dendrite_threshold),
     }
-
-
-def _beside(stack: str, ending: str) -> Path:
-    return Path(stack).with_name(stem_of(stack) + ending)
 
 
 if __name__ == "__main__":

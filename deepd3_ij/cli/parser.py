@@ -64,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_parameters(batch, "stacks", BatchParameters)
     _add_analysis(batch)
 
-    segment = command("segment", "step_commands:segment", "From a stack, also one larger than memory, to probability maps.")
+    segment = command("segment", "step_commands:segment", "From a stack, of any size, to probability maps.")
     segment.add_argument("stack", metavar="STACK", help=STACK_HELP)
     add_reading(segment)
     add_model(segment)

@@ -31,7 +31,7 @@ from deepd3_ij.parameters import (
 )
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.stack import label_like, label_stack, voxel_size_um
-from deepd3_ij.stems import stem_of
+from deepd3_ij.stems import beside, stem_of
 
 if TYPE_CHECKING:
     from deepd3_ij import Measurements, RoiSet
@@ -81,9 +81,7 @@ class Workbench:
         from deepd3_ij.files.hdf5 import read_prediction, read_rois
 
         stack = open_stack(path, xy_um=xy_um, z_um=z_um, channel=channel, frame=frame)
-        beside = Path(path).with_name(stem_of(path))
-        map_file = Path(prediction or beside.with_name(beside.name + ".prediction"))
-        roi_file = Path(rois or beside.with_name(beside.name + ".rois"))
+        map_file, roi_file = Path(prediction or beside(path, ".prediction")), Path(rois or beside(path, ".rois"))
         maps = read_prediction(map_file, like=stack) if map_file.is_file() else None
         found = read_rois(roi_file, like=stack) if roi_file.is_file() else None
         self.close()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import xarray as xr
 
@@ -13,7 +11,7 @@ from deepd3_ij.parameters import CleaningParameters, PredictionParameters
 from deepd3_ij.progress import Progress
 from deepd3_ij.service.exchange import Image, Reply, describe_image, prediction_reply
 from deepd3_ij.service.registry import NOTHING_CHOSEN, Choices, Map, Pixels, verb
-from deepd3_ij.stems import stem_of
+from deepd3_ij.stems import saved_beside
 
 
 @verb("open")
@@ -23,9 +21,7 @@ def open_image(progress: Progress, *, path: str, xy_um: float | None = None, z_u
     progress(0, 1, "Reading the stack")
     stack = open_stack(path, xy_um=xy_um, z_um=z_um, channel=channel, frame=frame)
     progress(1, 1, "Reading the stack")
-    beside = Path(path).with_name(stem_of(path))
-    saved = [str(file) for suffix in (".prediction", ".rois")
-             if (file := beside.with_name(beside.name + suffix)).is_file()]
+    saved = [str(file) for file in saved_beside(path)]
     pixels, signed = stack.values, False
     if pixels.dtype == np.int16:
         pixels, signed = pixels.view(np.uint16) ^ np.uint16(32768), True

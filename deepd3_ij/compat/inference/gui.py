@@ -22,7 +22,6 @@ from deepd3_ij.compat.inference.settings import (
     Segment,
     Settings,
     askDimensions,
-    beside,
 )
 from deepd3_ij.compat.pitch import DEFAULT_DIMENSIONS, Dimensions, labelled, pitch_of
 from deepd3_ij.compat.signals import Signal
@@ -33,6 +32,7 @@ from deepd3_ij.parameters import CleaningParameters, Roi2DParameters, Roi3DParam
 from deepd3_ij.probabilities import checked_probabilities
 from deepd3_ij.rois.building_3d import build_rois_3d
 from deepd3_ij.stack import label_prediction
+from deepd3_ij.stems import beside
 
 if TYPE_CHECKING:
     from deepd3_ij.fiji.workbench import Workbench

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from os import PathLike
-from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from deepd3_ij.compat.pitch import DEFAULT_DIMENSIONS
@@ -150,10 +149,3 @@ class askDimensions:
     def dimensions(self) -> dict[str, float]:
         """Give ``{'xy': …, 'z': …}`` in µm."""
         return {"xy": self._size.xy_um, "z": self._size.z_um}
-
-
-def beside(path: str | PathLike[str], suffix: str) -> Path:
-    """File of the same stem in the same folder."""
-    from deepd3_ij.stems import stem_of
-
-    return Path(path).with_name(stem_of(path) + suffix)
