@@ -212,7 +212,7 @@ def test_a_stack_of_another_size_is_no_source_of_intensities(files: Path, tmp_pa
     ("spines.csv spines.csv --xy 0.1 --z 0.5 --dendrites text.swc", "text.swc"),
     ("spines.csv spines.csv --xy 0.1 --z 0.5 --json no/where.json", "no/where.json cannot be written"),
     ("spines.csv spines.csv --xy 0.1 --z 0.5 --json folder", "is a folder"),
-    ("spines.csv spines.csv --xy 0.1 --z 0.5 --z-planes -1", "z_planes is -1"),
+    ("spines.csv spines.csv --xy 0.1 --z 0.5 --match-z-planes -1", "match_z_planes is -1"),
 ])
 def test_unusable_tables_are_refused(tables: str, reason: str, files: Path, capsys: pytest.CaptureFixture[str],
                                      monkeypatch: pytest.MonkeyPatch) -> None:

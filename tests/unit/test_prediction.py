@@ -210,7 +210,7 @@ def test_the_provenance_tells_how_the_maps_were_made(model):
     found = predict(stack(noise(1, 40, 40)), model, tiling("inset", padding="min"))
     story = json.loads(found.attrs["provenance"])
     assert story["model"] == {"name": "random", "sha256": model.sha256, "recommended": {}}
-    assert story["parameters"] == tiling("inset", padding="min").to_dict()
+    assert story["PredictionParameters"] == tiling("inset", padding="min").to_dict()
     assert story["voxel_size_um"] == [0.5, 0.1, 0.1]
     assert story["source"] == "noise.tif"
     assert story["version"]
