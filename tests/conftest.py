@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A busy machine must not fail a property. Everybody tries the same examples every time; `make test-random` tries others.
+# A busy machine must not fail a property. Everybody tries the same examples every time; "make test-random" tries
+# others.
 settings.register_profile("same", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True,
                           database=None)
 settings.register_profile("random", settings.get_profile("same"), derandomize=False)
