@@ -1,6 +1,8 @@
-# make demo   the main job on a sample stack
-# make test   style, types and all tests
-# make bench  the figures of benchmarks/README.md
+# make demo         the main job on a sample stack
+# make test         style, types and all tests
+# make test-quick   the same without the tests that take more than ten seconds each
+# make test-random  the property-based tests with other examples each time; SEED=... repeats a run
+# make bench        the figures of benchmarks/README.md
 # Each makes its own environment in .venv when needed.
 
 VENV := .venv
@@ -8,7 +10,7 @@ BIN := $(VENV)/bin
 # TensorFlow has wheels for these; the first that exists is taken.
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; print("$(p)") if (3, 11) <= sys.version_info[:2] <= (3, 13) else None' 2>/dev/null | grep python)))
 
-.PHONY: demo test bench clean
+.PHONY: demo test test-quick test-random bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/deepd3-ij demo
@@ -17,6 +19,16 @@ test: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+test-quick: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -m "not slow"
+
+test-random: $(VENV)/installed-test
+	@seed=$${SEED:-$$(date +%s)}; again="The same examples again: make test-random SEED=$$seed"; echo "$$again"; \
+	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=random --hypothesis-seed=$$seed tests/unit \
+	|| { echo "$$again"; exit 1; }
 
 bench: $(VENV)/installed-test
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 
-from deepd3_ij.errors import OutputError
+from deepd3_ij.errors import OutputError, one_line
 
 
 @contextmanager
@@ -162,7 +162,7 @@ def _explain(path: Path, error: OSError) -> str:
         return f"{path} cannot be written: {path.parent} is not a folder; give another folder."
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return f"{path} cannot be written: no permission; give a folder that you may write to."
-    reason = " ".join((error.strerror or str(error)).split())
-    if error.errno in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in reason:
+    reason = one_line(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) or os.strerror(errno.ENOSPC) in str(error):
         return f"{path} cannot be written: the disk is full; free space or give another folder."
     return f"{path} cannot be written: {reason}; give another place."

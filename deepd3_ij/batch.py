@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepd3_ij.atomic import check_output_folder, replacing
-from deepd3_ij.errors import Cancelled, DeepD3Error, StackError
+from deepd3_ij.errors import Cancelled, DeepD3Error, StackError, one_line
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.outputs.registry import USUAL, write_analysis
 from deepd3_ij.parameters import BatchParameters
@@ -211,7 +211,7 @@ def run_batch(
         except DeepD3Error as error:
             failed.append((item, str(error)))
         except Exception as error:  # one damaged stack must not cost a night's batch
-            failed.append((item, f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]}"))
+            failed.append((item, f"unexpected {type(error).__name__}: {one_line(error)}"))
     progress(len(items), len(items), "Stacks")
     return BatchResult(tuple(done), tuple(skipped), tuple(failed))
 

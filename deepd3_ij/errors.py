@@ -8,6 +8,16 @@ code 1; Fiji shows it in a dialog; the trace goes to the log.
 from __future__ import annotations
 
 
+def one_line(error: BaseException, limit: int = 300) -> str:
+    """Turn any exception into one line for a message.
+
+    White space becomes single blanks. An error of the system tells its reason alone, without number and file; an
+    exception without a text its class. Own messages stay whole; those of others are cut at `limit` characters.
+    """
+    text = " ".join((getattr(error, "strerror", None) or str(error)).split()) or type(error).__name__
+    return text if len(text) <= limit or isinstance(error, DeepD3Error) else text[:limit - 1] + "…"
+
+
 class DeepD3Error(Exception):
     """Base of every error that is addressed to the user."""
 

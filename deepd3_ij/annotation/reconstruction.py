@@ -27,9 +27,9 @@ def draw_tracing(
     """Draw a tracing as tapered tubes.
 
     Every segment is the union of all balls whose centre moves from one node to the next while the radius changes
-    linearly (a cone with round ends). A voxel is set if its centre lies in a tube, and also if the centre line passes
-    through it, so that a tube thinner than a voxel, or of unknown radius (0), stays a connected line. What lies
-    outside of the volume is cut off.
+    linearly (a cone with round ends). A voxel is set if its centre lies in a tube. So are voxels along the centre
+    line, so that a tube thinner than a voxel, or of unknown radius (0), stays a connected line. What lies outside of
+    the volume is cut off.
 
     Parameters
     ----------
@@ -73,11 +73,13 @@ def draw_tracing(
         _draw_segments(volume, nodes, placed.radius, segments[first:first + SEGMENTS_PER_STEP], voxel)
         progress(min(first + SEGMENTS_PER_STEP, len(segments)), len(segments), "Drawing the tracing")
     if not volume.any():
-        low, high, end = (", ".join(f"{value:.1f}" for value in place) for place in
-                          (placed.xyz.min(axis=0), placed.xyz.max(axis=0), volume.shape[::-1] * voxel[::-1]))
+        # Position 0 is the centre of voxel 0, so the volume begins half a voxel before it.
+        low, high, begin, end = (", ".join(f"{value:.2f}" for value in place) for place in (
+            placed.xyz.min(axis=0), placed.xyz.max(axis=0), -voxel[::-1] / 2,
+            (np.array(volume.shape[::-1]) - 0.5) * voxel[::-1]))
         raise AnnotationError(f"The tracing lies outside of the volume: it spans x, y, z from ({low}) to ({high}) µm, "
-                              f"the volume ends at ({end}) µm. Check the voxel size and whether the units are "
-                              f"{' or '.join(UNITS)}.")
+                              f"the volume from ({begin}) to ({end}) µm. Check the voxel size and whether the units "
+                              f"are {' or '.join(UNITS)}.")
     return volume
 
 

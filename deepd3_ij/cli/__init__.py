@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from deepd3_ij.cli.console import stop_requested
 from deepd3_ij.cli.parser import build_parser
-from deepd3_ij.errors import Cancelled, DeepD3Error
+from deepd3_ij.errors import Cancelled, DeepD3Error, one_line
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,10 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except DeepD3Error as error:
         return _fail(str(error), debug)
     except MemoryError as error:
-        return _fail(f"not enough memory ({error}); try fewer planes with --z-range", debug)
+        return _fail(f"not enough memory ({one_line(error)}); try fewer planes with --z-range", debug)
     except Exception as error:
-        return _fail(f"unexpected {type(error).__name__}: {' '.join(str(error).split())[:300]} "
-                     "(run again with --debug for the trace)", debug)
+        return _fail(f"unexpected {type(error).__name__}: {one_line(error)} (run again "
+                     "with --debug for the trace)", debug)
 
 
 def _batch_compat(given: Sequence[str]) -> int:

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from deepd3_ij.errors import FijiError
+from deepd3_ij.errors import FijiError, one_line
 
 
 def settings_file() -> Path:
@@ -56,7 +56,7 @@ def _settings() -> dict[str, str]:
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise FijiError(f"The settings file {path} is damaged ({error}); mend or remove it.") from error
+        raise FijiError(f"The settings file {path} is damaged ({one_line(error)}); mend or remove it.") from error
     if not isinstance(settings, dict):
         raise FijiError(f"The settings file {path} holds no settings; mend or remove it.")
     return settings

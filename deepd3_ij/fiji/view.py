@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from deepd3_ij.errors import AnnotationError, FijiError
-from deepd3_ij.fiji.hyperstacks import MERGED, PREDICTION, ROLE, find_image, geometry
+from deepd3_ij import colours
+from deepd3_ij.errors import AnnotationError, FijiError, one_line
+from deepd3_ij.fiji.hyperstacks import find_image, geometry
 from deepd3_ij.fiji.java import java_class, text_of
-from deepd3_ij.fiji.roi_manager import ANNOTATION, roi_id_of
+from deepd3_ij.fiji.roi_manager import roi_id_of
+from deepd3_ij.names import ANNOTATION, MERGED, PREDICTION, ROLE
 
 if TYPE_CHECKING:
     from deepd3_ij.fiji.host import Host
 
 _NEAR_PLANES = 2
-_ANNOTATION_COLOUR = (64, 128, 255)
 
 
 def show_segmentation(session: Host, image: Any, visible: bool) -> None:
@@ -79,7 +80,7 @@ def import_annotations(session: Host, image: Any, path: str | PathLike[str]) -> 
     overlay = image.getOverlay()
     if overlay is None:
         overlay = java_class("ij.gui.Overlay")()
-    colour = java_class("java.awt.Color")(*_ANNOTATION_COLOUR)
+    colour = java_class("java.awt.Color")(*colours.ANNOTATION)
     for plane in range(planes):
         near = positions[np.abs(positions[:, 0] - plane) < _NEAR_PLANES]
         if len(near) == 0:
@@ -112,7 +113,8 @@ def read_annotations(path: str | PathLike[str]) -> np.ndarray:
     try:
         positions = table[[plane, columns["y"], columns["x"]]].to_numpy(dtype=np.float64)
     except ValueError as error:
-        raise AnnotationError(f"{path} holds a position that is no number ({error}); mend this row.") from error
+        raise AnnotationError(f"{path} holds a position that is no number ({one_line(error)}); mend this row."
+                              ) from error
     if not np.isfinite(positions).all():
         raise AnnotationError(f"{path} holds a position that is no number in row "
                               f"{int(np.argwhere(~np.isfinite(positions))[0][0]) + 1}; mend this row.")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from deepd3_ij.errors import OutputError
+from deepd3_ij.errors import OutputError, one_line
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
 
@@ -58,7 +58,7 @@ def write_contour_folder(
     try:
         temporary = Path(tempfile.mkdtemp(prefix=f".{stem[:40]}-", dir=folder))
     except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}; give another folder.") from error
+        raise OutputError(f"{target} cannot be written: {one_line(error)}; give another folder.") from error
     try:
         new, old = temporary / "new", temporary / "old"
         new.mkdir()
@@ -72,7 +72,7 @@ def write_contour_folder(
                 old.rename(target)
             raise
     except OSError as error:
-        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
+        reason = "the disk is full" if error.errno == errno.ENOSPC else one_line(error)
         raise OutputError(f"{target} cannot be written: {reason}; free space or give another folder.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -19,10 +19,10 @@ import numpy as np
 import tifffile
 import xarray as xr
 
-from deepd3_ij.errors import ChannelError, StackError, VoxelSizeError
+from deepd3_ij.errors import ChannelError, StackError, VoxelSizeError, one_line
 from deepd3_ij.files.calibration import FileVoxelSize, combined, imagej_voxel_size, ome_voxel_size, plain_voxel_size
-from deepd3_ij.files.plane_source import PlacedPlane, PlaneSource, quiet_tifffile, reason_of
-from deepd3_ij.files.tiff import PROVENANCE
+from deepd3_ij.files.plane_source import PlacedPlane, PlaneSource, quiet_tifffile
+from deepd3_ij.names import PROVENANCE
 from deepd3_ij.stack import label_stack
 
 _PLANE_AXES = "ZIQ"
@@ -87,7 +87,7 @@ def _check_file(file: Path) -> None:
     except FileNotFoundError as error:
         raise StackError(f"{file} does not exist; give the name of a TIFF file.") from error
     except OSError as error:
-        raise StackError(f"{file} cannot be read: {reason_of(error)}.") from error
+        raise StackError(f"{file} cannot be read: {one_line(error)}.") from error
     if not start:
         raise StackError(f"{file.name} is empty; accepted: a TIFF file with at least one plane.")
     if start not in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
@@ -109,9 +109,9 @@ def _survey(file: Path, channel: int | None, frame: int | None) -> tuple[PlaneSo
     except StackError:
         raise
     except OSError as error:
-        raise StackError(f"{file.name} cannot be read: {reason_of(error)}.") from error
+        raise StackError(f"{file.name} cannot be read: {one_line(error)}.") from error
     except Exception as error:  # a damaged file makes tifffile fail in many ways
-        raise StackError(f"{file.name} is a damaged TIFF file ({reason_of(error)}); export it again.") from error
+        raise StackError(f"{file.name} is a damaged TIFF file ({one_line(error)}); export it again.") from error
 
 
 def _check_description(tif: tifffile.TiffFile) -> None:

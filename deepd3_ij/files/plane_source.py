@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from deepd3_ij.errors import StackError
+from deepd3_ij.errors import StackError, one_line
 
 _KEPT = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
 _EXACT: dict[np.dtype[Any], np.dtype[Any]] = {
@@ -115,10 +115,10 @@ class PlaneSource:
             if pixels.dtype.newbyteorder("=") != self.stored.newbyteorder("="):
                 raise ValueError(f"its pixels have the type {pixels.dtype} instead of {self.stored}")
         except (OSError, MemoryError) as error:
-            raise StackError(f"Plane {plane} (0-based) of {self.name} cannot be read: {reason_of(error)}.") from error
+            raise StackError(f"Plane {plane} (0-based) of {self.name} cannot be read: {one_line(error)}.") from error
         except Exception as error:
             raise StackError(f"{self.name} is damaged or truncated: plane {plane} (0-based) cannot be decoded "
-                             f"({reason_of(error)}); export it again.") from error
+                             f"({one_line(error)}); export it again.") from error
         return self._convert(pixels, plane)
 
     def _read_raw(self, place: PlacedPlane) -> np.ndarray:
@@ -171,9 +171,3 @@ def quiet_tifffile() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(from_elsewhere)
-
-
-def reason_of(error: BaseException) -> str:
-    """The text of another library's exception on one short line."""
-    text = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
-    return text[:120]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from deepd3_ij.errors import AnnotationError
+from deepd3_ij.errors import AnnotationError, one_line
 from deepd3_ij.files.text_file import read_text
 from deepd3_ij.measurement.points import SpinePoints
 
@@ -88,7 +88,7 @@ def _read_table(path: str | PathLike[str]) -> pd.DataFrame:
     try:
         table = pd.read_csv(io.StringIO(text), skipinitialspace=True)
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise AnnotationError(f"{Path(path).name} is no CSV table: {str(error).strip()}; "
+        raise AnnotationError(f"{Path(path).name} is no CSV table: {one_line(error)}; "
                               "accepted: comma-separated columns with a header line.") from error
     if BAD_COLUMN in table:
         table = table[pd.to_numeric(table[BAD_COLUMN], errors="coerce") != 1]

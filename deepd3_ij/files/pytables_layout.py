@@ -20,7 +20,7 @@ import hdf5plugin  # noqa: F401 - makes the blosc filter known to HDF5
 import numpy as np
 from h5py import h5a, h5d, h5g, h5p, h5s, h5t, h5z
 
-from deepd3_ij.errors import FileFormatError
+from deepd3_ij.errors import FileFormatError, one_line
 
 _BLOSC = 32001
 _BLOSC_OPTIONS = (2, 2, 0, 0, 9, 1)  # format versions, item and chunk size (filled in), level, shuffle
@@ -121,8 +121,7 @@ def open_file(path: str | PathLike[str], kind: str) -> Iterator[h5py.File]:
         with h5py.File(source, "r") as file:
             yield file
     except (OSError, RuntimeError, MemoryError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FileFormatError(f"{source} is damaged or no HDF5 file ({reason}); give {kind}.") from error
+        raise FileFormatError(f"{source} is damaged or no HDF5 file ({one_line(error)}); give {kind}.") from error
 
 
 def create_group(parent: h5py.Group, name: str, title: str = "") -> h5py.Group:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import FileFormatError, ParameterError
+from deepd3_ij.errors import FileFormatError, ParameterError, one_line
 from deepd3_ij.parameters import Roi3DParameters
 
 _NAMES = {"areaThreshold": "area_threshold", "peakThreshold": "peak_threshold", "seedDelta": "seed_delta",
@@ -73,6 +73,5 @@ def read_roi_settings(path: str | PathLike[str]) -> Roi3DParameters:
             raise ValueError("it holds no settings by name")
         return parameters_of(settings)
     except (OSError, ValueError, ParameterError) as error:
-        reason = " ".join(str(error).split())
-        raise FileFormatError(f"{source} holds no settings of 3-D ROIs ({reason}); give a .roi3d_settings file."
-                              ) from error
+        raise FileFormatError(f"{source} holds no settings of 3-D ROIs ({one_line(error)}); give a .roi3d_settings "
+                              "file.") from error

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import xarray as xr
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import FileFormatError
+from deepd3_ij.errors import FileFormatError, one_line
 from deepd3_ij.files.imagej_roi import decode_roi, encode_rois
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.regroup import RoiPart, join_parts
@@ -134,10 +134,10 @@ def _entries(source: Path) -> Iterator[tuple[str, bytes, int, int]]:
                 for number, info in enumerate(members):
                     yield PurePosixPath(info.filename).name[:-4], _content(archive, info, source), number, len(members)
     except zipfile.BadZipFile as error:
-        raise FileFormatError(f"{source} is neither a zip of ImageJ ROIs nor a .roi file ({error}); "
+        raise FileFormatError(f"{source} is neither a zip of ImageJ ROIs nor a .roi file ({one_line(error)}); "
                               "give a file that the ROI Manager saved.") from error
     except OSError as error:
-        raise FileFormatError(f"{source} cannot be read: {error.strerror or error}; give a zip of ROIs or a .roi file."
+        raise FileFormatError(f"{source} cannot be read: {one_line(error)}; give a zip of ROIs or a .roi file."
                               ) from error
 
 
@@ -147,11 +147,11 @@ def _is_roi(info: zipfile.ZipInfo) -> bool:
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: Path) -> bytes:
-    problem: object = f"it has {info.file_size} bytes"
+    problem = f"it has {info.file_size} bytes"
     if info.file_size <= _MAX_ROI_BYTES:
         try:
             return archive.read(info)
         except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
-            problem = error
+            problem = one_line(error)
     raise FileFormatError(f"{source}: the ROI {info.filename!r} is damaged ({problem}); "
                           "save the ROIs again from ImageJ.")

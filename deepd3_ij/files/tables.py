@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import FileFormatError
+from deepd3_ij.errors import FileFormatError, one_line
 from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS
@@ -66,9 +66,8 @@ def read_table(path: str | PathLike[str]) -> pd.DataFrame:
     except FileNotFoundError as error:
         raise FileFormatError(f"{source} does not exist; give a CSV table.") from error
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise FileFormatError(f"{source} is no readable CSV table ({reason}); save it as CSV with one header line."
-                              ) from error
+        raise FileFormatError(f"{source} is no readable CSV table ({one_line(error)}); save it as CSV with one header "
+                              "line.") from error
 
 
 def write_centroids(path: str | PathLike[str], rois: RoiSet) -> None:

@@ -6,7 +6,7 @@ import codecs
 from os import PathLike
 from pathlib import Path
 
-from deepd3_ij.errors import AnnotationError
+from deepd3_ij.errors import AnnotationError, one_line
 
 
 def read_text(path: str | PathLike[str], kind: str) -> str:
@@ -34,7 +34,7 @@ def read_text(path: str | PathLike[str], kind: str) -> str:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise AnnotationError(f"Cannot read the {kind} {path}: {error.strerror or error}; "
+        raise AnnotationError(f"Cannot read the {kind} {path}: {one_line(error)}; "
                               "give the path of a readable file.") from error
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"

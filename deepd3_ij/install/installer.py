@@ -15,7 +15,7 @@ from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from deepd3_ij.errors import FijiError
+from deepd3_ij.errors import FijiError, one_line
 from deepd3_ij.fiji.jars import Jar, fetch_jars
 from deepd3_ij.fiji.scripts import script_folder
 from deepd3_ij.progress import Progress, no_progress
@@ -109,7 +109,7 @@ def install(fiji: str | PathLike[str], *, force: bool = False, python: str | Pat
                 _remove(folder, name, files.pop(name), force)
         _write_manifest(folder, files, python)
     except OSError as error:
-        raise FijiError(f"{error.filename or folder} cannot be written ({error.strerror}); run the command as a user "
+        raise FijiError(f"{error.filename or folder} cannot be written ({one_line(error)}); run the command as a user "
                         "who may write there, or copy Fiji into your own folder.") from error
     return Installation(folder, __version__, Path(python or sys.executable), files)
 
@@ -146,7 +146,7 @@ def uninstall(fiji: str | PathLike[str], *, force: bool = False) -> list[Path]:
         (folder / MANIFEST).unlink(missing_ok=True)
         _remove_empty_folders(folder, [*installation.files, str(MANIFEST)])
     except OSError as error:
-        raise FijiError(f"{error.filename or folder} cannot be removed ({error.strerror}); run the command as a user "
+        raise FijiError(f"{error.filename or folder} cannot be removed ({one_line(error)}); run the command as a user "
                         "who may write there.") from error
     return kept
 

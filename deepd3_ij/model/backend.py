@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from deepd3_ij.errors import ModelError
+from deepd3_ij.errors import ModelError, one_line
 
 
 def tensorflow() -> Any:
@@ -26,8 +26,8 @@ def tensorflow() -> Any:
         with _native_log_hidden("tensorflow" not in sys.modules):
             import tensorflow as tf
     except ImportError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"TensorFlow cannot be loaded ({reason}); install it with: pip install tensorflow") from error
+        raise ModelError(f"TensorFlow cannot be loaded ({one_line(error)}); install it with: pip install "
+                         "tensorflow") from error
     return tf
 
 

@@ -15,7 +15,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from deepd3_ij.errors import ModelError
+from deepd3_ij.errors import ModelError, one_line
 from deepd3_ij.parameters import checked_recommendations, is_number
 
 MEMBER = "deepd3_card.json"
@@ -86,7 +86,8 @@ class ModelCard:
         try:
             values = json.loads(text)
         except ValueError as error:
-            raise ModelError(f"The model card is no JSON text ({error}); attach a new card to the model.") from error
+            raise ModelError(f"The model card is no JSON text ({one_line(error)}); attach a new card to the model."
+                             ) from error
         if not isinstance(values, dict):
             raise ModelError(f"The model card is a {type(values).__name__}; accepted: a JSON table.")
         known = {item.name for item in dataclasses.fields(cls)}

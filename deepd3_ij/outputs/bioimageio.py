@@ -23,6 +23,7 @@ import numpy.typing as npt
 import yaml
 
 from deepd3_ij.atomic import replacing
+from deepd3_ij.colours import PICTURE_DENDRITE, PICTURE_SPINE
 from deepd3_ij.errors import ModelError, StackError
 from deepd3_ij.model.backend import keras, tensorflow
 from deepd3_ij.model.card import ModelCard
@@ -50,7 +51,7 @@ _LONGEST_DESCRIPTION = 512
 _COVER_PX = 256
 # Far below any step between grey values: the scaled range is -1 to 1 exactly, and a uniform plane stays finite.
 _RANGE_EPSILON = 1e-12
-_COLOURS = {"dendrite": (1.0, 0.15, 1.0), "spine": (0.1, 1.0, 0.3)}
+_COLOURS = {"dendrite": PICTURE_DENDRITE, "spine": PICTURE_SPINE}
 
 
 def export_package(
@@ -261,7 +262,7 @@ def _cover(image: npt.NDArray[np.float32], outputs: Mapping[str, npt.NDArray[np.
     box = np.s_[top:top + side, left:left + side]
     low, high = np.percentile(image[box], (1, 99.8))
     grey = np.clip((image[box] - low) / max(high - low, _RANGE_EPSILON), 0, 1)
-    painted = sum(outputs[name][box][..., np.newaxis] * np.array(_COLOURS[name]) for name in _OUTPUTS)
+    painted = sum(outputs[name][box][..., np.newaxis] * np.array(_COLOURS[name]) / 255 for name in _OUTPUTS)
     picture = np.concatenate([np.repeat(grey[..., np.newaxis], 3, axis=2), np.clip(painted, 0, 1)], axis=1)
     buffer = io.BytesIO()
     imsave(buffer, np.ascontiguousarray(picture * 255).astype(np.uint8), format="png")

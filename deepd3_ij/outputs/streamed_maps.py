@@ -11,8 +11,9 @@ import xarray as xr
 
 from deepd3_ij.atomic import replacing_together
 from deepd3_ij.files.hdf5 import write_prediction
-from deepd3_ij.files.tiff import PROVENANCE, ROLE, open_stack_for_writing, write_prediction_maps
+from deepd3_ij.files.tiff import open_stack_for_writing, write_prediction_maps
 from deepd3_ij.model.loading import DeepD3Model
+from deepd3_ij.names import PROVENANCE, ROLE
 from deepd3_ij.parameters import Choice, PredictionParameters, resolve
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation import predict

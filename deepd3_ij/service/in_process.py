@@ -23,14 +23,13 @@ import deepd3_ij
 from deepd3_ij.errors import Cancelled, FijiError
 from deepd3_ij.fiji.java import java_class
 from deepd3_ij.fiji.scripts import script_folder
+from deepd3_ij.names import CANCELLED, DONE, FAILED, OUTCOME, SERVICE, VERSION
 from deepd3_ij.service.calls import call
 from deepd3_ij.service.exchange import Reply
 
 if TYPE_CHECKING:
     from deepd3_ij.fiji.session import Session
 
-NAME = "deepd3.service"
-OUTCOME = "deepd3.outcome"
 _threads = ThreadPoolExecutor(thread_name_prefix="deepd3_service")
 _UNSIGNED = {"int8": np.uint8, "int16": np.uint16}
 
@@ -55,13 +54,13 @@ def publish(session: Session) -> Any:
     objects = session.context.getService(java_class("org.scijava.object.ObjectService"))
     function = java_class("java.util.function.Function")
     for known in objects.getObjects(function.class_):
-        if objects.getName(known) == NAME:
+        if objects.getName(known) == SERVICE:
             return known
     _prepare_jython(session)
     # Scripts that run from the package itself, not from an installation, have the version of the package.
-    java_class("java.lang.System").setProperty("deepd3.version", deepd3_ij.__version__)
+    java_class("java.lang.System").setProperty(VERSION, deepd3_ij.__version__)
     service = jpype.JProxy(function, dict={"apply": _apply})
-    objects.addObject(service, NAME)
+    objects.addObject(service, SERVICE)
     return service
 
 
@@ -101,11 +100,11 @@ def run_command(session: Session, command: str, **inputs: Any) -> None:
         accepted = ", ".join(str(item.getName()) for item in info.inputs() if str(item.getName()) != "context")
         raise FijiError(f"{command!r} has no field {unknown[0]!r}; accepted: {accepted}.")
     session.context.getService(java_class("org.scijava.script.ScriptService")).run(info, True, values).get()
-    outcome = str(system.getProperty(OUTCOME, "failed: the script did not run; ImageJ's Log has the details"))
-    if outcome == "cancelled":
+    outcome = str(system.getProperty(OUTCOME, f"{FAILED}: the script did not run; ImageJ's Log has the details"))
+    if outcome == CANCELLED:
         raise Cancelled("Stopped by the user; nothing was changed.")
-    if outcome != "done":
-        raise FijiError(outcome.removeprefix("failed: "))
+    if outcome != DONE:
+        raise FijiError(outcome.removeprefix(f"{FAILED}: "))
 
 
 def _prepare_jython(session: Session) -> None:

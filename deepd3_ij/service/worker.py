@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from deepd3_ij.errors import Cancelled
+from deepd3_ij.errors import Cancelled, one_line
 
 DISPATCH = "deepd3"
 SECONDS_BETWEEN_UPDATES = 0.05
@@ -123,7 +123,7 @@ class Task:
             self._answer()
         except BaseException as error:
             _log.exception("task failed")
-            self._worker.respond(self._number, _FAILURE, error=f"{type(error).__name__}: {error}")
+            self._worker.respond(self._number, _FAILURE, error=f"{type(error).__name__}: {one_line(error)}")
             self.cancel()
 
     def cancel(self) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from deepd3_ij import colours
 from deepd3_ij.annotation.reconstruction import draw_tracing
 from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import AnnotationError, FileFormatError
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 FilePath = str | PathLike[str]
 Mask = npt.NDArray[np.bool_]
-DENDRITE_RGB = (255, 0, 255)
-SPINE_RGB = (0, 255, 0)
 
 
 def box_of(shape_zyx: Sequence[int], parameters: TrainingDataParameters) -> tuple[slice, slice, slice]:
@@ -122,7 +121,7 @@ def overlay(data: D3Data, *, min_side_px: int = 512) -> npt.NDArray[np.uint8]:
     grey = np.clip((projection - low) / max(high - low, 1e-12), 0, 1)
     plain = np.repeat(grey[..., None], 3, axis=2)
     painted = plain.copy()
-    for mask, colour in ((data.dendrite, DENDRITE_RGB), (data.spines, SPINE_RGB)):
+    for mask, colour in ((data.dendrite, colours.DENDRITE), (data.spines, colours.SPINE)):
         seen = mask.any(axis=0)
         painted[seen] = 0.6 * painted[seen] + 0.4 * np.array(colour) / 255
     gap = np.ones((grey.shape[0], max(1, grey.shape[1] // 100), 3))

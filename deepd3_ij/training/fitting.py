@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import FileFormatError
+from deepd3_ij.errors import FileFormatError, one_line
 from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.training.losses import loss
@@ -288,7 +288,8 @@ def _load(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
             state = {name: file[name] for name in file.files}
         return state, json.loads(state.pop("history").tobytes())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise FileFormatError(f"{path} is no checkpoint of a training ({error}); delete it and start anew.") from error
+        raise FileFormatError(f"{path} is no checkpoint of a training ({one_line(error)}); delete it and start anew."
+                              ) from error
 
 
 def _read_checkpoint(folder: Path, p: TrainingParameters) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:

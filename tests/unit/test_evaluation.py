@@ -90,12 +90,11 @@ def test_no_other_pairing_has_more_pairs_or_the_same_number_with_less_distance(
     found = match_points(distance, np.zeros_like(distance), parameters)
     best = (0, 0.0)
     for size in range(min(rows, columns), 0, -1):
-        totals = [sum(distance[row, column] for row, column in zip(chosen, order, strict=True))
-                  for chosen in itertools.combinations(range(rows), size)
-                  for order in itertools.permutations(range(columns), size)
-                  if all(distance[row, column] <= parameters.xy_um for row, column in zip(chosen, order, strict=True))]
+        pairings = [distance[list(chosen), list(order)] for chosen in itertools.combinations(range(rows), size)
+                    for order in itertools.permutations(range(columns), size)]
+        totals = [pairing.sum() for pairing in pairings if (pairing <= parameters.match_xy_um).all()]
         if totals:
-            best = (size, min(totals))
+            best = (size, float(min(totals)))
             break
     assert len(found[0]) == best[0]
     assert distance[found].sum() == pytest.approx(best[1])

@@ -16,6 +16,7 @@ from deepd3_ij.errors import FileFormatError, OutputError, StackError, VoxelSize
 from deepd3_ij.files.hdf5 import read_prediction, read_roi_table, read_rois, write_prediction, write_rois
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_prediction, label_stack, provenance_of
+from tests.unit.pickles import pickles_in
 
 
 @pytest.fixture
@@ -33,6 +34,12 @@ def rois():
     labels[1, 3, 4] = 0
     labels[1, 10, 10] = labels[1, 11, 11] = 9
     return RoiSet(label_stack(labels, xy_um=0.1, z_um=0.4, source="cell.tif"), provenance={"mode": "floodfill"})
+
+
+def sorted_nodes(file: h5py.File) -> list[str]:
+    names: list[str] = []
+    file.visit(names.append)
+    return sorted(names)
 
 
 def executed_marker(folder: Path) -> tuple[Path, bytes]:
@@ -122,16 +129,26 @@ def test_outlines_are_plain_groups_per_plane_with_every_part(tmp_path, rois):
 
 
 def test_no_pickle_is_written(tmp_path, rois, prediction):
-    write_rois(tmp_path / "a.rois", rois, pd.DataFrame({"note": ["a", "b"]}))
+    write_rois(tmp_path / "a.rois", rois, pd.DataFrame({"note": ["a", "b"], "size": [1.5, 2.5]}))
     write_prediction(tmp_path / "a.prediction", prediction)
-    for name in ("a.rois", "a.prediction"):
-        with h5py.File(tmp_path / name) as file:
-            file.visititems(lambda _, node: [
-                pytest.fail(f"{node.name} is no plain data") for _ in [0]
-                if isinstance(node, h5py.Dataset) and node.dtype.kind not in "biufS"])
-            file.visititems(lambda _, node: [
-                pytest.fail(f"{node.name} looks pickled") for value in node.attrs.values()
-                if isinstance(value, bytes) and value.endswith(b".") and value[:1] in b"(NcI\x80"])
+    assert pickles_in(tmp_path / "a.rois") == []
+    assert pickles_in(tmp_path / "a.prediction") == []
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_would_be_noticed_wherever_it_is(tmp_path, rois, protocol):
+    write_rois(tmp_path / "a.rois", rois)
+    pickled = np.bytes_(pickle.dumps({"a": np.arange(3)}, protocol))
+    with h5py.File(tmp_path / "a.rois", "r+") as file:
+        places = ["/", *sorted_nodes(file)]
+        for name in places:
+            file[name].attrs["also"] = pickled
+        group = file.create_group("deepd3/last")
+        group["text"] = pickled
+        group.create_dataset("objects", (1,), dtype=h5py.vlen_dtype(np.uint8))
+    assert len(places) >= 16
+    assert sorted(pickles_in(tmp_path / "a.rois")) == sorted(
+        [*(f"{name}@also" for name in places), "deepd3/last/text", "deepd3/last/objects"])
 
 
 def test_a_pickle_in_a_rois_file_is_never_loaded(tmp_path, rois):
