@@ -36,16 +36,28 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     return MARK.sub(lambda mark: GENERATED[mark[1]](*filter(None, [mark[2]])), markdown)
 
 
+def on_page_content(html: str, **_: Any) -> str:
+    """Leave out the roles of Sphinx before names in docstrings, which mkdocstrings shows as they are."""
+    return re.sub(r":(?:attr|class|data|exc|func|meth|mod):(?=<code)", "", html)
+
+
 # Command line
 
 
 @dataclass(frozen=True)
 class Option:
-    """An option or argument of a command: how it is written, its default as text, and what it means."""
+    """An option or argument of a command: its names and the value they take, its default, and what it means."""
 
-    written: str
+    names: tuple[str, ...]
+    value: str
     default: str
     meaning: str
+
+    def row(self) -> tuple[str, str, str]:
+        """Cells of a table; choices are apart from each other, so that a narrow table can break between them."""
+        names = ", ".join(f"`{name}`" for name in self.names)
+        value = " | ".join(f"`{choice}`" for choice in self.value.split("|") if choice)
+        return f"{names} {value}".strip(), self.default, self.meaning
 
 
 @dataclass(frozen=True)
@@ -81,8 +93,7 @@ def command_line() -> str:
     for command in commands():
         parts += [f"## {command.name}", command.about, f"```\n{command.usage}\n```"]
         for title, options in command.options.items():
-            rows = [(f"`{option.written}`", option.default, option.meaning) for option in options]
-            parts.append(_table((title, "default", "meaning"), rows))
+            parts.append(_table((title, "default", "meaning"), [option.row() for option in options]))
     return "\n\n".join(parts)
 
 
@@ -101,19 +112,17 @@ def _command(parser: argparse.ArgumentParser) -> Command:
 
 
 def _needed(action: argparse.Action) -> str:
-    written = " ".join([*action.option_strings[:1], *_metavars(action)])
+    written = " ".join(filter(None, [*action.option_strings[:1], _value(action)]))
     return {"?": f"[{written}]", "*": f"[{written} …]", "+": f"{written} …"}.get(str(action.nargs), written)
 
 
 def _option(action: argparse.Action) -> Option:
-    names = ", ".join(action.option_strings)
-    written = " ".join([*([names] if names else []), *_metavars(action)])
     meaning, _, stated = (action.help or "").replace("%%", "%").partition("Default:")
     default = stated.strip().removesuffix(".") or _default(action)
     recommended = recommended_values().get(action.dest) if action.default is None else None
     if recommended and default != recommended:
         default = f"{default} (bundled model: {recommended})"
-    return Option(written, default, meaning.strip())
+    return Option(tuple(action.option_strings), _value(action), default, meaning.strip())
 
 
 def _default(action: argparse.Action) -> str:
@@ -124,10 +133,10 @@ def _default(action: argparse.Action) -> str:
     return "off" if action.nargs == 0 else "none" if action.default is None else str(action.default)
 
 
-def _metavars(action: argparse.Action) -> list[str]:
+def _value(action: argparse.Action) -> str:
     if action.nargs == 0:
-        return []
-    return [str(action.metavar or "|".join(map(str, action.choices or ())) or action.dest)]
+        return ""
+    return str(action.metavar or "|".join(map(str, action.choices or ())) or action.dest)
 
 
 # Parameters
@@ -213,9 +222,9 @@ def fiji_dialogs() -> str:
 
 def outputs() -> str:
     """Kinds of files that a result becomes."""
-    rows = [(", ".join(f"`neuron{ending}`" for ending in output.endings) + ("/" if output.is_folder else ""),
-             output.help, f"`{output.option}`" if output.option else "always") for output in OUTPUTS.values()]
-    return _table(("file", "what it is", "written"), rows)
+    rows = [(", ".join(f"`neuron{ending}{'/' * output.is_folder}`" for ending in output.endings),
+             f"`{output.option}`" if output.option else "always", output.help) for output in OUTPUTS.values()]
+    return _table(("file", "written", "what it is"), rows)
 
 
 def public_names(module: str) -> str:
@@ -236,7 +245,8 @@ def notebook() -> str:
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+    text = "\n".join("| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines)
+    return f'<div class="wide" markdown>\n\n{text}\n\n</div>'  # names in it stay on one line: docs/site.css
 
 
 def _cell(text: str) -> str:
