@@ -378,15 +378,21 @@ def _lines(error: BaseException) -> str:
     return "\n".join(textwrap.wrap(" ".join(str(error).split()), 70)) or type(error).__name__
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of ``deepd3-inference``."""
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of ``deepd3-inference``."""
     parser = argparse.ArgumentParser(prog="deepd3-inference", description="Segment dendrites and spines of a stack "
                                      "in ImageJ: open, segment, clean, build ROIs, correct them, export.")
-    parser.add_argument("stack", nargs="?", help="TIFF file to open")
-    parser.add_argument("--xy", type=float, metavar="UM", help="size of a pixel in µm")
-    parser.add_argument("--z", type=float, metavar="UM", help="distance between planes in µm")
-    parser.add_argument("--fiji", metavar="FOLDER", help="Fiji folder or Maven endpoint to use")
-    arguments = parser.parse_args(argv)
+    parser.add_argument("stack", nargs="?", metavar="STACK", help="TIFF file to open.")
+    parser.add_argument("--xy", type=float, metavar="UM", help="Size of a pixel in µm. Default: from the file.")
+    parser.add_argument("--z", type=float, metavar="UM", help="Distance between planes in µm. Default: from the file.")
+    parser.add_argument("--fiji", metavar="FOLDER", help="Fiji folder or Maven endpoint to use. Default: the "
+                        "configured Fiji, else the embedded ImageJ.")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``deepd3-inference``."""
+    arguments = build_parser().parse_args(argv)
     try:
         if arguments.stack is not None and not Path(arguments.stack).is_file():
             raise StackError(f"There is no file {arguments.stack}; give a TIFF file, or none.")
