@@ -26,13 +26,10 @@ class Measurements:
         One row per ROI.
     dendrites
         One row per dendrite.
-    dendrite_labels
-        int32 volume ``(z, y, x)`` on the prediction's coordinates with the dendrites' ids; 0 is background.
     """
 
     spines: pd.DataFrame
     dendrites: pd.DataFrame
-    dendrite_labels: xr.DataArray
 
 
 def measure(
@@ -89,4 +86,4 @@ def measure(
     dendrites = find_dendrites(prediction["dendrite"], chosen, progress)
     spines = spine_table(roi_voxels(rois), prediction["spine"], dendrites, chosen, stack, progress)
     table = dendrite_table(dendrites, prediction["dendrite"], spines["dendrite_id"].to_numpy())
-    return Measurements(spines=spines, dendrites=table, dendrite_labels=dendrites.labels)
+    return Measurements(spines=spines, dendrites=table)
