@@ -48,7 +48,7 @@ def connect(
     ----------
     fiji
         A Fiji folder or a Maven endpoint (through pyimagej), or ``"embedded"`` for the embedded
-        ImageJ. If None: ``DEEPD3_FIJI``, the stored setting, else the embedded ImageJ.
+        ImageJ. If None: ``DEEPD3_FIJI``, else the embedded ImageJ.
     mode
         ``"headless"`` opens no window. ``"interactive"`` shows ImageJ and returns; so does ``"gui"``, except
         with a Fiji on macOS, where pyimagej keeps the main thread until Fiji is closed.

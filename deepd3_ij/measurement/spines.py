@@ -13,7 +13,6 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from deepd3_ij.measurement.dendrites import Dendrites
-from deepd3_ij.measurement.points import SpinePoints
 from deepd3_ij.measurement.surface import shell_voxels
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
@@ -81,13 +80,6 @@ def roi_voxels(rois: RoiSet) -> RoiVoxels:
     ids, starts = np.unique(values[order], return_index=True)
     zyx = np.stack(np.unravel_index(flat[order], labels.shape), axis=1)
     return RoiVoxels(ids=ids.astype(np.int64), starts=starts.astype(np.int64), zyx=zyx, shape=labels.shape)
-
-
-def roi_points(rois: RoiSet) -> SpinePoints:
-    """Centroids of ROIs as positions for an evaluation."""
-    voxels = roi_voxels(rois)
-    z_um, xy_um, _ = voxel_size_um(rois.labels)
-    return SpinePoints(ids=voxels.ids, zyx_px=voxels.centroids, z_um=z_um, xy_um=xy_um)
 
 
 def spine_table(

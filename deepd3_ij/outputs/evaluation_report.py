@@ -30,7 +30,7 @@ def evaluate_tables(
     Parameters
     ----------
     detected, truth
-        Tables as for :func:`deepd3_ij.files.point_tables.read_spine_points`.
+        Tables as for :func:`deepd3_ij.files.point_tables.read_evaluation_points`.
     parameters
         Limits of a match.
     dendrites

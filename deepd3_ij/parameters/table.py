@@ -260,8 +260,6 @@ class SamplerParameters(Parameters):
     planes: int = parameter(1, "Planes of a sample.", low=1, high=1024, unit="planes")
     height_px: int = parameter(128, "Height of a sample.", low=1, high=8192, unit="px")
     width_px: int = parameter(128, "Width of a sample.", low=1, high=8192, unit="px")
-    samples_per_epoch: int = parameter(50_000, "Samples of one epoch.", low=1, high=1_000_000_000)
-    batch_size: int = parameter(32, "Samples of one batch.", low=1, high=100_000)
     target_resolution_um: float | None = parameter(
         None, "Pixel size to which all stacks are resampled; without it, stacks keep theirs and must agree.",
         low=0.001, high=1000, unit="um", option="--target-resolution")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pandas as pd
 import pytest
 
 from deepd3_ij.errors import FileFormatError, OutputError, StackError, VoxelSizeError
-from deepd3_ij.files.hdf5 import read_prediction, read_roi_table, read_rois, write_prediction, write_rois
+from deepd3_ij.files.hdf5 import read_prediction, read_rois, write_prediction, write_rois
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_prediction, label_stack, provenance_of
 from tests.unit.pickles import pickles_in
@@ -103,7 +104,12 @@ def test_rois_come_back_with_labels_dimensions_provenance_and_table(tmp_path, ro
     back = read_rois(tmp_path / "a.rois")
     assert back.labels.equals(rois.labels)
     assert (back.dimensions, back.provenance) == (3, {"mode": "floodfill"})
-    pd.testing.assert_frame_equal(read_roi_table(tmp_path / "a.rois"), table, check_dtype=False)
+    with h5py.File(tmp_path / "a.rois") as file:
+        stored = file["deepd3/table"]
+        assert json.loads(stored["columns"][()]) == ["id", "volume_um3", "note"]
+        assert stored["column0"][()].tolist() == [4, 9]
+        np.testing.assert_array_equal(stored["column1"], [0.25, np.nan])
+        assert [text.decode() for text in stored["column2"][()]] == ["näher", ""]
 
 
 def test_rois_without_table_or_without_rois_are_fine(tmp_path, rois):
@@ -111,7 +117,8 @@ def test_rois_without_table_or_without_rois_are_fine(tmp_path, rois):
     write_rois(tmp_path / "a.rois", none)
     assert len(read_rois(tmp_path / "a.rois")) == 0
     assert read_rois(tmp_path / "a.rois").dimensions == 2
-    assert read_roi_table(tmp_path / "a.rois") is None
+    with h5py.File(tmp_path / "a.rois") as file:
+        assert "table" not in file["deepd3"]
 
 
 def test_outlines_are_plain_groups_per_plane_with_every_part(tmp_path, rois):
@@ -166,7 +173,6 @@ def test_a_pickle_in_a_rois_file_is_never_loaded(tmp_path, rois):
         file.attrs["provenance"] = np.bytes_(payload)
     back = read_rois(tmp_path / "a.rois", xy_um=0.1, z_um=0.5)
     assert np.array_equal(back.labels.values, rois.labels.values)
-    assert read_roi_table(tmp_path / "a.rois") is None
     assert not marker.exists()
 
 
