@@ -30,11 +30,3 @@ def test_conda_environment_has_the_dependencies_of_pyproject() -> None:
 def test_conda_environment_has_java_and_maven() -> None:
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     assert {"openjdk", "maven"} <= {requirement(text)[0] for text in conda if isinstance(text, str)}
-
-
-def test_parameter_reference_in_the_docs_is_up_to_date() -> None:
-    import runpy
-
-    reference = runpy.run_path(str(ROOT / "docs" / "make_parameters.py"))["reference"]
-
-    assert (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8") == reference()
