@@ -112,5 +112,3 @@ class Host:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.errors.append(line.rstrip("\n"))
-
-

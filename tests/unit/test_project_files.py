@@ -34,14 +34,6 @@ def test_conda_environment_has_java_and_maven() -> None:
     assert {"openjdk", "maven"} <= {requirement(text)[0] for text in conda if isinstance(text, str)}
 
 
-def test_parameter_reference_in_the_docs_is_up_to_date() -> None:
-    import runpy
-
-    reference = runpy.run_path(str(ROOT / "docs" / "make_parameters.py"))["reference"]
-
-    assert (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8") == reference()
-
-
 def test_property_names_are_written_in_one_module() -> None:
     elsewhere = [path for path in (ROOT / "deepd3_ij").rglob("*.py") if path.name != "names.py"]
     assert [(path.name, text) for path in elsewhere for text in texts_in(path)
