@@ -7,6 +7,8 @@ code 1; Fiji shows it in a dialog; the trace goes to the log.
 
 from __future__ import annotations
 
+from deepd3_ij.printing import printable
+
 
 def one_line(error: BaseException, limit: int = 300) -> str:
     """Turn any exception into one line for a message.
@@ -19,7 +21,10 @@ def one_line(error: BaseException, limit: int = 300) -> str:
 
 
 class DeepD3Error(Exception):
-    """Base of every error that is addressed to the user."""
+    """Base of every error that is addressed to the user; its text is one line, whatever names are in it."""
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(printable(part) if isinstance(part, str) else part for part in parts))
 
 
 class StackError(DeepD3Error):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 
 from deepd3_ij.annotation.tracing import Tracing
+from deepd3_ij.compiled import compiled
 from deepd3_ij.errors import AnnotationError, VoxelSizeError
 from deepd3_ij.progress import Progress, no_progress
 
@@ -83,7 +83,7 @@ def draw_tracing(
     return volume
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _draw_segments(
     volume: np.ndarray, nodes: np.ndarray, radius: np.ndarray, segments: np.ndarray, voxel: np.ndarray
 ) -> None:
@@ -104,7 +104,7 @@ def _draw_segments(
         _draw_line(volume, a / voxel, b / voxel)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _inside(z: float, y: float, x: float, a: np.ndarray, b: np.ndarray, ra: float, rb: float) -> bool:
     """Whether a point lies in one of the balls between a and b.
 
@@ -128,7 +128,7 @@ def _inside(z: float, y: float, x: float, a: np.ndarray, b: np.ndarray, ra: floa
     return bool((along - t * length) ** 2 + across * across <= (ra + t * taper) ** 2)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _draw_line(volume: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
     """Set the voxels along a line between two points in voxel coordinates."""
     steps = 1 + int(np.ceil(2.0 * np.abs(b - a).max()))

@@ -37,6 +37,7 @@ def write_stack(
     data: xr.DataArray,
     *,
     display_range: tuple[float, float] | None = None,
+    properties: Mapping[str, str] | None = None,
     progress: Progress = no_progress,
 ) -> None:
     """Write a stack or a label volume as ImageJ hyperstack, its provenance among the image's properties.
@@ -52,6 +53,8 @@ def write_stack(
     display_range
         Values shown black and in full colour. If None, ImageJ chooses; labels are shown from 0
         to the largest.
+    properties
+        Texts that ImageJ keeps with the image.
     progress
         Called before the first and after every plane.
 
@@ -70,7 +73,7 @@ def write_stack(
     else:
         dtype = _checked_dtype(path, data.dtype)
     planes = (_plane(data, z).astype(dtype, copy=False) for z in range(data.sizes["z"]))
-    _write(path, planes, data, dtype, _metadata(data, dtype, display_range), progress)
+    _write(path, planes, data, dtype, _metadata(data, dtype, display_range, properties), progress)
 
 
 def write_prediction_maps(

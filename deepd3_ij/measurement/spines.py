@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
+from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.dendrites import Dendrites
 from deepd3_ij.measurement.surface import shell_voxels
 from deepd3_ij.parameters import MeasureParameters
@@ -193,7 +193,7 @@ def _nearest_of_groups(points: np.ndarray, group: np.ndarray, targets: np.ndarra
     return distance, place
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _nearest_pairs(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     distance = np.empty(len(points))
     place = np.empty(len(points), dtype=np.int64)

@@ -10,6 +10,9 @@ from typing import Any
 
 from deepd3_ij.errors import ModelError, one_line
 
+_loads: set[str] = set()
+"""Holds ``keras`` from when TensorFlow loads it for this package until it is set up."""
+
 
 def tensorflow() -> Any:
     """The TensorFlow module.
@@ -21,7 +24,9 @@ def tensorflow() -> Any:
     """
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+        if "keras" not in sys.modules:
+            os.environ["KERAS_BACKEND"] = "tensorflow"  # the user may use another one elsewhere
+            _loads.add("keras")
     try:
         with _native_log_hidden("tensorflow" not in sys.modules):
             import tensorflow as tf
@@ -36,6 +41,14 @@ def keras() -> Any:
     tensorflow()
     import keras
 
+    if keras.config.backend() != "tensorflow":
+        raise ModelError(f"Keras was loaded with the backend {keras.config.backend()!r}; accepted: tensorflow. Set "
+                         "KERAS_BACKEND=tensorflow before Keras is imported.")
+    if "keras" in _loads:  # the user's ~/.keras/keras.json may say otherwise
+        keras.config.set_floatx("float32")
+        keras.config.set_image_data_format("channels_last")
+        keras.config.set_epsilon(1e-7)
+        _loads.clear()
     return keras
 
 

@@ -187,6 +187,6 @@ def _open_hdf5(path: Path, mode: str) -> Any:
     import h5py
 
     try:
-        return h5py.File(path, mode)
+        return h5py.File(path, mode, locking=False)
     except OSError as error:
         raise ModelError(f"{path.name} is no model file; accepted: .keras or .h5 as written by Keras.") from error

@@ -7,7 +7,6 @@ nothing is unpickled, no object that a file names is looked up.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
@@ -52,12 +51,6 @@ def read_network(path: Path) -> Graph:
     return graph
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file as hexadecimal text."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _load_zip(path: Path) -> Graph:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -96,7 +89,7 @@ def _hdf5(source: Any, path: Path) -> Iterator[Any]:
     import h5py
 
     try:
-        with h5py.File(source, "r") as file:
+        with h5py.File(source, "r", locking=False) as file:
             yield file
     except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
         with path.open("rb") as start:

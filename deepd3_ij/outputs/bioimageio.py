@@ -24,7 +24,9 @@ import yaml
 
 from deepd3_ij.atomic import replacing
 from deepd3_ij.colours import PICTURE_DENDRITE, PICTURE_SPINE
+from deepd3_ij.drawing import drawing_library
 from deepd3_ij.errors import ModelError, StackError
+from deepd3_ij.file_identity import refuse_inputs
 from deepd3_ij.model.backend import keras, tensorflow
 from deepd3_ij.model.card import ModelCard
 from deepd3_ij.model.loading import DeepD3Model
@@ -97,6 +99,7 @@ def export_package(
     path = Path(path)
     if path.suffix.lower() != ".zip":
         raise ModelError(f"The package is {path.name!r}; accepted: a name that ends in .zip.")
+    refuse_inputs([path], [model.path])
     licence = model.card.licence if licence is None else licence
     if licence and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", licence):
         raise ModelError(f"The licence is {licence!r}; accepted: an SPDX identifier, for example BSD-3-Clause.")
@@ -255,7 +258,7 @@ def _npy(array: npt.NDArray[np.float32]) -> bytes:
 
 def _cover(image: npt.NDArray[np.float32], outputs: Mapping[str, npt.NDArray[np.float32]]) -> bytes:
     """The image's middle beside its probabilities in colour, twice as wide as high."""
-    from matplotlib.image import imsave
+    imsave = drawing_library("image").imsave
 
     side = min(*image.shape, _COVER_PX)
     top, left = ((length - side) // 2 for length in image.shape)

@@ -21,6 +21,7 @@ from deepd3_ij.colours import (
     PICTURE_TEXT,
     as_hex,
 )
+from deepd3_ij.drawing import drawing_library
 from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import voxel_size_um
@@ -76,15 +77,13 @@ def draw_overview(
     OutputError
         The file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    new_canvas, new_figure = drawing_library("backends.backend_agg").FigureCanvasAgg, drawing_library("figure").Figure
     projection = _projection(stack)
     grey = np.repeat(_contrast(projection)[..., None], 3, axis=2)
     layout = _layout(projection.shape)
     background = as_hex(PICTURE_BACKGROUND)
-    figure = Figure(figsize=(layout.width / _DPI, layout.height / _DPI), dpi=_DPI, facecolor=background)
-    FigureCanvasAgg(figure)
+    figure = new_figure(figsize=(layout.width / _DPI, layout.height / _DPI), dpi=_DPI, facecolor=background)
+    new_canvas(figure)
     plain, painted = (_panel(figure, layout, number) for number in range(2))
     _show(plain, grey, layout)
     _show(painted, _painted(grey, _projection(prediction["dendrite"]), _projection(prediction["spine"])), layout)

@@ -44,9 +44,12 @@ class AnalysisParameters(Parameters):
 class BatchParameters(Parameters):
     """Which stacks of a folder are analyzed."""
 
-    pattern: str = parameter("**/*.tif*", "Which files; ** stands for all folders below.", label="Files")
+    pattern: str = parameter("**/*", "Which files, without regard to case, e.g. **/cell*.tif; ** stands for all "
+                             "folders below. Of these, all that are stacks.", label="Files")
     again: bool = parameter(False, "Also redo stacks that are done with the same settings.",
                             label="Redo what is done")
+    overwrite: bool = parameter(False, "Also redo stacks whose results were changed after DeepD3 wrote them, e.g. ROIs "
+                                "corrected by hand, and replace other files of their names.", label="Overwrite")
 
 
 TILINGS = ("seamless", "plane", "inset", "fourfold")

@@ -27,6 +27,7 @@ from deepd3_ij.errors import Cancelled, DeepD3Error, FijiError, one_line
 from deepd3_ij.names import CANCELLED, DONE, FAILED
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.service.exchange import Reply
+from deepd3_ij.service.log_file import log_hint
 from deepd3_ij.service.registry import VERBS, Kind
 
 _log = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def call(text: str, arrays: Mapping[str, npt.NDArray[Any]], progress: Progress =
         return Reply({"state": CANCELLED})
     except Exception as error:
         trace = traceback.format_exc()
-        _log.info("%s", trace)
+        _log.log(logging.INFO if isinstance(error, DeepD3Error) else logging.ERROR, "%s", trace)
         return Reply({"state": FAILED, "message": _message(error), "trace": trace})
     return Reply({**reply.values, "state": DONE}, reply.arrays)
 
@@ -181,4 +182,4 @@ def _message(error: Exception) -> str:
         return text
     if isinstance(error, MemoryError):
         return f"Python has too little memory ({text}); close other programs, or segment fewer planes."
-    return f"Unexpected {type(error).__name__}: {text}. The Log window has the details; please report them."
+    return f"Unexpected {type(error).__name__}: {text}. The Log window has the details{log_hint()}; please report them."

@@ -14,7 +14,9 @@ import xarray as xr
 from deepd3_ij import colours
 from deepd3_ij.annotation.reconstruction import draw_tracing
 from deepd3_ij.atomic import replacing
+from deepd3_ij.drawing import drawing_library
 from deepd3_ij.errors import AnnotationError, FileFormatError
+from deepd3_ij.file_identity import refuse_inputs
 from deepd3_ij.files.d3data import D3Data, cut_d3data, read_d3data, update_meta, write_d3data
 from deepd3_ij.files.d3set import read_d3set, write_d3set
 from deepd3_ij.files.image_reader import open_stack
@@ -180,6 +182,7 @@ def create_training_data(
         The file cannot be written.
     """
     parameters = parameters or TrainingDataParameters()
+    refuse_inputs([out], [stack, dendrite, spines])
     progress(0, 4, "Reading the stack")
     image = open_stack(stack, xy_um=xy_um, z_um=z_um, channel=channel, frame=frame)
     box_of(image.shape, parameters)
@@ -280,8 +283,8 @@ def preview_training_data(path: FilePath, png: FilePath) -> None:
     FileFormatError, OutputError
         The file cannot be read, the picture not be written.
     """
-    from matplotlib.image import imsave
-
+    imsave = drawing_library("image").imsave
+    refuse_inputs([png], [path])
     pictures = [overlay(data) for data in read_training_data(path)]
     width = max(picture.shape[1] for picture in pictures)
     rows = [np.pad(picture, ((0, 8), (0, width - picture.shape[1]), (0, 0)), constant_values=255)
@@ -316,4 +319,5 @@ def arrange_training_data(
         if path.resolve() in seen:
             raise AnnotationError(f"{path} is given twice; list every d3data file once.")
         seen.add(path.resolve())
+    refuse_inputs([out], paths)
     write_d3set(out, list(paths), progress=progress)

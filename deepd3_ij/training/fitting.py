@@ -8,8 +8,10 @@ import json
 import math
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from deepd3_ij.atomic import replacing
+from deepd3_ij.atomic import check_output_folder, replacing
 from deepd3_ij.errors import FileFormatError, one_line
 from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.progress import Progress, no_progress
@@ -158,6 +160,7 @@ def fit(
     folder: Path,
     validate: Validator | None = None,
     initial: Any | None = None,
+    data: Mapping[str, Any] | None = None,
     resume: bool = False,
     progress: Progress = no_progress,
 ) -> FitResult:
@@ -175,6 +178,8 @@ def fit(
         Scores a network; without it the last averaged weights are the result.
     initial
         Network whose weights are the start (same number of filters).
+    data
+        What tells the training data, as JSON values; a checkpoint of other data is refused.
     resume
         Go on from the checkpoint in `folder`, if there is one.
     progress
@@ -188,22 +193,22 @@ def fit(
     Raises
     ------
     FileFormatError
-        The checkpoint is damaged or belongs to a training with other parameters.
+        The checkpoint is damaged or belongs to a training with other parameters or other data.
     """
     p = parameters
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = check_output_folder(folder)
     trainer = _Trainer(p, initial)
     log: list[dict[str, float]] = []
     first, best_step, best_score, stale, spent = 0, -1, -math.inf, 0, 0.0
     best: list[npt.NDArray[Any]] | None = None
     if resume and (folder / "checkpoint.npz").exists():
-        state, history = _read_checkpoint(folder, p)
-        trainer.restore(state)
-        first, log, spent = history["step"], history["log"], history["seconds"]
-        best_step, best_score, stale = history["best_step"], history["best_score"], history["stale"]
-        if best_step >= 0:
-            best = [state[f"best_{i}"] for i in range(len(trainer.averaged.weights))]
+        state, history = _read_checkpoint(folder, p, data)
+        with _damage_named(folder / "checkpoint.npz"):
+            trainer.restore(state)
+            first, log, spent = int(history["step"]), list(history["log"]), float(history["seconds"])
+            best_step, best_score, stale = history["best_step"], history["best_score"], history["stale"]
+            if best_step >= 0:
+                best = [state[f"best_{i}"] for i in range(len(trainer.averaged.weights))]
 
     started = time.monotonic() - spent
     running = np.zeros(2)
@@ -236,7 +241,7 @@ def fit(
                 _write_log(folder / "log.csv", log)
                 _write_checkpoint(folder, trainer, best, p, {
                     "step": done, "log": log, "best_step": best_step, "best_score": best_score, "stale": stale,
-                    "seconds": time.monotonic() - started})
+                    "data": None if data is None else dict(data), "seconds": time.monotonic() - started})
             progress(done, p.steps, _line(log, done))
             if p.patience and stale >= p.patience:
                 break
@@ -283,16 +288,28 @@ def _write_checkpoint(folder: Path, trainer: _Trainer, best: list[npt.NDArray[An
 
 
 def _load(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    try:
+    with _damage_named(path):
         with np.load(path, allow_pickle=False) as file:
             state = {name: file[name] for name in file.files}
-        return state, json.loads(state.pop("history").tobytes())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise FileFormatError(f"{path} is no checkpoint of a training ({one_line(error)}); delete it and start anew."
-                              ) from error
+        history = json.loads(state.pop("history").tobytes())
+        if not isinstance(history, dict) or not isinstance(history.get("parameters"), dict):
+            raise ValueError("no table of parameters")
+        return state, history
 
 
-def _read_checkpoint(folder: Path, p: TrainingParameters) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Whatever a damaged checkpoint makes fail becomes one line."""
+    try:
+        yield
+    except (OSError, ValueError, TypeError, LookupError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile,
+            zlib.error) as error:  # RuntimeError: also NotImplementedError and RecursionError
+        raise FileFormatError(f"{path} is no checkpoint of a training ({type(error).__name__}: "
+                              f"{one_line(error, 120)}); delete it and start anew.") from error
+
+
+def _read_checkpoint(folder: Path, p: TrainingParameters, data: Mapping[str, Any] | None
+                     ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     path = folder / "checkpoint.npz"
     state, history = _load(path)
     wanted = dataclasses.asdict(p)
@@ -302,4 +319,10 @@ def _read_checkpoint(folder: Path, p: TrainingParameters) -> tuple[dict[str, npt
         raise FileFormatError(f"The checkpoint {path} was made with another {changed[0]} "
                               f"({history['parameters'].get(changed[0])!r}, now {wanted[changed[0]]!r}); "
                               "use the same parameters or another folder.")
+    used, now = history.get("data"), json.loads(json.dumps(None if data is None else dict(data)))
+    if used != now:
+        names = [name for name in now or {} if (used or {}).get(name) != now[name]] if isinstance(used, dict) else []
+        raise FileFormatError(f"The checkpoint {path} was made with other training data"
+                              f"{f' (another {names[0]})' if names else ''}; use the same set, or start anew without "
+                              "--resume under another name.")
     return state, history

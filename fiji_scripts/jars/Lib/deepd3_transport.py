@@ -218,6 +218,9 @@ def _call_worker(worker, request, arrays, monitor, objects):
         inputs.put("request", request)
         inputs.put("arrays", shared)
         inputs.put("spare", spare)
+        # What this Fiji made: the worker frees it should Fiji end before it does, and no block but these.
+        made = [block.shm().name() for block in list(shared.values()) + list(spare.values())]
+        inputs.put("made_by_fiji", ArrayList(made))
         task = worker.task(DISPATCH, inputs)
         follower = _Follower()
         task.listen(follower)
