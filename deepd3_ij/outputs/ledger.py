@@ -67,6 +67,10 @@ class Ledger:
         """
         names = [f"{self.stem}{ending}" for ending in endings]
         check_names(self.folder, [*names, self.file.name])
+        for name in names:
+            if name != self.stem and (self.folder / name).is_dir():
+                raise OutputError(f"{self.folder / name} is a folder where a file is to be written; rename it or give "
+                                  "another folder.")
         refuse_inputs([self.folder / name for name in names], inputs)
         if not self.overwrite:
             for name in self.changed(names):
