@@ -219,10 +219,10 @@ def pull(
     return _labelled(image, array, xy_um, z_um)
 
 
-def geometry(image: Any, *, xy_um: float | None = None, z_um: float | None = None) -> xr.DataArray:
+def geometry(image: Any) -> xr.DataArray:
     """Shape and coordinates (z, y, x) of an ImageJ image, without its pixels (zeros that take no memory)."""
     shape = (int(image.getNSlices()), int(image.getHeight()), int(image.getWidth()))
-    return _labelled(image, np.broadcast_to(np.zeros((), np.uint8), shape), xy_um, z_um)
+    return _labelled(image, np.broadcast_to(np.zeros((), np.uint8), shape), None, None)
 
 
 def find_image(session: Host, image: Any = None) -> Any:

@@ -122,12 +122,11 @@ def write_prediction_maps(
 def open_stack_for_writing(
     path: str | PathLike[str],
     like: xr.DataArray | xr.Dataset,
-    dtype: Any = np.float32,
     *,
     display_range: tuple[float, float] | None = None,
     properties: Mapping[str, str] | None = None,
 ) -> Iterator[np.ndarray]:
-    """Open a hyperstack file for a result that is larger than memory.
+    """Open a hyperstack file for a map that is larger than memory.
 
     Parameters
     ----------
@@ -135,8 +134,6 @@ def open_stack_for_writing(
         File to make or replace; it appears when the block has ended without an exception.
     like
         Stack or prediction that gives shape and voxel size.
-    dtype
-        uint8, uint16, int16 or float32.
     display_range
         As in :func:`write_stack`.
     properties
@@ -146,14 +143,14 @@ def open_stack_for_writing(
     Yields
     ------
     numpy.ndarray
-        Writable memory map of shape ``(z, y, x)``, zero at first. Not to be used after the block.
+        Writable memory map, float32, of shape ``(z, y, x)``, zero at first. Not to be used after the block.
 
     Raises
     ------
     OutputError
         The file cannot be written, or the disk has not enough room for it.
     """
-    dtype = _checked_dtype(path, np.dtype(dtype))
+    dtype = np.dtype(np.float32)
     metadata = _metadata(like, dtype, display_range, properties)
     with replacing(path) as temporary:
         pixels = tifffile.memmap(temporary, **_layout(like, dtype, metadata))

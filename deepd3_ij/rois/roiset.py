@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import xarray as xr
 
-from deepd3_ij.errors import StackError
+from deepd3_ij.errors import ParameterError, StackError
 from deepd3_ij.parameters import Parameters, Resolved
 from deepd3_ij.rois.contours import Contours, trace_contours
-from deepd3_ij.rois.labels import LabelStatistics, checked_labels, label_statistics
+from deepd3_ij.rois.labels import LabelStatistics, checked_labels, label_statistics, renumber
 from deepd3_ij.stack import DIMS, label_like, provenance_of, voxel_size_um
 
 if TYPE_CHECKING:
@@ -111,6 +111,23 @@ class RoiSet:
         columns |= {"planes": rows.planes, "first_plane": rows.low_zyx[:, 0], "last_plane": rows.high_zyx[:, 0],
                     "voxels": rows.voxels, "volume_um3": rows.voxels * size.prod()}
         return pd.DataFrame(columns)
+
+    def without(self, ids: Iterable[int]) -> RoiSet:
+        """Remove ROIs; the others keep their ids.
+
+        Raises
+        ------
+        ParameterError
+            An id is not in the set.
+        """
+        gone = np.array(list(ids), dtype=np.int64)
+        unknown = np.setdiff1d(gone, self.ids)
+        if len(unknown):
+            raise ParameterError(f"There is no ROI {int(unknown[0])}; this set has {len(self)} ROIs"
+                                 + (f" with ids {self.ids[0]} to {self.ids[-1]}." if len(self) else "."))
+        kept = self.ids[~np.isin(self.ids, gone)]
+        labels = renumber(self.labels.values, kept, kept)
+        return RoiSet(self.labels.copy(data=labels), self.dimensions, self.provenance)
 
 
 def rois_like(

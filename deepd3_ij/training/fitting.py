@@ -242,7 +242,7 @@ def fit(
                 _write_checkpoint(folder, trainer, best, p, {
                     "step": done, "log": log, "best_step": best_step, "best_score": best_score, "stale": stale,
                     "data": None if data is None else dict(data), "seconds": time.monotonic() - started})
-            progress(done, p.steps, _line(log, done))
+            progress(done, p.steps, _line(log))
             if p.patience and stale >= p.patience:
                 break
     network = trainer.averaged
@@ -262,7 +262,7 @@ def load_checkpoint_network(path: Path) -> Any:
     return network
 
 
-def _line(log: list[dict[str, float]], step: int) -> str:
+def _line(log: list[dict[str, float]]) -> str:
     if not log:
         return "training"
     return "training: " + ", ".join(f"{name} {value:.3g}" for name, value in log[-1].items() if name != "seconds")

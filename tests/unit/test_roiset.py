@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
-from deepd3_ij.errors import StackError
+from deepd3_ij.errors import ParameterError, StackError
 from deepd3_ij.rois.labels import label_maxima, label_statistics, renumber
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_stack
@@ -77,6 +77,25 @@ def test_the_table_has_places_in_pixels_and_micrometres_on_the_stacks_coordinate
     assert (row.z_px, row.y_px, row.x_px) == (1.5, 2.0, 3.5)
     assert (row.z_um, row.y_um, row.x_um) == pytest.approx((10.75, 0.2, 0.35))
     assert row.volume_um3 == pytest.approx(4 * 0.005)
+
+
+def test_removed_rois_leave_labels_table_and_contours():
+    labels = np.zeros((2, 6, 8), np.int32)
+    labels[0, 1, 1], labels[0, 3, 3], labels[1, 4, 4] = 1, 2, 3
+    rois = RoiSet.from_labels(labels, stack_like(labels.shape), provenance={"a": 1})
+    fewer = rois.without([2])
+    assert fewer.ids.tolist() == [1, 3]
+    assert fewer.table["id"].tolist() == [1, 3]
+    assert sorted(fewer.contours.roi_id.tolist()) == [1, 3]
+    assert fewer.provenance == {"a": 1}
+    assert len(rois) == 3
+    assert rois.labels.values.max() == 3
+
+
+def test_an_unknown_id_is_refused():
+    labels = np.ones((1, 2, 2), np.int32)
+    with pytest.raises(ParameterError, match="no ROI 9"):
+        RoiSet.from_labels(labels, stack_like(labels.shape)).without([9])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64, bool])

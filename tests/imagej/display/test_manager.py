@@ -21,10 +21,6 @@ def pushed(session: Session, rois: RoiSet) -> tuple[object, object]:
     return image, java_class("ij.plugin.frame.RoiManager").getInstance()
 
 
-def without(rois: RoiSet, *ids: int) -> RoiSet:
-    return RoiSet(rois.labels.where(~rois.labels.isin(ids), 0), rois.dimensions)
-
-
 def test_the_manager_holds_every_outline_with_its_name(session: Session) -> None:
     rois = balls()
     _, manager = pushed(session, rois)
@@ -63,7 +59,7 @@ def test_a_selected_outline_moves_the_image_to_its_plane(session: Session) -> No
 def test_pushing_again_replaces_what_the_manager_held(session: Session) -> None:
     rois = balls()
     image, manager = pushed(session, rois)
-    session.push_rois(without(rois, 1, 2, 3), image)
+    session.push_rois(rois.without([1, 2, 3]), image)
     assert {str(manager.getName(index))[:9] for index in range(manager.getCount())} == {"spine0004"}
 
 
@@ -151,7 +147,7 @@ def test_a_mouse_click_on_a_row_moves_the_image(session: Session) -> None:
 def test_tables_show_their_columns_and_are_replaced_not_doubled(session: Session) -> None:
     rois = balls()
     image, _ = pushed(session, rois)
-    for found in (rois, without(rois, 2)):
+    for found in (rois, rois.without([2])):
         push_measurements(session, measurements_of(found), image)
     assert session.pull_table("Spines of cell")["id"].tolist() == [1, 3, 4]
     titles = [str(title) for title in java_class("ij.WindowManager").getNonImageTitles()]
