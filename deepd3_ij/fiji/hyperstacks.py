@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from deepd3_ij.colours import DENDRITE, GREY, SPINE
 from deepd3_ij.errors import FijiError, StackError
 from deepd3_ij.fiji.description import ImageDescription
 from deepd3_ij.fiji.java import java_class, text_of
-from deepd3_ij.fiji.lookup_tables import DENDRITE, GREY, SPINE, label_table, ramp
+from deepd3_ij.fiji.lookup_tables import label_table, ramp
 from deepd3_ij.fiji.pixels import fill, from_java, to_java
 from deepd3_ij.parallel import in_blocks
 from deepd3_ij.stack import DIMS, label_stack, voxel_size_um

@@ -13,6 +13,7 @@ import deepd3_ij
 from deepd3_ij.errors import Cancelled
 from deepd3_ij.parameters import SimulationParameters
 from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.service import calls
 from deepd3_ij.service.exchange import Reply
 from deepd3_ij.simulation import simulate
 
