@@ -163,6 +163,8 @@ class Fiji(object):
             "model": self.settings.read("model"),
             "provenance": prediction.getProp(PROVENANCE) if prediction is not None else None,
             "image": describe(self.image) if calibrated else None})
+        IJ.showProgress(1.0)
+        IJ.showStatus("")
         return reply
 
     def _settings_fields(self, typed):

@@ -7,6 +7,7 @@ stay usable while it is open.
 import threading
 
 from deepd3_errors import Cancelled, DeepD3Error
+from deepd3_placement import keep_on_screen, place_beside
 from deepd3_texts import text_of, unicode_of
 from ij import IJ
 from java.awt import (
@@ -43,6 +44,7 @@ from javax.swing import (
 from javax.swing.event import DocumentListener
 
 ORIGINS = {"recommended": "model", "kept": "tested", "default": "default", "typed": "changed"}
+_CHANGED = ORIGINS["typed"]
 _INVALID = Color(255, 214, 214)
 _NOTE = Color(110, 110, 110)
 _PROBLEM = Color(170, 0, 0)
@@ -106,9 +108,17 @@ class Dialog(object):
             _Act(window.dispose), KeyStroke.getKeyStroke(KeyEvent.VK_ESCAPE, 0), JComponent.WHEN_IN_FOCUSED_WINDOW)
         self._check()
         self._fit()
-        window.setLocationRelativeTo(IJ.getInstance())
-        self._keep_on_screen()
+        self._place()
         window.setVisible(True)
+        window.toFront()
+
+    def _place(self):
+        image = self._fiji.image
+        if image is not None and image.getWindow() is not None:
+            place_beside(self._window, image.getWindow())
+        else:
+            self._window.setLocationRelativeTo(IJ.getInstance())
+        keep_on_screen(self._window)
 
     def _panel(self, items, titled):
         panel = JPanel(GridBagLayout())
@@ -139,7 +149,7 @@ class Dialog(object):
             self._advanced.setVisible(not self._advanced.isVisible())
             button.setText(_SHOWN if self._advanced.isVisible() else _HIDDEN)
             self._fit()
-            self._keep_on_screen()
+            keep_on_screen(self._window)
 
         button.addActionListener(_Act(fold))
         line = JPanel(FlowLayout(FlowLayout.LEFT, 0, 4))
@@ -154,6 +164,7 @@ class Dialog(object):
         self._message = JLabel(u" ")
         self._message.setName("message")
         self._message.setForeground(_PROBLEM)
+        self._message.setFont(self._message.getFont().deriveFont(Font.PLAIN))
         foot.add(self._message, BorderLayout.NORTH)
         buttons = JPanel(FlowLayout(FlowLayout.RIGHT, 6, 0))
         self._ok = JButton("OK")
@@ -172,10 +183,14 @@ class Dialog(object):
 
     def _align(self):
         """Let the labels of all parts be equally wide, so that their fields stand below each other."""
+        for row in self._rows:
+            row.note.setText(_CHANGED)  # the longest text there
         for parts in ([row.label for row in self._rows], [row.note for row in self._rows]):
-            width = max([part.getPreferredSize().width for part in parts])
+            width = max([part.getPreferredSize().width for part in parts]) + 2
             for part in parts:
                 part.setPreferredSize(Dimension(width, part.getPreferredSize().height))
+        for row in self._rows:
+            row.tell_origin()
 
     def _fit(self):
         """As large as it has to be, and no larger than the screen allows; then it scrolls."""
@@ -188,12 +203,6 @@ class Dialog(object):
             self._scroll.setPreferredSize(Dimension(
                 size.width + self._scroll.getVerticalScrollBar().getPreferredSize().width, largest - above))
             self._window.pack()
-
-    def _keep_on_screen(self):
-        screen = Toolkit.getDefaultToolkit().getScreenSize()
-        x = min(self._window.getX(), screen.width - self._window.getWidth())
-        y = min(self._window.getY(), screen.height - self._window.getHeight())
-        self._window.setLocation(max(0, x), max(0, y))
 
     # What happens in it
 
@@ -313,17 +322,21 @@ def _row(item, dialog):
 class _Row(object):
     """A field with its label, its unit and where its value comes from."""
 
+    fills = False
+
     def __init__(self, item, dialog, component):
         self.item = item
         self.dialog = dialog
         self.component = component
         unit = u" (%s)" % item["unit"] if item["unit"] else u""
         self.label = JLabel(item["label"] + unit)
-        self.note = JLabel(u"changed")
+        self.label.setFont(self.label.getFont().deriveFont(Font.PLAIN))
+        self.note = JLabel(_CHANGED)
         self.note.setForeground(_NOTE)
         self.note.setFont(self.note.getFont().deriveFont(Font.PLAIN, self.note.getFont().getSize2D() - 1.0))
         self.edited = False
         component.setName(item["name"])
+        self.note.setName("origin." + item["name"])
         for part in (self.label, component, self.note):
             part.setToolTipText(u"<html><p width='350'>%s</p></html>" % item["help"].replace("<", "&lt;"))
         self._silent = False
@@ -333,7 +346,7 @@ class _Row(object):
         """Add it to a panel."""
         panel.add(self.label, _at(0, line, insets=Insets(2, 0, 2, 10)))
         browse = self.item["path"] or self.item["name"] == "model"
-        panel.add(self.component, _at(1, line, weight=1.0, width=1 if browse else 2))
+        panel.add(self.component, _at(1, line, weight=1.0, width=1 if browse else 2, fill=self.fills))
         if browse:
             button = JButton(u"Browse\u2026")
             button.setMargin(Insets(1, 6, 1, 6))
@@ -347,7 +360,7 @@ class _Row(object):
         if keep_edited and self.edited:
             return
         self.show(text_of(item["value"]))
-        self._tell_origin()
+        self.tell_origin()
 
     def show(self, text):
         """Show a text without counting it as an edit by itself."""
@@ -356,17 +369,18 @@ class _Row(object):
             self.put(text)
         finally:
             self._silent = False
-        self._tell_origin()
+        self.tell_origin()
 
     def was_changed(self):
         """The user changed the field."""
         if not self._silent:
-            self._tell_origin()
+            self.tell_origin()
             self.dialog.changed(self)
 
-    def _tell_origin(self):
+    def tell_origin(self):
+        """Tell where the value comes from."""
         self.edited = self.text() != text_of(self.item["value"])
-        self.note.setText(u"changed" if self.edited else ORIGINS[self.item["origin"]])
+        self.note.setText(_CHANGED if self.edited else ORIGINS[self.item["origin"]])
 
     def problem(self):
         """What is wrong with the text, or None."""
@@ -392,7 +406,8 @@ class _CheckRow(_Row):
 class _ChoiceRow(_Row):
     def __init__(self, item, dialog):
         box = JComboBox(item["choices"] or item["suggestions"])
-        self.free = not item["choices"]
+        self.free = self.fills = not item["choices"]
+        box.setFont(box.getFont().deriveFont(Font.PLAIN))
         box.setEditable(self.free)
         _Row.__init__(self, item, dialog, box)
         box.addActionListener(_Act(self.was_changed))
@@ -417,8 +432,8 @@ class _ChoiceRow(_Row):
 
 class _TextRow(_Row):
     def __init__(self, item, dialog):
-        long_text = item["path"] or item["type"] == "str"
-        field = JTextField(24 if long_text else 8)
+        self.fills = bool(item["path"]) or item["type"] == "str"
+        field = JTextField(24 if self.fills else 9)
         _Row.__init__(self, item, dialog, field)
         self._plain = field.getBackground()
         field.getDocument().addDocumentListener(_Typed(self.was_changed))
@@ -455,9 +470,10 @@ class _TextRow(_Row):
         self.component.setBackground(_INVALID if wrong else self._plain)
 
 
-def _at(column, line, weight=0.0, width=1, insets=None):
+def _at(column, line, weight=0.0, width=1, insets=None, fill=True):
     return GridBagConstraints(column, line, width, 1, weight, 0.0, GridBagConstraints.WEST,
-                              GridBagConstraints.HORIZONTAL, insets or Insets(2, 0, 2, 0), 0, 0)
+                              GridBagConstraints.HORIZONTAL if fill else GridBagConstraints.NONE,
+                              insets or Insets(2, 0, 2, 0), 0, 0)
 
 
 # Java's listeners

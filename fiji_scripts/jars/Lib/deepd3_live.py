@@ -12,6 +12,7 @@ from deepd3_colours import FRAME
 from deepd3_errors import DeepD3Error
 from deepd3_images import describe, map_channels, pixels, shape_of
 from deepd3_names import MERGED, ROI_PARAMETERS, ROLE, STACK
+from deepd3_placement import place_beside
 from deepd3_rois import decoded, kept_parameters
 from deepd3_transport import CODES, Array
 from ij.gui import DialogListener, NonBlockingGenericDialog, Overlay, Roi
@@ -166,7 +167,9 @@ class LiveTest(object):
         dialog.setOKLabel("Keep settings")
         dialog.setCancelLabel("Close")
         dialog.addDialogListener(_Changes(self))
-        _place_beside(dialog, self.image.getWindow())
+        dialog.centerDialog(False)
+        dialog.pack()
+        place_beside(dialog, self.image.getWindow())
         self.dialog = dialog
         self.draw()
         dialog.showDialog()
@@ -215,16 +218,6 @@ def _show_manager(image, command):
     manager = RoiManager.getInstance()
     if manager is not None and manager.getCount() > 0:
         manager.runCommand(image, command)
-
-
-def _place_beside(dialog, window):
-    """Right of a window, so that it does not cover what it changes; left of it where the screen ends."""
-    dialog.centerDialog(False)
-    dialog.pack()
-    x = window.getX() + window.getWidth() + 10
-    if x + dialog.getWidth() > dialog.getToolkit().getScreenSize().width:
-        x = max(0, window.getX() - dialog.getWidth() - 10)
-    dialog.setLocation(x, window.getY())
 
 
 def _label(item):

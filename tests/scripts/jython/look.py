@@ -6,7 +6,7 @@ from deepd3_images import Images, shape_of
 from deepd3_names import PROVENANCE, ROLE
 from java.awt import GraphicsEnvironment
 
-image = Images(context).current()  # noqa: F821 - a parameter of the script
+image = Images(context).current()
 overlay = image.getOverlay() if image is not None else None
 manager = None
 if not GraphicsEnvironment.isHeadless():

@@ -1,0 +1,21 @@
+"""Where windows go.
+
+Jython 2.7.
+"""
+
+
+def place_beside(dialog, window):
+    """Right of a window, so that it does not cover what it is about; left of it where the screen ends."""
+    width = dialog.getToolkit().getScreenSize().width
+    x = window.getX() + window.getWidth() + 10
+    if x + dialog.getWidth() > width:
+        x = window.getX() - dialog.getWidth() - 10
+    dialog.setLocation(x if x >= 0 else width - dialog.getWidth(), window.getY())
+
+
+def keep_on_screen(dialog):
+    """Move it, if it reaches beyond the screen."""
+    screen = dialog.getToolkit().getScreenSize()
+    x = min(dialog.getX(), screen.width - dialog.getWidth())
+    y = min(dialog.getY(), screen.height - dialog.getHeight())
+    dialog.setLocation(max(0, x), max(0, y))
