@@ -64,7 +64,7 @@ class Dialog(object):
         self._busy = False
         self._asked = 0
         self._rows = []
-        self._window = None
+        self._window = self._scroll = self._below = self._advanced = self._message = self._ok = None
         self._model = dict((item["name"], text_of(item["value"])) for item in self._reply["fields"]).get("model")
 
     def ask(self):
@@ -102,7 +102,8 @@ class Dialog(object):
         scroll.getVerticalScrollBar().setUnitIncrement(16)
         self._scroll = scroll
         window.getContentPane().add(scroll, BorderLayout.CENTER)
-        window.getContentPane().add(self._foot(), BorderLayout.SOUTH)
+        self._below = self._foot()
+        window.getContentPane().add(self._below, BorderLayout.SOUTH)
         window.getRootPane().setDefaultButton(self._ok)
         window.getRootPane().registerKeyboardAction(
             _Act(window.dispose), KeyStroke.getKeyStroke(KeyEvent.VK_ESCAPE, 0), JComponent.WHEN_IN_FOCUSED_WINDOW)
@@ -168,6 +169,7 @@ class Dialog(object):
         foot.add(self._message, BorderLayout.NORTH)
         buttons = JPanel(FlowLayout(FlowLayout.RIGHT, 6, 0))
         self._ok = JButton("OK")
+        self._ok.setName("ok")
         cancel = JButton("Cancel")
         reset = JButton(u"Model's values" if self._reply["has_recommendations"] else u"Reset")
         reset.setToolTipText(u"Take back what was changed here")
@@ -193,16 +195,18 @@ class Dialog(object):
             row.tell_origin()
 
     def _fit(self):
-        """As large as it has to be, and no larger than the screen allows; then it scrolls."""
+        """As large as it has to be, and no larger than the screen allows; then it scrolls.
+
+        The size is set once: a window that is too large for a moment is moved by the window manager.
+        """
         self._scroll.setPreferredSize(None)
+        size = self._scroll.getPreferredSize()
+        around = self._below.getPreferredSize().height + self._window.getInsets().top + self._window.getInsets().bottom
+        room = int(Toolkit.getDefaultToolkit().getScreenSize().height * _SHARE_OF_SCREEN) - around
+        if size.height > room:
+            bar = self._scroll.getVerticalScrollBar().getPreferredSize().width
+            self._scroll.setPreferredSize(Dimension(size.width + bar, room))
         self._window.pack()
-        largest = int(Toolkit.getDefaultToolkit().getScreenSize().height * _SHARE_OF_SCREEN)
-        above = self._window.getHeight() - self._scroll.getHeight()
-        if self._window.getHeight() > largest:
-            size = self._scroll.getPreferredSize()
-            self._scroll.setPreferredSize(Dimension(
-                size.width + self._scroll.getVerticalScrollBar().getPreferredSize().width, largest - above))
-            self._window.pack()
 
     # What happens in it
 

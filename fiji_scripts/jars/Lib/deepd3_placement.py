@@ -16,6 +16,7 @@ def place_beside(dialog, window):
 def keep_on_screen(dialog):
     """Move it, if it reaches beyond the screen."""
     screen = dialog.getToolkit().getScreenSize()
-    x = min(dialog.getX(), screen.width - dialog.getWidth())
-    y = min(dialog.getY(), screen.height - dialog.getHeight())
-    dialog.setLocation(max(0, x), max(0, y))
+    x = max(0, min(dialog.getX(), screen.width - dialog.getWidth()))
+    y = max(0, min(dialog.getY(), screen.height - dialog.getHeight()))
+    if (x, y) != (dialog.getX(), dialog.getY()):  # a move to the same place confuses some window managers
+        dialog.setLocation(x, y)
