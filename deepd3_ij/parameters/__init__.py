@@ -16,6 +16,7 @@ from deepd3_ij.parameters.resolve import (
     is_number,
     recommended_of,
     resolve,
+    volumes_um3,
 )
 from deepd3_ij.parameters.table import (
     ROI_MODES,
@@ -118,4 +119,5 @@ __all__ = [
     "read_text",
     "recommended_of",
     "resolve",
+    "volumes_um3",
 ]

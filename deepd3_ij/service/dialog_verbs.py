@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from deepd3_ij.errors import ModelError, ParameterError
-from deepd3_ij.parameters import Parameters, Resolved, accepted_values, read_text, recommended_of
+from deepd3_ij.parameters import (
+    Parameters,
+    Resolved,
+    Roi3DParameters,
+    accepted_values,
+    read_text,
+    recommended_of,
+    volumes_um3,
+)
 from deepd3_ij.progress import Progress
 from deepd3_ij.service.dialogs import Field, dialog_of
 from deepd3_ij.service.exchange import Image, Reply
@@ -47,6 +55,7 @@ def dialog(progress: Progress, *, command: str, typed: Texts = NOTHING_TYPED, ke
     asked = dialog_of(command)
     fields = list(asked.fields())
     values = _typed_values(command, fields, typed.texts)
+    empty = {name for name, text in typed.texts.items() if not text.strip()}
     recommended: Mapping[str, Any] = {}
     chosen = None
     if asked.has_model:
@@ -56,12 +65,20 @@ def dialog(progress: Progress, *, command: str, typed: Texts = NOTHING_TYPED, ke
     elif provenance:
         recommended = recommended_of(json.loads(provenance))
     voxel_size_um = _voxel_size_um(image)
+    # Where many stacks wait, a volume means another number of voxels for each of them.
+    volumes = volumes_um3(recommended) if asked.has_model and voxel_size_um is None else {}
+    for name in empty & set(volumes):
+        del values[name]
     resolved = {section.prefix + section.cls.__name__: Choices(
         {section.cls: {field.info.name: values[field.name] for field in fields
                        if field.section is section and field.name in values}},
         kept.kept if kept is not None else {}).resolve(section.cls, recommended, voxel_size_um)
         for section in asked.sections}
     shown = [_described(field, resolved[field.section.prefix + field.section.cls.__name__]) for field in fields]
+    for item in shown:
+        if item["class"] == Roi3DParameters.__name__ and item["origin"] == "default" and item["name"] in volumes:
+            item.update(value=None, origin="recommended", optional=True, help=f"{item['help']} Empty: the model's "
+                        f"{volumes[item['name']]:g} µm³, for the voxel size of each stack.")
     if asked.has_model:
         item = next(item for item in shown if item["name"] == "model")
         item.update(value=_model_name(chosen), origin="default" if chosen == model else "typed")

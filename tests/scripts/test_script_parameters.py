@@ -141,6 +141,18 @@ def test_a_text_that_is_no_value_is_named(texts: dict[str, str], told: str) -> N
     assert told in ask("Build 3D ROIs...", typed=texts)["message"]
 
 
+def test_a_volume_of_the_model_counts_for_each_stack_of_a_batch() -> None:
+    folders = {"source": "/a", "target": "/b"}
+    shown = {item["name"]: item for item in ask("Batch Folder...", typed=folders)["fields"]}
+    smallest = shown["min_voxels"]  # the shipped model recommends a volume
+    assert (smallest["value"], smallest["origin"], smallest["optional"]) == (None, "recommended", True)
+    assert "µm³" in smallest["help"]
+    left_empty = ask("Batch Folder...", typed={**folders, "min_voxels": "", "seed_delta": "0.3"})
+    assert left_empty["choices"]["Roi3DParameters"] == {"seed_delta": 0.3}
+    given = ask("Batch Folder...", typed={**folders, "min_voxels": "7"})
+    assert given["choices"]["Roi3DParameters"] == {"min_voxels": 7}
+
+
 def test_a_file_that_is_needed_and_not_given_is_named() -> None:
     assert "Image file is empty; accepted: a file" in ask("Open Stack...", typed={"path": " "})["message"]
 

@@ -110,6 +110,7 @@ class Dialog(object):
         self._check()
         self._fit()
         self._place()
+        self._tell_model()
         window.setVisible(True)
         window.toFront()
 
@@ -172,6 +173,8 @@ class Dialog(object):
         self._ok.setName("ok")
         cancel = JButton("Cancel")
         reset = JButton(u"Model's values" if self._reply["has_recommendations"] else u"Reset")
+        cancel.setName("cancel")
+        reset.setName("reset")
         reset.setToolTipText(u"Take back what was changed here")
         for button, action in ((self._ok, self._accept), (cancel, self._window.dispose), (reset, self._reset)):
             button.addActionListener(_Act(action))
@@ -226,10 +229,15 @@ class Dialog(object):
 
     def _refill(self, reply):
         self._reply = reply
+        self._tell_model()
         for row, item in zip(self._rows, self._in_order(reply)):
             if row.item["name"] != "model":
                 row.take(item, keep_edited=True)
         self._check()
+
+    def _tell_model(self):
+        """Keep the name of the model whose values are shown with the window."""
+        self._window.getContentPane().putClientProperty("deepd3.model", self._model)
 
     def _reset(self):
         model = [row for row in self._rows if row.item["name"] == "model"]

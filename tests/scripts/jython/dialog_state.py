@@ -42,4 +42,5 @@ for window in Window.getWindows():
             elif isinstance(part, JButton) and part.getText() == "OK":
                 ok = part.isEnabled()
         answer = json.dumps({"title": window.getTitle(), "fields": fields, "origins": origins, "choices": choices,
-                             "message": message, "ok": ok})
+                             "message": message, "ok": ok,
+                             "model": window.getContentPane().getClientProperty("deepd3.model")})

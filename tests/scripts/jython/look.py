@@ -3,7 +3,7 @@
 import json
 
 from deepd3_images import Images, shape_of
-from deepd3_names import PROVENANCE, ROLE
+from deepd3_names import PROVENANCE, ROIS_PROVENANCE, ROLE
 from java.awt import GraphicsEnvironment
 
 image = Images(context).current()
@@ -23,4 +23,4 @@ answer = json.dumps(None if image is None else {
     if overlay is not None else 0,
     "sum": sum(image.getStack().getProcessor(n + 1).getStats().mean for n in range(image.getStackSize())),
     "maximum": max(image.getStack().getProcessor(n + 1).getStats().max for n in range(image.getStackSize())),
-    "provenance": image.getProp(PROVENANCE)})
+    "provenance": image.getProp(PROVENANCE), "rois_provenance": image.getProp(ROIS_PROVENANCE)})
