@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """KIND_HELP"""
 
 from deepd3_command import IMAGE, run

@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Stack") image
+#@ ImagePlus (required=false, persist=false, label="Stack") image
 """Segment, clean, build ROIs and measure in one go."""
 
 from deepd3_command import run

@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Show annotated spine positions as blue points, in their plane and the planes next to it."""
 
 from deepd3_command import IMAGE, run

@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Set the voxel size of the active image and of the results that belong to it."""
 
 from deepd3_command import IMAGE, run

@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Prediction") image
+#@ ImagePlus (required=false, persist=false, label="Prediction") image
 """Connect dendrites, remove small pieces and spines far from dendrites; changes the prediction."""
 
 from deepd3_command import confirmed, run

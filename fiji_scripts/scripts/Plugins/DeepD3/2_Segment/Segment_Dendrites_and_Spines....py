@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Stack") image
+#@ ImagePlus (required=false, persist=false, label="Stack") image
 """Find dendrites and spines in the active stack; shows their probabilities as an image of its own."""
 
 from deepd3_command import run

@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Prediction") image
+#@ ImagePlus (required=false, persist=false, label="Prediction") image
 """Build spine ROIs plane by plane from the prediction."""
 
 from deepd3_command import run

@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Prediction or stack") image
+#@ ImagePlus (required=false, persist=false, label="Prediction or stack") image
 """Try 3-D ROI parameters: click into the image, move the sliders, see the ROIs at once."""
 
 from deepd3_command import IMAGE, headless, run

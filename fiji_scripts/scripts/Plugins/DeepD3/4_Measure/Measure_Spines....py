@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Prediction") image
+#@ ImagePlus (required=false, persist=false, label="Prediction") image
 """Measure the ROIs as they are now and the dendrites; shows two tables."""
 
 from deepd3_command import IMAGE, run

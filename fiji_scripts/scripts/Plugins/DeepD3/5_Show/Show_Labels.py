@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Show the ROIs as they are now as a label image."""
 
 from deepd3_command import IMAGE, run

@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Show the ROIs on the active image, or hide them."""
 
 from deepd3_command import IMAGE, run

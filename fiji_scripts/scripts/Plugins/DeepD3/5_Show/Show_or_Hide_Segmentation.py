@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Show the prediction of the active image, or hide it."""
 
 from deepd3_command import run

@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Write all files of an analysis: maps, ROIs, tables, overview, .prediction and .rois."""
 
 from deepd3_command import IMAGE, run

@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Stack") image
+#@ ImagePlus (required=false, persist=false, label="Stack") image
 """Load a saved prediction or saved ROIs onto the active image."""
 
 from deepd3_command import run

@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Save prediction and ROIs (.prediction, .rois), as a rule beside the stack, from where Open Stack loads them."""
 
 from deepd3_command import IMAGE, run

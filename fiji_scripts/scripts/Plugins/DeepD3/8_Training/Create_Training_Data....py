@@ -1,5 +1,5 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Stack") image
+#@ ImagePlus (required=false, persist=false, label="Stack") image
 """Make training data of a stack and its annotation, or of a box in it; shows what was cut out."""
 
 from deepd3_command import run
