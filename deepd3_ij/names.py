@@ -19,10 +19,9 @@ SOURCE = "deepd3.source"
 PROVENANCE = "deepd3.provenance"
 VOXEL_SIZE = "deepd3.voxel_size_um"
 
-# What goes with it: where its ROIs come from, settings that a live test handed over, what its model recommends.
+# What goes with it: where its ROIs come from, settings that a live test handed over.
 ROIS_PROVENANCE = "deepd3.rois_provenance"
 ROI_PARAMETERS = "deepd3.roi3d_parameters"
-RECOMMENDED = "deepd3.recommended"
 
 # Of a ROI: the spine that it belongs to, whether it stands for itself in its plane (2), the table of an annotation.
 ROI_ID = "deepd3.id"

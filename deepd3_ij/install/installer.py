@@ -17,8 +17,8 @@ from typing import Any
 
 from deepd3_ij.errors import FijiError, one_line
 from deepd3_ij.fiji.jars import Jar, fetch_jars
-from deepd3_ij.fiji.scripts import script_folder
 from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.service.menu import menu_folder
 from deepd3_ij.version import __version__
 
 MANIFEST = PurePosixPath("jars/Lib/deepd3_installation.json")
@@ -229,12 +229,11 @@ def _checked_fiji(fiji: str | PathLike[str]) -> Path:
 
 
 def _package_files() -> Iterator[tuple[str, Path]]:
-    """Names below the Fiji folder and files of the package, in order."""
-    top = script_folder()
+    """Names below the Fiji folder and files of the menu, in order."""
+    top = menu_folder()
     for path in sorted(top.rglob("*")):
-        name = path.relative_to(top)
-        if path.is_file() and path.suffix in (".py", ".ijm") and len(name.parts) > 1:
-            yield name.as_posix(), path
+        if path.is_file() and path.suffix in (".py", ".ijm"):
+            yield path.relative_to(top).as_posix(), path
 
 
 def _missing_appose(folder: Path, installation: Installation | None) -> list[Jar]:

@@ -132,6 +132,11 @@ def checked_recommendations(recommended: Any) -> dict[str, Any]:
     return recommended
 
 
+def volumes_um3(recommended: Mapping[str, Any]) -> dict[str, float]:
+    """Volumes that a model recommends, by the names of the parameters that they become with a voxel size."""
+    return {name: recommended[volume] for volume, name in _VOLUMES.items() if recommended.get(volume) is not None}
+
+
 def is_number(value: Any) -> bool:
     """Whether a value of a JSON table is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
@@ -143,7 +148,6 @@ def _recommended_for(cls: type[Parameters], recommended: Mapping[str, Any],
     chosen = {name: value for name, value in recommended.get(cls.__name__, {}).items() if name in known}
     if cls is Roi3DParameters and voxel_size_um is not None:
         voxel_um3 = math.prod(voxel_size_um)
-        for volume, name in _VOLUMES.items():
-            if recommended.get(volume) is not None:
-                chosen[name] = max(1, round(recommended[volume] / voxel_um3))
+        for name, volume_um3 in volumes_um3(recommended).items():
+            chosen[name] = max(1, round(volume_um3 / voxel_um3))
     return chosen

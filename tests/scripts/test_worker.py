@@ -227,7 +227,8 @@ def test_cancelling_stops_a_running_verb(worker: Worker) -> None:
     with NDArray("float32", list(spine.shape)) as shared:
         shared.ndarray()[...] = spine
         worker.ask("e", "build_rois_3d", {"dendrite": shared, "spine": shared}, image=image,
-                   choice={"typed": {"min_voxels": 1, "area_threshold": 0.5, "peak_threshold": 0.6}})
+                   choices={"typed": {"Roi3DParameters": {
+                       "min_voxels": 1, "area_threshold": 0.5, "peak_threshold": 0.6}}})
         worker.send("e", requestType="CANCEL")
         assert reply(worker.answer("COMPLETION"))["state"] == "cancelled"
 
@@ -243,7 +244,8 @@ def test_a_training_reports_its_batches_and_is_stopped(worker: Worker, tmp_path:
     create_training_data(stack, dendrites, spines, tmp_path / "a.d3data")
     arrange_training_data([tmp_path / "a.d3data"], tmp_path / "a.d3set")
     worker.ask("g", "train", training=str(tmp_path / "a.d3set"), out=str(tmp_path / "a.keras"),
-               choice={"typed": {"filters": 2, "steps": 100_000, "batch_size": 2, "tile_px": 64, "validate_every": 2}})
+               choices={"typed": {"TrainingParameters": {
+                   "filters": 2, "steps": 100_000, "batch_size": 2, "tile_px": 64, "validate_every": 2}}})
     while worker.answer("UPDATE")["current"] < 3:
         pass
     worker.send("g", requestType="CANCEL")
