@@ -19,11 +19,12 @@ from deepd3_ij.cli import original_batch
 from deepd3_ij.cli.options import describe_value
 from deepd3_ij.cli.parser import build_parser
 from deepd3_ij.fiji import inference_window
-from deepd3_ij.fiji.scripts import script_folder
 from deepd3_ij.model.card import read_card
 from deepd3_ij.model.zoo import find_model
 from deepd3_ij.outputs.registry import OUTPUTS
 from deepd3_ij.parameters import ParameterInfo, Parameters, describe, table
+from deepd3_ij.service.dialogs import DIALOGS
+from deepd3_ij.service.menu import menu_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 MARK = re.compile(r"^<!-- generated: ([\w-]+)(?: ([\w.]+))? -->$", re.MULTILINE)
@@ -196,7 +197,7 @@ def _unit(info: ParameterInfo) -> str:
 
 def fiji_menu() -> str:
     """Every command of the menu in its order, from the scripts themselves."""
-    top = script_folder() / "scripts" / "Plugins" / "DeepD3"
+    top = menu_folder() / "scripts" / "Plugins" / "DeepD3"
     scripts = sorted(top.rglob("*.py"), key=lambda path: (path.parent == top, path))
     rows = []
     for path in scripts:
@@ -209,11 +210,12 @@ def fiji_menu() -> str:
 def fiji_dialogs() -> str:
     """The fields of the dialogs."""
     parts = []
-    for cls in PARAMETER_CLASSES:
-        rows = [(info.label, f"`{info.name}`", describe_value(info), accepted(info), info.help)
-                for info in describe(cls)]
-        parts += [f"## {cls.__name__.removesuffix('Parameters')}", (cls.__doc__ or "").strip(),
-                  _table(("field", "in macros", "default", "accepted", "meaning"), rows)]
+    for dialog in DIALOGS.values():
+        rows = [(field.section.title, field.info.label, f"`{field.name}`", describe_value(field.info),
+                 accepted(field.info), field.info.help) for field in dialog.fields()]
+        if rows:
+            parts += [f"## {dialog.command.replace('...', '…')}",
+                      _table(("part", "field", "in macros", "default", "accepted", "meaning"), rows)]
     return "\n\n".join(parts)
 
 

@@ -199,6 +199,11 @@ DIALOGS: dict[str, Dialog] = {dialog.command: dialog for dialog in _DIALOGS}
 """All dialogs by their menu command; a command without fields works at once."""
 
 
+def add_dialog(command: str, *sections: Section) -> None:
+    """Make the dialog of a command known that stands beside its verb, in a module whose name ends in ``_verbs``."""
+    DIALOGS[command] = Dialog(command, sections)
+
+
 def dialog_of(command: str) -> Dialog:
     """The dialog of a menu command.
 
