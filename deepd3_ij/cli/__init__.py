@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from deepd3_ij.cli.console import stop_requested
+from deepd3_ij.cli.console import shown_notes, stop_requested
 from deepd3_ij.cli.parser import build_parser
 from deepd3_ij.errors import Cancelled, DeepD3Error
 
@@ -29,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")  # a terminal without µ is no reason to fail
     debug = bool(os.environ.get("DEEPD3_DEBUG"))
     try:
-        with _termination_interrupts():
+        with _termination_interrupts(), shown_notes():
             try:
                 given = list(sys.argv[1:] if argv is None else argv)
                 if given[:1] == ["batch-compat"]:

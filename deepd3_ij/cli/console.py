@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from deepd3_ij.errors import Cancelled
+from deepd3_ij.notes import LOGGER
 from deepd3_ij.progress import Progress, no_progress
 
 SECONDS_BETWEEN_LINES = 5.0
@@ -25,6 +27,29 @@ def shown_progress(quiet: bool = False) -> Iterator[Progress]:
             yield _stoppable(progress)
     else:
         yield _stoppable(_lines())
+
+
+@contextmanager
+def shown_notes() -> Iterator[None]:
+    """Print every note of the block once, as a line on stderr."""
+    handler = _NotePrinter()
+    LOGGER.addHandler(handler)
+    try:
+        yield
+    finally:
+        LOGGER.removeHandler(handler)
+
+
+class _NotePrinter(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._shown: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self._shown:
+            self._shown.add(text)
+            print(f"deepd3-ij: note: {text}", file=sys.stderr, flush=True)
 
 
 def _stoppable(show: Progress) -> Progress:

@@ -29,6 +29,9 @@ _NO_LENGTH = ("", "pixel", "pixels", "px", "voxel", "voxels", "null", "reference
 _PRINT_UNITS = {2: "inch", 3: "cm"}
 _LARGEST_PLAUSIBLE_PIXEL_UM = 10.0
 _IMAGEJ_SCALE = 1_000_000
+# From super-resolution to what still shows a dendrite; a spine's head is about half a micrometre wide.
+_PLAUSIBLE_XY_UM = (0.005, 5.0)
+_PLAUSIBLE_Z_UM = (0.005, 50.0)
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,40 @@ def ome_voxel_size(xml: str, sizes: Mapping[str, int]) -> FileVoxelSize:
             lengths[axis] = _times(size, in_um)
         found.add(FileVoxelSize(lengths["X"], lengths["Y"], lengths["Z"], unknown))
     return found.pop() if len(found) == 1 else FileVoxelSize()
+
+
+def lsm_voxel_size(metadata: Mapping[str, Any]) -> FileVoxelSize:
+    """Voxel size of a Zeiss LSM file, whose header states it in metres.
+
+    Parameters
+    ----------
+    metadata
+        Entries of the header (TIFF tag 34412).
+    """
+    x, y, z = (_times(_length(metadata.get(f"VoxelSize{axis}")), 1e6) for axis in "XYZ")
+    return FileVoxelSize(x, y, z)
+
+
+def doubts_about_voxel_size(name: str, xy_um: float, z_um: float) -> list[str]:
+    """Notes on a voxel size at which nothing of the size of a dendrite could be seen, most often a wrong unit.
+
+    Parameters
+    ----------
+    name
+        The file, for the notes.
+    xy_um, z_um
+        Size of a pixel and distance of planes in µm.
+    """
+    doubts = []
+    for what, option, size, (low, high) in (("pixel size", "--xy", xy_um, _PLAUSIBLE_XY_UM),
+                                            ("distance of planes", "--z", z_um, _PLAUSIBLE_Z_UM)):
+        if not low <= size <= high:
+            factor = 1e3 if size < low else 1e-3
+            meant = f" ({option} {size * factor:g} if the unit is wrong by a thousand)" if (
+                low <= size * factor <= high) else ""
+            doubts.append(f"{name}: the {what} is {size:g} µm; for dendrites {low:g} to {high:g} µm is usual. If this "
+                          f"is wrong, give it in µm with {option}{meant}.")
+    return doubts
 
 
 def combined(sources: Sequence[FileVoxelSize]) -> FileVoxelSize:

@@ -24,6 +24,7 @@ import numpy.typing as npt
 import deepd3_ij
 from deepd3_ij import service
 from deepd3_ij.errors import Cancelled, DeepD3Error, FijiError
+from deepd3_ij.notes import collected_notes
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.service.exchange import Reply
 from deepd3_ij.service.registry import VERBS, Kind
@@ -96,18 +97,20 @@ def call(text: str, arrays: Mapping[str, npt.NDArray[Any]], progress: Progress =
     Returns
     -------
     Reply
-        With ``state`` in its values: ``"done"``, ``"cancelled"``, or ``"failed"`` with ``message`` (one sentence)
-        and ``trace``.
+        With ``state`` in its values: ``"done"``, perhaps with ``notes`` (what the user should know), ``"cancelled"``,
+        or ``"failed"`` with ``message`` (one sentence) and ``trace``.
     """
     try:
-        reply = _answer(text, arrays, progress)
+        with collected_notes() as notes:
+            reply = _answer(text, arrays, progress)
     except Cancelled:
         return Reply({"state": "cancelled"})
     except Exception as error:
         trace = traceback.format_exc()
         _log.info("%s", trace)
         return Reply({"state": "failed", "message": _message(error), "trace": trace})
-    return Reply({**reply.values, "state": "done"}, reply.arrays)
+    told = {"notes": list(notes)} if notes else {}
+    return Reply({**told, **reply.values, "state": "done"}, reply.arrays)
 
 
 def arguments_of(name: str) -> dict[str, Argument]:
