@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from deepd3_ij.fiji.java import java_class, text_of
 from deepd3_ij.fiji.placement import place_beside
 from deepd3_ij.files.imagej_roi import DIMENSIONS_PROPERTY, ID_PROPERTY, encode_rois, stated_id
 from deepd3_ij.files.roi_zip import read_roi_zip
+from deepd3_ij.notes import note
 from deepd3_ij.rois.regroup import RoiPart, join_parts
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS
@@ -95,7 +95,7 @@ def pull_rois(session: Host, image: Any = None, *, source: Any = "auto") -> RoiS
     -------
     RoiSet
         Imported annotations are no ROIs. ``provenance["skipped"]`` names other selections without an area and
-        those outside of the image; a warning tells how many.
+        those outside of the image; a note tells how many.
 
     Raises
     ------
@@ -129,8 +129,7 @@ def pull_rois(session: Host, image: Any = None, *, source: Any = "auto") -> RoiS
         else:
             parts.append(part)
     if skipped:
-        warnings.warn(f"{len(skipped)} of {len(skipped) + len(parts)} selections were left out (first: {skipped[0]}).",
-                      stacklevel=2)
+        note(f"{len(skipped)} of {len(skipped) + len(parts)} selections were left out (first: {skipped[0]}).")
     before = json.loads(text_of(image.getProp(ROIS_PROVENANCE)) or "{}")
     provenance = {**before, "from": f"ImageJ {source}", **({"skipped": skipped} if skipped else {})}
     return join_parts(parts, like, provenance=provenance)
