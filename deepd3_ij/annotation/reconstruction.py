@@ -93,24 +93,25 @@ def _check_range(tracing: Tracing, voxel: np.ndarray) -> None:
     for row, values in enumerate(np.column_stack([tracing.xyz / voxel[::-1], tracing.radius / voxel.min()])):
         if not (np.abs(values) <= _LARGEST_COORDINATE).all():
             x, y, z = tracing.xyz[row]
-            raise AnnotationError(f"The tracing's node {tracing.ids[row]} lies at x, y, z = {x:g}, {y:g}, {z:g} µm with "
-                                  f"radius {tracing.radius[row]:g} µm; accepted: at most {_LARGEST_COORDINATE:g} voxels "
-                                  "from the origin. Mend this node.")
+            raise AnnotationError(f"The tracing's node {tracing.ids[row]} lies at x, y, z = {x:g}, {y:g}, {z:g} µm "
+                                  f"with radius {tracing.radius[row]:g} µm; accepted: at most "
+                                  f"{_LARGEST_COORDINATE:g} voxels from the origin. Mend this node.")
 
 
 def _tell_outside(placed: Tracing, tracing: Tracing, shape: tuple[int, ...], voxel: np.ndarray) -> None:
     """Say how much of a tracing is cut off; positions in pixels that are read as µm are the most frequent reason."""
     end = np.array(shape)[::-1]
+    in_voxels = placed.xyz / voxel[::-1]
     # A node a little outside, such as on the border of the last pixel, is nothing to speak of.
-    outside = ((placed.xyz / voxel[::-1] < -1) | (placed.xyz / voxel[::-1] > end)).any(axis=1)
+    outside = ((in_voxels < -1) | (in_voxels > end)).any(axis=1)
     if not outside.any():
         return
-    as_pixels = ((tracing.xyz > -1) & (tracing.xyz < end)).all() and tracing is placed
+    as_pixels = tracing is placed and ((tracing.xyz > -1) & (tracing.xyz < end)).all()
     guess = " As pixels and planes all would lie inside: are they pixels (units px)?" if as_pixels else ""
     low, high = (", ".join(f"{value:.1f}" for value in place)
                  for place in (placed.xyz.min(axis=0), placed.xyz.max(axis=0)))
-    note(f"{np.count_nonzero(outside)} of the tracing's {len(placed)} nodes lie outside of the volume and are cut off: it "
-         f"spans x, y, z from ({low}) to ({high}) µm, the volume ends at "
+    note(f"{np.count_nonzero(outside)} of the tracing's {len(placed)} nodes lie outside of the volume and are cut off: "
+         f"it spans x, y, z from ({low}) to ({high}) µm, the volume ends at "
          f"({', '.join(f'{value:.1f}' for value in end * voxel[::-1])}) µm.{guess}")
 
 

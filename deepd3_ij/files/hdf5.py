@@ -205,12 +205,14 @@ def read_roi_table(path: str | PathLike[str]) -> pd.DataFrame | None:
         if not isinstance(table, h5py.Group):
             return None
         names = json.loads(layout.read_text(table, "columns") or "[]")
+        if not isinstance(names, list):
+            raise FileFormatError(f"{path}: the names of the table's columns are damaged; write the file again.")
         columns = {}
         for index, name in enumerate(names):
             column = layout.node_of(table, f"column{index}")
             if not isinstance(column, h5py.Dataset) or column.ndim != 1 or column.dtype.kind not in "biufS":
                 raise FileFormatError(f"{path}: column {name!r} of the table is damaged; write the file again.")
-            values = column[()]
+            values = layout.read_values(column)
             columns[str(name)] = np.char.decode(values, "utf-8").astype(object) if values.dtype.kind == "S" else values
     return pd.DataFrame(columns)
 

@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import FileFormatError
+from deepd3_ij.errors import FileFormatError, ParameterError
+from deepd3_ij.input_limits import check_memory, check_regular
 from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.training.losses import loss
@@ -28,6 +29,7 @@ Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.f
 HEAD_BIAS = {"dendrites": -2.0, "spines": -4.0}
 """Start of the heads' biases: about the logit of the share of foreground in the samples."""
 
+_LARGEST_STEP = 10**12
 FREE_ON_RESUME = ("steps", "validate_every", "patience")
 """Parameters that may differ when a training is resumed."""
 
@@ -199,11 +201,14 @@ def fit(
     best: list[npt.NDArray[Any]] | None = None
     if resume and (folder / "checkpoint.npz").exists():
         state, history = _read_checkpoint(folder, p)
-        trainer.restore(state)
         first, log, spent = history["step"], history["log"], history["seconds"]
         best_step, best_score, stale = history["best_step"], history["best_score"], history["stale"]
-        if best_step >= 0:
-            best = [state[f"best_{i}"] for i in range(len(trainer.averaged.weights))]
+        try:
+            trainer.restore(state)
+            if best_step >= 0:
+                best = [state[f"best_{i}"] for i in range(len(trainer.averaged.weights))]
+        except (KeyError, ValueError, TypeError) as error:  # other weights than the parameters ask for
+            raise _damaged(folder / "checkpoint.npz", error) from error
 
     started = time.monotonic() - spent
     running = np.zeros(2)
@@ -251,9 +256,12 @@ def load_checkpoint_network(path: Path) -> Any:
     from deepd3_ij.model.network import build_network
 
     state, history = _load(Path(path))
-    network = build_network(int(history["parameters"]["filters"]))
-    prefix = "best" if "best_0" in state else "averaged"
-    network.set_weights([state[f"{prefix}_{i}"] for i in range(len(network.weights))])
+    try:
+        network = build_network(TrainingParameters(filters=history["parameters"]["filters"]).filters)
+        prefix = "best" if "best_0" in state else "averaged"
+        network.set_weights([state[f"{prefix}_{i}"] for i in range(len(network.weights))])
+    except (KeyError, ValueError, TypeError, ParameterError) as error:  # other weights than the parameters ask for
+        raise _damaged(Path(path), error) from error
     return network
 
 
@@ -283,12 +291,48 @@ def _write_checkpoint(folder: Path, trainer: _Trainer, best: list[npt.NDArray[An
 
 
 def _load(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    check_regular(path, "the checkpoint of a training")
     try:
+        _check_arrays(path)
         with np.load(path, allow_pickle=False) as file:
             state = {name: file[name] for name in file.files}
-        return state, json.loads(state.pop("history").tobytes())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise FileFormatError(f"{path} is no checkpoint of a training ({error}); delete it and start anew.") from error
+        history = json.loads(state.pop("history").tobytes())
+        _check_history(history)
+        return state, history
+    except FileFormatError:
+        raise
+    except Exception as error:  # a damaged file makes zipfile and numpy fail in many ways
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> FileFormatError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return FileFormatError(f"{path} is no checkpoint of a training ({reason[:200]}); delete it and start anew.")
+
+
+def _check_arrays(path: Path) -> None:
+    """An array that states more than its member of the zip holds would take all memory."""
+    with zipfile.ZipFile(path) as archive:
+        check_memory(sum(info.file_size for info in archive.infolist()), str(path), "delete it and start anew")
+        for info in archive.infolist():
+            with archive.open(info) as member:
+                version = np.lib.format.read_magic(member)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(member)
+            if math.prod(shape) * dtype.itemsize > info.file_size:
+                raise ValueError(f"{info.filename} states the shape {shape} and has {info.file_size} bytes")
+
+
+def _check_history(history: Any) -> None:
+    numbers = {name: history[name] for name in ("step", "best_step", "stale", "seconds", "best_score")}
+    wrong = [name for name, value in numbers.items() if isinstance(value, bool) or not isinstance(value, int | float)]
+    wrong += [name for name in ("step", "best_step", "stale") if not isinstance(numbers[name], int)]
+    wrong += ["step"] if not wrong and not 0 <= numbers["step"] <= _LARGEST_STEP else []
+    wrong += ["parameters"] if not isinstance(history["parameters"], dict) else []
+    log = history["log"]
+    wrong += ["log"] if not isinstance(log, list) or not all(isinstance(row, dict) for row in log) else []
+    if wrong:
+        raise ValueError(f"its {wrong[0]} is {str(history[wrong[0]])[:80]}")
 
 
 def _read_checkpoint(folder: Path, p: TrainingParameters) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:

@@ -38,7 +38,8 @@ def surface_distance_um(tracing: Tracing, shape: tuple[int, int, int], voxel: tu
 def test_a_voxel_is_set_where_its_centre_lies_in_the_tapered_tube(data: st.DataObject) -> None:
     shape, voxel = (9, 20, 24), data.draw(st.sampled_from([(0.5, 0.1, 0.1), (0.1, 0.1, 0.1), (0.2, 0.12, 0.12)]))
     extent = [n * s for n, s in zip(shape[::-1], voxel[::-1], strict=True)]
-    ends = [(*(data.draw(st.floats(0, end)) for end in extent), data.draw(st.floats(0.15, 0.6))) for _ in range(2)]
+    inside = [end - step for end, step in zip(extent, voxel[::-1], strict=True)]
+    ends = [(*(data.draw(st.floats(0, end)) for end in inside), data.draw(st.floats(0.15, 0.6))) for _ in range(2)]
     tracing = path(*ends)
     drawn = draw_tracing(tracing, shape, xy_um=voxel[1], z_um=voxel[0])
     distance = surface_distance_um(tracing, shape, voxel)
