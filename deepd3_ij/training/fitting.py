@@ -255,7 +255,7 @@ def load_checkpoint_network(path: Path) -> Any:
     """Build the network with the best weights of a checkpoint (the averaged ones if none was validated)."""
     from deepd3_ij.model.network import build_network
 
-    state, history = _load(Path(path))
+    state, history = load_checkpoint(Path(path))
     try:
         network = build_network(TrainingParameters(filters=history["parameters"]["filters"]).filters)
         prefix = "best" if "best_0" in state else "averaged"
@@ -290,7 +290,14 @@ def _write_checkpoint(folder: Path, trainer: _Trainer, best: list[npt.NDArray[An
         np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub mistakes the arrays for its option
 
 
-def _load(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+def load_checkpoint(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Read and check a checkpoint: its arrays by name, and its history (step, log, scores, parameters).
+
+    Raises
+    ------
+    FileFormatError
+        It is damaged or something else.
+    """
     check_regular(path, "the checkpoint of a training")
     try:
         _check_arrays(path)
@@ -337,7 +344,7 @@ def _check_history(history: Any) -> None:
 
 def _read_checkpoint(folder: Path, p: TrainingParameters) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     path = folder / "checkpoint.npz"
-    state, history = _load(path)
+    state, history = load_checkpoint(path)
     wanted = dataclasses.asdict(p)
     changed = [name for name in wanted
                if name not in FREE_ON_RESUME and wanted[name] != history["parameters"].get(name)]
