@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -38,13 +38,15 @@ _PLAUSIBLE_Z_UM = (0.005, 50.0)
 class FileVoxelSize:
     """What a file says about its voxel size, each in µm or None.
 
-    ``unknown_unit`` is the unit that the file names and that is no known length.
+    ``unknown_unit`` is the unit that the file names and that is no known length, ``origin`` where in the file the sizes
+    are stated.
     """
 
     x_um: float | None = None
     y_um: float | None = None
     z_um: float | None = None
     unknown_unit: str = ""
+    origin: str = field(default="", compare=False)
 
 
 def unit_in_um(unit: str) -> float | None:
@@ -180,7 +182,14 @@ def combined(sources: Sequence[FileVoxelSize]) -> FileVoxelSize:
     square = next((found for found in sources if found.x_um is not None and found.y_um is not None), FileVoxelSize())
     z_um = next((found.z_um for found in sources if found.z_um is not None), None)
     unknown_unit = next((found.unknown_unit for found in sources if found.unknown_unit), "")
-    return FileVoxelSize(square.x_um, square.y_um, z_um, unknown_unit)
+    origin_of_z = next((found.origin for found in sources if found.z_um is not None), "")
+    origins = dict.fromkeys(text for text in (square.origin, origin_of_z) if text)
+    return FileVoxelSize(square.x_um, square.y_um, z_um, unknown_unit, " and ".join(origins))
+
+
+def stated_in(origin: str, size: FileVoxelSize) -> FileVoxelSize:
+    """The same size with the place where it is stated."""
+    return replace(size, origin=origin)
 
 
 def _pixel(resolution: tuple[tuple[int, int], tuple[int, int]] | None, axis: int) -> float | None:

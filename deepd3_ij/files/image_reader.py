@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -30,6 +31,7 @@ from deepd3_ij.files.calibration import (
     lsm_voxel_size,
     ome_voxel_size,
     plain_voxel_size,
+    stated_in,
 )
 from deepd3_ij.files.ome import looks_like_ome, read_ome
 from deepd3_ij.files.plane_source import PlacedPlane, PlaneSource, quiet_tifffile, reason_of
@@ -109,9 +111,21 @@ class _Pages:
     dtype: np.dtype[Any]
 
 
-def _survey(file: Path, channel: int | None, frame: int | None
-            ) -> tuple[PlaneSource, FileVoxelSize, str | None, list[str]]:
-    """Find the planes of one channel and time point; what the file states of voxel size and provenance; notes."""
+@dataclass(frozen=True)
+class _Opened:
+    """A TIFF file whose pages have got their meaning."""
+
+    tif: tifffile.TiffFile
+    image: _Pages
+    chain: PageChain
+    header: Mapping[str, str]
+    kept_planes: int | None
+    notes: list[str]
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[_Opened]:
+    """Open a file and find out what its pages are; whatever fails in the block becomes one line."""
     chain = read_chain(file)
     try:
         description, software = _texts(file)
@@ -123,24 +137,91 @@ def _survey(file: Path, channel: int | None, frame: int | None
         with tifffile.TiffFile(file, omexml=ome.xml if ome else None, **flags) as tif:
             _check_description(tif)
             notes = list(ome.notes) if ome else []
-            image = _choose_image(tif, chain)
+            image, kept = _choose_image(tif, chain), None
             if header:
                 meaning = scanimage_pages(header, len(image.pages), tif.filename)
-                image = replace(image, axes=meaning.axes, sizes=meaning.sizes)
+                image, kept = replace(image, axes=meaning.axes, sizes=meaning.sizes), meaning.planes
                 notes += meaning.notes
             elif ome is not None and ome.axes:
                 image = replace(image, axes=ome.axes, sizes=ome.sizes)
-            planes = _choose_planes(tif, image, chain, channel, frame, meaning.planes if header else None)
-            properties = _imagej_metadata(tif).get("Properties")
-            provenance = properties.get(PROVENANCE) if isinstance(properties, dict) else None
-            found = _stated_voxel_size(tif, image, len(planes), header)
-            return planes, found, provenance if isinstance(provenance, str) else None, notes
+            yield _Opened(tif, image, chain, header, kept, notes)
     except DeepD3Error:
         raise
     except OSError as error:
         raise StackError(f"{file.name} cannot be read: {reason_of(error)}.") from error
     except Exception as error:  # a damaged file makes tifffile fail in many ways
         raise StackError(f"{file.name} is a damaged TIFF file ({reason_of(error)}); export it again.") from error
+
+
+def _survey(file: Path, channel: int | None, frame: int | None
+            ) -> tuple[PlaneSource, FileVoxelSize, str | None, list[str]]:
+    """Find the planes of one channel and time point; what the file states of voxel size and provenance; notes."""
+    with _opened(file) as opened:
+        tif = opened.tif
+        planes = _choose_planes(tif, opened.image, opened.chain, channel, frame, opened.kept_planes)
+        properties = _imagej_metadata(tif).get("Properties")
+        provenance = properties.get(PROVENANCE) if isinstance(properties, dict) else None
+        found = _stated_voxel_size(tif, opened.image, len(planes), opened.header)
+        return planes, found, provenance if isinstance(provenance, str) else None, opened.notes
+
+
+@dataclass(frozen=True)
+class FileContent:
+    """What an image file holds before a channel or time point is chosen.
+
+    Attributes
+    ----------
+    kind
+        Whose metadata it has, in words.
+    axes, sizes
+        From slow to fast, axes of length 1 left out, with rows (Y) and columns (X).
+    channels, pages
+        Numbers of them.
+    dtype
+        Pixel type in the file.
+    voxel_size
+        As stated in the file.
+    notes
+        What is doubtful.
+    """
+
+    kind: str
+    axes: str
+    sizes: tuple[int, ...]
+    channels: int
+    pages: int
+    dtype: str
+    voxel_size: FileVoxelSize
+    notes: tuple[str, ...]
+
+
+def look_into(path: str | PathLike[str]) -> FileContent:
+    """Tell what an image file holds, without reading pixels.
+
+    Parameters
+    ----------
+    path
+        TIFF file.
+
+    Raises
+    ------
+    StackError
+        The file cannot be read, or holds no grey image.
+    """
+    file = Path(path)
+    with quiet_tifffile(), _opened(file) as opened:
+        tif, image = opened.tif, opened.image
+        height, width = image.keyframe.shaped[-3:-1]
+        sizes = {axis: (opened.kept_planes or size) if axis == "P" else size
+                 for axis, size in zip(image.axes, image.sizes, strict=True)}
+        shown = {axis: size for axis, size in sizes.items() if size > 1} | {"Y": height, "X": width}
+        planes = math.prod(size for axis, size in sizes.items() if axis in _PLANE_AXES)
+        kinds = {"OME-TIFF": bool(tif.ome_metadata), "LSM file": bool(tif.is_lsm),
+                 "ScanImage file": bool(opened.header), "ImageJ TIFF": bool(tif.is_imagej)}
+        kind = next((name for name, is_kind in kinds.items() if is_kind), "TIFF without axes")
+        axes = "".join(shown).replace("P", "Z")
+        return FileContent(kind, axes, tuple(shown.values()), sizes.get("C", 1), len(opened.chain), str(image.dtype),
+                           _stated_voxel_size(tif, image, planes, opened.header), tuple(opened.notes))
 
 
 def _texts(file: Path) -> tuple[str, str]:
@@ -392,14 +473,15 @@ def _stated_voxel_size(tif: tifffile.TiffFile, image: _Pages, planes: int, heade
     height, width = image.keyframe.shaped[-3:-1]
     sources = []
     if tif.ome_metadata:
-        sources.append(ome_voxel_size(tif.ome_metadata, {"X": width, "Y": height}))
+        sources.append(stated_in("OME metadata", ome_voxel_size(tif.ome_metadata, {"X": width, "Y": height})))
     if tif.is_lsm:
-        sources.append(lsm_voxel_size(tif.lsm_metadata or {}))
+        sources.append(stated_in("LSM header", lsm_voxel_size(tif.lsm_metadata or {})))
     if header:
-        sources.append(scanimage_voxel_size(header, width, height))
+        sources.append(stated_in("ScanImage header", scanimage_voxel_size(header, width, height)))
     if tif.is_imagej:
-        sources.append(imagej_voxel_size(_imagej_metadata(tif), resolution, resolution_unit, planes))
-    sources.append(plain_voxel_size(resolution, resolution_unit))
+        sources.append(stated_in("ImageJ header", imagej_voxel_size(
+            _imagej_metadata(tif), resolution, resolution_unit, planes)))
+    sources.append(stated_in("TIFF resolution tags", plain_voxel_size(resolution, resolution_unit)))
     return combined(sources)
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 import xarray as xr
 
 from deepd3_ij.atomic import replacing
@@ -130,6 +131,22 @@ def read_roi_zip(
              f"(first: {skipped[0]}).")
     provenance = {"source": source.name, "skipped": skipped}
     return join_parts(parts, like, dimensions=dimensions, provenance=provenance)
+
+
+def list_rois(path: str | PathLike[str]) -> list[RoiPart]:
+    """Names, planes and ids of the selections of a ROI zip or a ROI file; their pixels are left out.
+
+    Raises
+    ------
+    FileFormatError
+        No ROI file, or a damaged one; the message names the entry.
+    """
+    source = Path(path)
+    found = []
+    for name, data, _, _ in _entries(source):
+        part = decode_roi(data, name, (1, 1))
+        found.append(RoiPart(name, None, 0, 0, np.zeros((0, 0), bool)) if isinstance(part, str) else part)
+    return found
 
 
 def _in_planes(parts: list[RoiPart], planes: int, name: str) -> list[RoiPart]:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 _NUMBERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 2**40, 2**63 - 1,
             2**64 - 1)
 _WORDS = (b"0", b"-1", b"1e308", b"-1e300", b"1e10", b"nan", b"inf", b"-inf", b"99999999999999999999999999",
-          b"2147483648", b"1e-300", b"", b"null", b"true", b"[]", b"{}", b'"a"', b"0,5", b"\xff\xfe", b"\xc2\xb5", b"\0", b"..", b"/",
-          b"200000000", b"65536")
+          b"2147483648", b"1e-300", b"", b"null", b"true", b"[]", b"{}", b'"a"', b"0,5", b"\xff\xfe", b"\xc2\xb5",
+          b"\0", b"..", b"/", b"200000000", b"65536")
 
 
 def damaged(samples: Sequence[bytes], seed: int) -> bytes:
