@@ -127,6 +127,9 @@ class _Opened:
 def _opened(file: Path) -> Iterator[_Opened]:
     """Open a file and find out what its pages are; whatever fails in the block becomes one line."""
     chain = read_chain(file)
+    if not chain.complete:  # tifffile would look for the lost pages at places without meaning
+        raise StackError(f"{file.name} is truncated: only its first {len(chain)} planes are there; "
+                         "copy or export it again.")
     try:
         description, software = _texts(file)
         header = scanimage_header(description, software)
@@ -313,8 +316,6 @@ def _check_imagej_header(tif: tifffile.TiffFile, chain: PageChain) -> None:
         if not page.is_final or start + images * step > size:
             there = (size - start) // step if page.is_final and step else 1
             raise _truncated(tif.filename, images, there)
-    elif len(chain) < images and not chain.complete:
-        raise _truncated(tif.filename, images, len(chain))
     elif len(chain) > 1 and len(chain) != images and (sizes or images != 1):
         raise StackError(f"{tif.filename} contradicts itself: its ImageJ header states {images} images"
                          f"{f' ({stated})' if sizes else ''}, and it has {len(chain)} pages; open it in Fiji, set "
@@ -402,9 +403,6 @@ def _locate(tif: tifffile.TiffFile, image: _Pages, chain: PageChain, numbers: np
     """Say where the planes of these numbers lie, and check that the file is long enough."""
     step = plane_shape[0] * plane_shape[1] * image.dtype.itemsize
     total = math.prod(image.sizes)
-    if not chain.complete:
-        raise StackError(f"{tif.filename} is truncated: only its first {len(chain)} planes are there; "
-                         "copy or export it again.")
     # ImageJ's large stacks have one page; their planes follow each other.
     first = (image.keyframe.dataoffsets[0]
              if len(image.pages) == 1 and image.keyframe.is_final and image.keyframe.dataoffsets else None)

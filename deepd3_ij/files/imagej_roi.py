@@ -29,6 +29,7 @@ _STACK_NAME = re.compile(r"(\d{4,6})-\d{4,6}-\d{4,6}(?:-\d+)?")
 # Far beyond any image; ImageJ's own coordinates are 32-bit.
 _LARGEST_COORDINATE = 1e7
 _MOST_CORNERS = 2_000_000
+_MOST_CURVES = 100_000
 _CROSSINGS_AT_ONCE = 5_000_000
 _MOST_CROSSINGS = 1_000_000_000
 _GOLDEN_RATIO = 0.6180339887498949
@@ -120,7 +121,7 @@ def decode_roi(data: bytes, name: str, shape_yx: tuple[int, int]) -> RoiPart | s
             return no_area
         y, x, mask = _pixels(roi, data, shape_yx)
         properties = roi.properties
-        named = _STACK_NAME.fullmatch(roi.name or name)
+        named = _STACK_NAME.fullmatch(name) or _STACK_NAME.fullmatch(roi.name or "")
         plane = (roi.z_position or roi.position or (int(named[1]) if named else 0)) - 1
         others = [value - 1 if value > 0 else None for value in (roi.t_position, roi.c_position)]
         roi_id = stated_id(properties.get(ID_PROPERTY), name, roi.name)
@@ -331,7 +332,7 @@ def _flatten(path: np.ndarray) -> list[np.ndarray]:
         raise ValueError("a coordinate is no number of a size that an image can have")
     outlines: list[list[np.ndarray]] = []  # of each the points of its steps, of a curve the control points
     steps: list[np.ndarray] = []
-    index = 0
+    index = curved = 0
     while index < len(path):
         operation = int(path[index])
         if not 0 <= operation <= _CLOSE or operation != path[index]:
@@ -347,8 +348,13 @@ def _flatten(path: np.ndarray) -> list[np.ndarray]:
             steps = [arguments] if operation == _MOVE else steps[:1]
         elif not steps:
             raise ValueError("a composite's path starts without a point")
+        elif operation == _LINE:
+            steps.append(arguments)
         else:
-            steps.append(arguments if operation == _LINE else np.vstack([steps[-1][-1:], arguments]))
+            steps.append(np.vstack([steps[-1][-1:], arguments]))
+            curved += 1
+            if curved > _MOST_CURVES:
+                raise ValueError(f"its outline has more than {_MOST_CURVES} curves")
     if steps:
         outlines.append(steps)
     for size in (3, 4):

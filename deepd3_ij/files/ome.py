@@ -177,9 +177,8 @@ def _check_sizes(root: ElementTree.Element, file: Path, chain: PageChain) -> str
             raise StackError(f"{file.name} states {stated} = {planes} planes and has {there} pages; export it again.")
         whole = not _references(pixels) or all(name == file.name for name in _references(pixels))
         if blocks and whole and samples == 1 and planes > len(chain):
-            fault = "incomplete" if chain.complete else "truncated"
-            raise StackError(f"{file.name} is {fault}: its metadata state {planes} planes ({stated}), and {len(chain)} "
-                             "pages are there; copy or export it again.")
+            raise StackError(f"{file.name} is incomplete: its metadata state {planes} planes ({stated}), and "
+                             f"{len(chain)} pages are there; copy or export it again.")
     return ""
 
 
