@@ -50,3 +50,9 @@ class FijiError(DeepD3Error):
 
 class Cancelled(DeepD3Error):  # noqa: N818 - an outcome, not a fault
     """The user stopped the work; nothing was changed."""
+
+
+def reason_of(error: BaseException) -> str:
+    """The text of another library's exception on one short line."""
+    text = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
+    return text[:120]

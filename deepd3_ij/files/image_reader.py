@@ -22,7 +22,7 @@ import numpy as np
 import tifffile
 import xarray as xr
 
-from deepd3_ij.errors import ChannelError, DeepD3Error, StackError, VoxelSizeError
+from deepd3_ij.errors import ChannelError, DeepD3Error, StackError, VoxelSizeError, reason_of
 from deepd3_ij.files.calibration import (
     FileVoxelSize,
     combined,
@@ -34,7 +34,7 @@ from deepd3_ij.files.calibration import (
     stated_in,
 )
 from deepd3_ij.files.ome import looks_like_ome, read_ome
-from deepd3_ij.files.plane_source import PlacedPlane, PlaneSource, quiet_tifffile, reason_of
+from deepd3_ij.files.plane_source import PlacedPlane, PlaneSource, quiet_tifffile
 from deepd3_ij.files.scanimage import scanimage_header, scanimage_pages, scanimage_voxel_size
 from deepd3_ij.files.tiff import PROVENANCE
 from deepd3_ij.files.tiff_pages import BITS, COMPRESSION, LENGTH, WIDTH, PageChain, PageForm, read_chain

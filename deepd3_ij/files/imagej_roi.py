@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 from roifile import ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
-from deepd3_ij.errors import FileFormatError
+from deepd3_ij.errors import FileFormatError, reason_of
 from deepd3_ij.rois.regroup import RoiPart
 from deepd3_ij.rois.roiset import RoiSet
 
@@ -128,8 +128,8 @@ def decode_roi(data: bytes, name: str, shape_yx: tuple[int, int]) -> RoiPart | s
     except FileFormatError:
         raise
     except Exception as error:  # damaged bytes make roifile fail in many ways
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FileFormatError(f"The ROI {name!r} is damaged ({reason}); save it again from ImageJ.") from error
+        raise FileFormatError(f"The ROI {name!r} is damaged ({reason_of(error)}); save it again from ImageJ."
+                              ) from error
     return RoiPart(name=name, plane=plane if plane >= 0 else None, y=y, x=x, mask=mask, roi_id=roi_id,
                    dimensions=2 if properties.get(DIMENSIONS_PROPERTY) == 2 else None, frame=others[0],
                    channel=others[1])

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from deepd3_ij.errors import StackError
+from deepd3_ij.errors import StackError, reason_of
 from deepd3_ij.input_limits import check_memory
 
 _KEPT = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
@@ -176,9 +176,3 @@ def quiet_tifffile() -> Iterator[None]:
         yield
     finally:
         logger.removeFilter(from_elsewhere)
-
-
-def reason_of(error: BaseException) -> str:
-    """The text of another library's exception on one short line."""
-    text = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
-    return text[:120]

@@ -20,7 +20,7 @@ import hdf5plugin  # noqa: F401 - makes the blosc filter known to HDF5
 import numpy as np
 from h5py import h5a, h5d, h5g, h5p, h5s, h5t, h5z
 
-from deepd3_ij.errors import DeepD3Error, FileFormatError
+from deepd3_ij.errors import DeepD3Error, FileFormatError, reason_of
 from deepd3_ij.input_limits import check_memory, check_regular
 
 _BLOSC = 32001
@@ -127,8 +127,7 @@ def open_file(path: str | PathLike[str], kind: str) -> Iterator[h5py.File]:
     except DeepD3Error:
         raise
     except Exception as error:  # damaged files make h5py fail in many ways
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise FileFormatError(f"{source} is damaged or no HDF5 file ({reason}); give {kind}.") from error
+        raise FileFormatError(f"{source} is damaged or no HDF5 file ({reason_of(error)}); give {kind}.") from error
 
 
 def create_group(parent: h5py.Group, name: str, title: str = "") -> h5py.Group:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import FileFormatError, ParameterError
+from deepd3_ij.errors import FileFormatError, ParameterError, reason_of
 from deepd3_ij.files.text_file import read_text
 from deepd3_ij.parameters import Roi3DParameters
 
@@ -74,6 +74,5 @@ def read_roi_settings(path: str | PathLike[str]) -> Roi3DParameters:
             raise ValueError("it holds no settings by name")
         return parameters_of(settings)
     except (ValueError, TypeError, OverflowError, RecursionError, ParameterError) as error:
-        reason = " ".join(str(error).split())
-        raise FileFormatError(f"{source} holds no settings of 3-D ROIs ({reason}); give a .roi3d_settings file."
-                              ) from error
+        raise FileFormatError(f"{source} holds no settings of 3-D ROIs ({reason_of(error)}); give a .roi3d_settings "
+                              "file.") from error

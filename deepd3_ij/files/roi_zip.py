@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import DeepD3Error, FileFormatError
+from deepd3_ij.errors import DeepD3Error, FileFormatError, reason_of
 from deepd3_ij.files.imagej_roi import decode_roi, encode_rois
 from deepd3_ij.input_limits import check_memory, check_regular
 from deepd3_ij.notes import note
@@ -201,8 +201,7 @@ def _entries(source: Path) -> Iterator[tuple[str, bytes, int, int]]:
         raise FileFormatError(f"{source} cannot be read: {error.strerror or error}; give a zip of ROIs or a .roi file."
                               ) from error
     except Exception as error:  # a damaged zip makes zipfile fail in many ways
-        reason = " ".join(str(error).split())
-        raise FileFormatError(f"{source} is neither a zip of ImageJ ROIs nor a .roi file ({reason}); "
+        raise FileFormatError(f"{source} is neither a zip of ImageJ ROIs nor a .roi file ({reason_of(error)}); "
                               "give a file that the ROI Manager saved.") from error
 
 
@@ -234,6 +233,6 @@ def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: Path) -> b
         try:
             return archive.read(info)
         except Exception as error:  # zipfile and its decompressors fail in many ways
-            problem = " ".join(str(error).split()) or type(error).__name__
+            problem = reason_of(error)
     raise FileFormatError(f"{source}: the ROI {info.filename!r} is damaged ({problem}); "
                           "save the ROIs again from ImageJ.")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import DeepD3Error, FileFormatError
+from deepd3_ij.errors import DeepD3Error, FileFormatError, reason_of
 from deepd3_ij.files.text_file import lines_of, read_text
 from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.rois.roiset import RoiSet
@@ -95,8 +95,8 @@ def read_table(path: str | PathLike[str], error: type[DeepD3Error] = FileFormatE
     try:
         table = pd.read_csv(io.StringIO(buffer.getvalue()), index_col=False, skip_blank_lines=False)
     except (ValueError, OverflowError) as reason:  # pandas' own errors are ValueErrors
-        text = " ".join(str(reason).split())
-        raise error(f"{name} is no readable CSV table ({text}); save it as CSV with one header line.") from reason
+        raise error(f"{name} is no readable CSV table ({reason_of(reason)}); save it as CSV with one header line."
+                    ) from reason
     table.attrs["lines"] = [line for line, _ in rows]
     return table
 

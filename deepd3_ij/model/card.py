@@ -15,7 +15,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from deepd3_ij.errors import ModelError
+from deepd3_ij.errors import ModelError, reason_of
 from deepd3_ij.parameters import checked_recommendations, is_number
 
 MEMBER = "deepd3_card.json"
@@ -152,8 +152,7 @@ def _read_zip_card(path: Path) -> bytes | None:
     except ModelError:
         raise
     except Exception as error:  # zipfile and its decompressors fail in many ways
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ModelError(f"The card in {path.name} is damaged ({reason[:120]}); attach a new card to the model."
+        raise ModelError(f"The card in {path.name} is damaged ({reason_of(error)}); attach a new card to the model."
                          ) from error
 
 
@@ -178,8 +177,7 @@ def _read_hdf5_card(path: Path) -> str | bytes | None:
         try:
             text = file.attrs.get(ATTRIBUTE)
         except Exception as error:  # damaged files make h5py fail in many ways
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ModelError(f"The card in {path.name} is damaged ({reason[:120]}); attach a new card to the model."
+            raise ModelError(f"The card in {path.name} is damaged ({reason_of(error)}); attach a new card to the model."
                              ) from error
     return text if text is None or isinstance(text, str | bytes) else str(text)
 

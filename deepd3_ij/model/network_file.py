@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from deepd3_ij.errors import ModelError
+from deepd3_ij.errors import ModelError, reason_of
 from deepd3_ij.input_limits import check_regular
 from deepd3_ij.model.graph import Graph, Node, Weights, read_graph
 
@@ -72,7 +72,7 @@ def _load_zip(path: Path) -> Graph:
     except ModelError:
         raise
     except Exception as error:  # zipfile and its decompressors fail in many ways
-        raise ModelError(f"{path.name} is damaged ({_line(error)}); download or save the model again.") from error
+        raise ModelError(f"{path.name} is damaged ({reason_of(error)}); download or save the model again.") from error
     with _hdf5(io.BytesIO(weights), path) as file:
         groups = _keras3_groups(graph, file)
         return graph.with_weights(lambda node, shapes: _indexed_weights(file, groups[node.name], node, shapes, path))
@@ -115,7 +115,8 @@ def _hdf5(source: Any, path: Path) -> Iterator[Any]:
         with path.open("rb") as start:
             is_model = start.read(4) in (b"\x89HDF", b"PK\x03\x04")
         if is_model:
-            raise ModelError(f"{path.name} is damaged ({_line(error)}); download or save the model again.") from error
+            raise ModelError(f"{path.name} is damaged ({reason_of(error)}); download or save the model again."
+                             ) from error
         raise ModelError(f"{path.name} is no model file; {_ACCEPTED}.") from error
 
 
@@ -186,7 +187,3 @@ def _hard_linked(file: Any, place: str, node: Node, path: Path) -> Any:
             raise ModelError(f"{path.name} is refused: weights of layer {node.name!r} are a link to another place.")
         item = item[part]
     return item
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120]

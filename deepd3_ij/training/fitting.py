@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import FileFormatError, ParameterError
+from deepd3_ij.errors import FileFormatError, ParameterError, reason_of
 from deepd3_ij.input_limits import check_memory, check_regular
 from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.progress import Progress, no_progress
@@ -313,8 +313,7 @@ def load_checkpoint(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, 
 
 
 def _damaged(path: Path, error: Exception) -> FileFormatError:
-    reason = " ".join(str(error).split()) or type(error).__name__
-    return FileFormatError(f"{path} is no checkpoint of a training ({reason[:200]}); delete it and start anew.")
+    return FileFormatError(f"{path} is no checkpoint of a training ({reason_of(error)}); delete it and start anew.")
 
 
 def _check_arrays(path: Path) -> None:

@@ -6,9 +6,8 @@ import io
 import os
 import re
 import struct
-import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -40,14 +39,6 @@ SHAPE = (3, 64, 64)
 @pytest.fixture
 def stack() -> Any:
     return label_stack(np.zeros(SHAPE, np.uint8), **SIZE)
-
-
-@pytest.fixture(autouse=True)
-def _in_time() -> Iterator[None]:
-    """Nothing here takes long; a hang would take minutes."""
-    started = time.monotonic()
-    yield
-    assert time.monotonic() - started < 60
 
 
 # ---------------------------------------------------------------- what has no end
