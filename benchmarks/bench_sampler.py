@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -20,6 +21,7 @@ from deepd3_ij.parameters import AugmentationParameters, SamplerParameters
 from deepd3_ij.training.sampler import Sampler
 
 ROUNDS = 3
+BATCH = 32
 
 
 def synthetic(seed: int) -> D3Data:
@@ -34,16 +36,18 @@ def rate_of_processor(sampler: Sampler) -> float:
     best = 0.0
     for number in range(ROUNDS * 10):
         begin = time.process_time()
-        count = len(sampler.batch(number).image)
+        count = len(sampler.samples(number * BATCH, BATCH).image)
         best = max(best, count / (time.process_time() - begin))
     return best
 
 
-def rate(sampler: Sampler, workers: int) -> float:
+def rate(sampler: Sampler, samples: int, workers: int) -> float:
     best = 0.0
-    for epoch in range(ROUNDS):
+    for number in range(ROUNDS):
         begin = time.perf_counter()
-        count = sum(len(batch.image) for batch in sampler.batches(epoch, workers=workers))
+        with ThreadPoolExecutor(workers) as pool:
+            starts = range(number * samples, (number + 1) * samples, BATCH)
+            count = sum(pool.map(lambda first: len(sampler.samples(first, BATCH).image), starts))
         best = max(best, count / (time.perf_counter() - begin))
     return best
 
@@ -56,16 +60,16 @@ def main() -> None:
     stacks = read_d3set(arguments.set) if arguments.set else [synthetic(seed) for seed in range(3)]
 
     begin = time.perf_counter()
-    parameters = SamplerParameters(samples_per_epoch=arguments.samples, min_content_voxels=50,
-                                   target_resolution_um=stacks[0].xy_um)
+    parameters = SamplerParameters(min_content_voxels=50, target_resolution_um=stacks[0].xy_um)
     plain, augmented = (Sampler(stacks, parameters, augmentation) for augmentation in (None, AugmentationParameters()))
     print(f"two samplers of {len(stacks)} stacks made in {time.perf_counter() - begin:.2f} s; "
           f"{plain.windows} windows of {parameters.height_px} × {parameters.width_px} px")
-    augmented.batch(0)  # compiles
+    augmented.samples(0, BATCH)  # compiles
     for name, sampler in (("as they are", plain), ("augmented", augmented)):
         print(f"{name}: {rate_of_processor(sampler):.0f} samples per second of processor time")
         for workers in (1, 2):
-            print(f"{name}, {workers} worker{'s' if workers > 1 else ''}: {rate(sampler, workers):.0f} samples/s")
+            found = rate(sampler, arguments.samples, workers)
+            print(f"{name}, {workers} worker{'s' if workers > 1 else ''}: {found:.0f} samples/s")
 
 
 if __name__ == "__main__":

@@ -22,8 +22,8 @@ MEASURE = '''#@ Context context
 #@output String answer
 from java.lang import System
 
-import deepd3_fiji as deepd3
 import deepd3_transport as transport
+from deepd3_images import describe, pixels
 from ij import IJ
 
 def best(function, count):
@@ -38,16 +38,16 @@ about = lambda: transport.call(context, "echo", {"text": "x"})
 about()
 small = best(about, 200)
 image = IJ.createImage("large", "32-bit ramp", 1024, 1024, 60)
-around = lambda: transport.call(context, "echo", {}, {"arrays": deepd3.pixels(image)})
+around = lambda: transport.call(context, "echo", {}, {"arrays": pixels(image)})
 around()
 large = best(around, 5)
-elsewhere = lambda: transport.call(context, "echo", {"as_bytes": True}, {"arrays": deepd3.pixels(image)})
+elsewhere = lambda: transport.call(context, "echo", {"as_bytes": True}, {"arrays": pixels(image)})
 elsewhere()
 other = best(elsewhere, 5)
 small_image = IJ.createImage("small", "8-bit ramp", 256, 256, 4)
 segment = lambda: transport.call(context, "segment", {
-    "image": dict(deepd3.describe(small_image), units=["micron"] * 3, pixel_size=[0.1, 0.1, 0.5])},
-    {"stack": deepd3.pixels(small_image)})
+    "image": dict(describe(small_image), units=["micron"] * 3, pixel_size=[0.1, 0.1, 0.5])},
+    {"stack": pixels(small_image)})
 first, second = best(segment, 1), best(segment, 1)
 answer = "empty call %.2f ms, 60 x 1024 x 1024 float32 there and back %.2f s, with an answer in other memory %.2f s, " \
     "4 x 256 x 256 segmented in %.2f s, again in %.2f s" % (1000 * small, large, other, first, second)

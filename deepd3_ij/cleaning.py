@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from numba import njit
 from scipy import ndimage
 
+from deepd3_ij.compiled import compiled
 from deepd3_ij.errors import ParameterError, StackError
 from deepd3_ij.parallel import in_blocks
 from deepd3_ij.parameters import Choice, CleaningParameters
@@ -97,7 +97,7 @@ def _box_maximum(source: np.ndarray, target: np.ndarray, reach: int, sign: np.fl
     in_blocks(lambda begin, end: _maximum_in_planes(target, reach, sign, begin, end), source.shape[0])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _maximum_along_z(source: np.ndarray, reach: int, sign: np.float32, begin: int, end: int,
                      target: np.ndarray) -> None:
     depth, _, width = source.shape
@@ -115,7 +115,7 @@ def _maximum_along_z(source: np.ndarray, reach: int, sign: np.float32, begin: in
                 result[x] = sign * max(first[x], second[x])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _maximum_in_planes(volume: np.ndarray, reach: int, sign: np.float32, begin: int, end: int) -> None:
     _, height, width = volume.shape
     lines = np.empty((height + 2 * reach, width), np.float32)
@@ -146,7 +146,7 @@ def _maximum_in_planes(volume: np.ndarray, reach: int, sign: np.float32, begin: 
                 result[x] = sign * max(row[x], ahead[x])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _double_windows(lines: np.ndarray, window: int) -> int:
     """Replace every line by the maximum of itself and the next ones, as many as the largest power of two in ``window``.
 
@@ -202,7 +202,7 @@ def clean_dendrite(
     return result
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _keep_large(values: np.ndarray, pieces: np.ndarray, count: int, smallest: int, out: np.ndarray) -> None:
     sizes = np.zeros(count + 1, np.int64)
     for z in range(values.shape[0]):
@@ -259,7 +259,7 @@ def clean_spines(
     return result
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _keep_near(spine: np.ndarray, dendrite: np.ndarray, threshold: np.float32, limits: np.ndarray,
                begin: int, end: int, out: np.ndarray) -> None:
     """Planes ``begin:end``; distances in a plane are kept for as many planes as the reach spans."""
@@ -285,7 +285,7 @@ def _keep_near(spine: np.ndarray, dendrite: np.ndarray, threshold: np.float32, l
                 out[z, y, x] = spine[z, y, x] if near[x] else np.float32(0)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _squared_distance(plane: np.ndarray, threshold: np.float32, limit: int,
                       across: np.ndarray, out: np.ndarray) -> None:
     """Squared distance in px to pixels above the threshold where it is at most ``limit``, else more than that.

@@ -7,9 +7,24 @@ code 1; Fiji shows it in a dialog; the trace goes to the log.
 
 from __future__ import annotations
 
+from deepd3_ij.printing import printable
+
+
+def one_line(error: BaseException, limit: int = 300) -> str:
+    """Turn any exception into one line for a message.
+
+    White space becomes single blanks. An error of the system tells its reason alone, without number and file; an
+    exception without a text its class. Own messages stay whole; those of others are cut at `limit` characters.
+    """
+    text = " ".join((getattr(error, "strerror", None) or str(error)).split()) or type(error).__name__
+    return text if len(text) <= limit or isinstance(error, DeepD3Error) else text[:limit - 1] + "…"
+
 
 class DeepD3Error(Exception):
-    """Base of every error that is addressed to the user."""
+    """Base of every error that is addressed to the user; its text is one line, whatever names are in it."""
+
+    def __init__(self, *parts: object) -> None:
+        super().__init__(*(printable(part) if isinstance(part, str) else part for part in parts))
 
 
 class StackError(DeepD3Error):
@@ -50,9 +65,3 @@ class FijiError(DeepD3Error):
 
 class Cancelled(DeepD3Error):  # noqa: N818 - an outcome, not a fault
     """The user stopped the work; nothing was changed."""
-
-
-def reason_of(error: BaseException) -> str:
-    """The text of another library's exception on one short line."""
-    text = " ".join((getattr(error, "strerror", None) or str(error) or type(error).__name__).split())
-    return text[:120]

@@ -163,7 +163,7 @@ def _prediction(path: Path, seen: Inspection) -> None:
 
 
 def _roi_map(path: Path, seen: Inspection) -> None:
-    from deepd3_ij.files.hdf5 import read_roi_table, read_rois
+    from deepd3_ij.files.hdf5 import read_rois
     from deepd3_ij.stack import voxel_size_um
 
     try:
@@ -174,9 +174,7 @@ def _roi_map(path: Path, seen: Inspection) -> None:
             raise
         rois = read_rois(path, xy_um=1.0, z_um=1.0)
         seen.notes.append(str(error))
-    table = read_roi_table(path)
-    seen.facts |= {"shape (z, y, x)": list(rois.labels.shape), "ROIs": len(rois), "dimensions": rois.dimensions,
-                   "table": "none" if table is None else f"{len(table)} rows, {len(table.columns)} columns"}
+    seen.facts |= {"shape (z, y, x)": list(rois.labels.shape), "ROIs": len(rois), "dimensions": rois.dimensions}
 
 
 def _training_data(path: Path, seen: Inspection) -> None:
@@ -200,8 +198,10 @@ def _tracing(path: Path, seen: Inspection) -> None:
     from deepd3_ij.files.swc import read_swc
 
     tracing = read_swc(path)
-    seen.facts |= {"nodes": len(tracing), "trees": tracing.n_roots, "from x, y, z": tracing.xyz.min(axis=0).tolist(),
-                   "to x, y, z": tracing.xyz.max(axis=0).tolist(), "length": tracing.length,
+    begin, end = tracing.segments.T
+    length = float(np.linalg.norm(tracing.xyz[end] - tracing.xyz[begin], axis=1).sum())
+    seen.facts |= {"nodes": len(tracing), "trees": len(tracing) - len(begin), "length": length,
+                   "from x, y, z": tracing.xyz.min(axis=0).tolist(), "to x, y, z": tracing.xyz.max(axis=0).tolist(),
                    "radii": [float(tracing.radius.min()), float(tracing.radius.max())]}
     unknown = int(np.count_nonzero(tracing.radius == 0))
     if unknown:
@@ -226,13 +226,13 @@ def _rois(path: Path, seen: Inspection) -> None:
 
 
 def _table(path: Path, seen: Inspection) -> None:
-    from deepd3_ij.files.point_tables import read_spine_points
+    from deepd3_ij.files.point_tables import read_evaluation_points
     from deepd3_ij.files.tables import read_table
 
     table = read_table(path)
     seen.facts |= {"rows": len(table), "columns": [str(name) for name in table.columns]}
     try:
-        points = read_spine_points(path)
+        points, _ = read_evaluation_points(path, path)
         seen.facts["voxel size in µm (z, xy)"] = [points.z_um, points.xy_um]
         seen.facts["positions of spines"] = len(points)
     except DeepD3Error as error:

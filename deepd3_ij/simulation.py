@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import xarray as xr
-from numba import njit
 from scipy import ndimage
 
+from deepd3_ij.compiled import compiled
 from deepd3_ij.parameters import SimulationParameters
 from deepd3_ij.stack import label_like, label_stack
 
@@ -113,7 +113,7 @@ class _Spine:
     balls: _Balls
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _splat(volume, centres, radii, amounts, voxel, rayleigh, sigma_xy):  # type: ignore[no-untyped-def]  # numba types
     """Add balls, blurred by the PSF, to `volume` (float32, z y x); voxel = (z, y, x) in µm.
 
@@ -143,7 +143,7 @@ def _splat(volume, centres, radii, amounts, voxel, rayleigh, sigma_xy):  # type:
                     volume[z, y, x] += wy * wx[x]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _paint_tubes(mask, nodes, radii, half_depth, margin, voxel):  # type: ignore[no-untyped-def]  # numba types
     """Mark voxels within `radius + margin` of a node in the plane and `radius + half_depth` along z."""
     planes, height, width = mask.shape

@@ -18,6 +18,7 @@ import xarray as xr
 
 from deepd3_ij.errors import StackError, VoxelSizeError
 from deepd3_ij.parameters import VoxelSizeParameters, describe
+from deepd3_ij.printing import storable
 
 DIMS = ("z", "y", "x")
 
@@ -32,7 +33,7 @@ def label_stack(array: Any, *, xy_um: float, z_um: float, source: str = "array")
     xy_um, z_um
         Size of a pixel and distance between planes in µm.
     source
-        Where the data come from.
+        Where the data come from; characters that not every format can hold are replaced.
 
     Returns
     -------
@@ -55,7 +56,7 @@ def label_stack(array: Any, *, xy_um: float, z_um: float, source: str = "array")
     coords = {dim: np.arange(n, dtype=np.float64) * size
               for dim, n, size in zip(DIMS, array.shape, sizes, strict=True)}
     return xr.DataArray(array, dims=DIMS, coords=coords,
-                        attrs={"units": "um", "voxel_size_um": sizes, "source": source})
+                        attrs={"units": "um", "voxel_size_um": sizes, "source": storable(source)})
 
 
 def label_like(array: Any, like: xr.DataArray | xr.Dataset) -> xr.DataArray:

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A busy machine must not fail a property; on a build server every run tries the same examples.
-settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow],
-                          derandomize=bool(os.environ.get("CI")))
-settings.load_profile("steady")
+# A busy machine must not fail a property. Everybody tries the same examples every time; "make test-random" tries
+# others.
+settings.register_profile("same", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True,
+                          database=None)
+settings.register_profile("random", settings.get_profile("same"), derandomize=False)
+settings.load_profile("same")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numba
 import numpy as np
 
 from deepd3_ij.annotation.tracing import Tracing
+from deepd3_ij.compiled import compiled
 from deepd3_ij.errors import AnnotationError, VoxelSizeError
 from deepd3_ij.notes import note
 from deepd3_ij.progress import Progress, no_progress
@@ -29,9 +29,9 @@ def draw_tracing(
     """Draw a tracing as tapered tubes.
 
     Every segment is the union of all balls whose centre moves from one node to the next while the radius changes
-    linearly (a cone with round ends). A voxel is set if its centre lies in a tube, and also if the centre line passes
-    through it, so that a tube thinner than a voxel, or of unknown radius (0), stays a connected line. What lies
-    outside of the volume is cut off; a note tells if nodes lie there.
+    linearly (a cone with round ends). A voxel is set if its centre lies in a tube. So are voxels along the centre
+    line, so that a tube thinner than a voxel, or of unknown radius (0), stays a connected line. What lies outside of
+    the volume is cut off; a note tells if nodes lie there.
 
     Parameters
     ----------
@@ -79,11 +79,13 @@ def draw_tracing(
         if volume.all():  # nothing can be added; many wide tubes would take for ever
             break
     if not volume.any():
-        low, high, end = (", ".join(f"{value:.1f}" for value in place) for place in
-                          (placed.xyz.min(axis=0), placed.xyz.max(axis=0), volume.shape[::-1] * voxel[::-1]))
+        # Position 0 is the centre of voxel 0, so the volume begins half a voxel before it.
+        low, high, begin, end = (", ".join(f"{value:.2f}" for value in place) for place in (
+            placed.xyz.min(axis=0), placed.xyz.max(axis=0), -voxel[::-1] / 2,
+            (np.array(volume.shape[::-1]) - 0.5) * voxel[::-1]))
         raise AnnotationError(f"The tracing lies outside of the volume: it spans x, y, z from ({low}) to ({high}) µm, "
-                              f"the volume ends at ({end}) µm. Check the voxel size and whether the units are "
-                              f"{' or '.join(UNITS)}.")
+                              f"the volume from ({begin}) to ({end}) µm. Check the voxel size and whether the units "
+                              f"are {' or '.join(UNITS)}.")
     _tell_outside(placed, tracing, volume.shape, voxel)
     return volume
 
@@ -115,7 +117,7 @@ def _tell_outside(placed: Tracing, tracing: Tracing, shape: tuple[int, ...], vox
          f"({', '.join(f'{value:.1f}' for value in end * voxel[::-1])}) µm.{guess}")
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _draw_segments(
     volume: np.ndarray, nodes: np.ndarray, radius: np.ndarray, segments: np.ndarray, voxel: np.ndarray
 ) -> None:
@@ -138,7 +140,7 @@ def _draw_segments(
         _draw_line(volume, a / voxel, b / voxel)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _inside(z: float, y: float, x: float, a: np.ndarray, b: np.ndarray, ra: float, rb: float) -> bool:
     """Whether a point lies in one of the balls between a and b.
 
@@ -162,7 +164,7 @@ def _inside(z: float, y: float, x: float, a: np.ndarray, b: np.ndarray, ra: floa
     return bool((along - t * length) ** 2 + across * across <= (ra + t * taper) ** 2)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _draw_line(volume: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
     """Set the voxels along a line between two points in voxel coordinates."""
     steps = 1 + int(np.ceil(2.0 * np.abs(b - a).max()))

@@ -45,22 +45,11 @@ class Tracing:
         return np.array([row_of[int(parent)] for parent in self.parents], dtype=np.int64)
 
     @property
-    def n_roots(self) -> int:
-        """Number of separate trees."""
-        return int((self.parents == ROOT).sum())
-
-    @property
     def segments(self) -> np.ndarray:
-        """Rows of the two ends of each segment, int64, shape ``(n - n_roots, 2)``, columns parent and child."""
+        """Rows of the two ends of each segment, int64, shape ``(n, 2)``, columns parent and child; roots have none."""
         rows = self.parent_rows
         child = np.flatnonzero(rows >= 0)
         return np.stack([rows[child], child], axis=1)
-
-    @property
-    def length(self) -> float:
-        """Summed length of all segments, in the unit of ``xyz``."""
-        begin, end = self.segments.T
-        return float(np.linalg.norm(self.xyz[end] - self.xyz[begin], axis=1).sum())
 
     def pixels_to_um(self, *, xy_um: float, z_um: float) -> Tracing:
         """Take x, y, z as pixels and planes and convert them to µm; radii are kept as they are."""

@@ -6,11 +6,12 @@ import argparse
 from typing import Any
 
 from deepd3_ij import open_stack
-from deepd3_ij.atomic import check_output_folder
+from deepd3_ij.atomic import check_output_folder, check_room
 from deepd3_ij.cli.console import shown_progress
 from deepd3_ij.cli.options import reject_without_effect, typed_values
 from deepd3_ij.cli.report import print_analysis, print_files
-from deepd3_ij.outputs.registry import with_extras, write_analysis
+from deepd3_ij.outputs.ledger import Ledger
+from deepd3_ij.outputs.registry import endings_of, needed_bytes, with_extras, write_analysis
 from deepd3_ij.parameters import (
     CleaningParameters,
     MeasureParameters,
@@ -28,14 +29,16 @@ def analyze(arguments: argparse.Namespace) -> None:
     from deepd3_ij.pipeline import analyze as analyze_stack
 
     typed = typed_of(arguments)
-    folder = check_output_folder(arguments.out)
+    folder, kinds = check_output_folder(arguments.out), with_extras(arguments.outputs)
+    ledger = Ledger(folder, stem_of(arguments.stack), arguments.overwrite)
+    ledger.check(endings_of(kinds), [arguments.stack, arguments.model])
     stack = open_stack(arguments.stack, xy_um=arguments.xy_um, z_um=arguments.z_um,
                        channel=arguments.channel, frame=arguments.frame)
+    check_room(folder, needed_bytes(stack, kinds))
     model = load_model(arguments.model)
     with shown_progress(arguments.quiet) as progress:
         analysis = analyze_stack(stack, model, typed, z_range=arguments.z_range, progress=progress)
-        files = write_analysis(analysis, folder, stem_of(arguments.stack), with_extras(arguments.outputs),
-                              progress=progress)
+        files = write_analysis(analysis, folder, ledger.stem, kinds, ledger=ledger, progress=progress)
     print_analysis(analysis)
     print_files(files)
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 from deepd3_ij.errors import Cancelled
-from deepd3_ij.notes import LOGGER
+from deepd3_ij.printing import printable
+from deepd3_ij.program import stop_requested
 from deepd3_ij.progress import Progress, no_progress
 
 SECONDS_BETWEEN_LINES = 5.0
-stop_requested = threading.Event()
+
+
+def print_line(text: object, stream: TextIO | None = None) -> None:
+    """Print a text that may hold names of files, on one line and without characters that control a terminal."""
+    print(printable(text), file=stream or sys.stdout)
 
 
 @contextmanager
@@ -29,29 +33,6 @@ def shown_progress(quiet: bool = False) -> Iterator[Progress]:
         yield _stoppable(_lines())
 
 
-@contextmanager
-def shown_notes() -> Iterator[None]:
-    """Print every note of the block once, as a line on stderr."""
-    handler = _NotePrinter()
-    LOGGER.addHandler(handler)
-    try:
-        yield
-    finally:
-        LOGGER.removeHandler(handler)
-
-
-class _NotePrinter(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self._shown: set[str] = set()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = record.getMessage()
-        if text not in self._shown:
-            self._shown.add(text)
-            print(f"deepd3-ij: note: {text}", file=sys.stderr, flush=True)
-
-
 def _stoppable(show: Progress) -> Progress:
     def progress(done: int, total: int, message: str, /) -> None:
         if stop_requested.is_set():
@@ -64,6 +45,7 @@ def _stoppable(show: Progress) -> Progress:
 @contextmanager
 def _bar() -> Iterator[Progress]:
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
@@ -74,7 +56,7 @@ def _bar() -> Iterator[Progress]:
 
         def progress(done: int, total: int, message: str, /) -> None:
             if message not in tasks:
-                tasks[message] = bar.add_task(message, total=total)
+                tasks[message] = bar.add_task(escape(printable(message)), total=total)
             bar.update(tasks[message], completed=done, total=total)  # type: ignore[arg-type]
 
         yield progress
@@ -90,7 +72,14 @@ def _lines() -> Progress:
         now = time.monotonic()
         begins, ends = message != shown[0], done >= total
         if (message, done) != shown and (begins or ends or now - shown_at >= SECONDS_BETWEEN_LINES):
-            print(f"{message}: {done}/{total}", file=sys.stderr, flush=True)
+            _remark(f"{message}: {done}/{total}")
             shown, shown_at = (message, done), now
 
     return progress
+
+
+def _remark(text: str) -> None:
+    """A line that nobody needs: if nobody can read it any more, the work goes on."""
+    with suppress(OSError, ValueError):
+        print_line(text, sys.stderr)
+        sys.stderr.flush()

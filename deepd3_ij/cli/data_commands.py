@@ -21,7 +21,7 @@ def simulate(arguments: argparse.Namespace) -> None:
     series = typed_parameters(SeriesParameters, arguments)
     with shown_progress(arguments.quiet) as progress:
         for _, files in simulate_series(typed_parameters(SimulationParameters, arguments), series, folder,
-                                        progress=progress):
+                                        overwrite=arguments.overwrite, progress=progress):
             print_files(files[:1] if series.count > 1 else files)
 
 

@@ -10,6 +10,7 @@ from rich_argparse import RichHelpFormatter
 
 from deepd3_ij.errors import ParameterError
 from deepd3_ij.parameters import ParameterInfo, Parameters, describe, resolve
+from deepd3_ij.printing import printable
 
 P = TypeVar("P", bound=Parameters)
 
@@ -33,7 +34,7 @@ class Parser(argparse.ArgumentParser):
         super().__init__(*args, **kwargs)
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}. See '{self.prog} --help'.\n")
+        self.exit(2, f"{self.prog}: {printable(message)}. See '{self.prog} --help'.\n")
 
 
 def written_name(text: str) -> str:
@@ -150,3 +151,10 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     """Add ``--out``."""
     parser.add_argument("--out", type=written_name, metavar="DIR", required=True,
                         help="Folder for the results; made if missing.")
+    add_overwrite(parser)
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add ``--overwrite``."""
+    parser.add_argument("--overwrite", action="store_true", help="Also replace results that were changed after DeepD3 "
+                        "wrote them, e.g. ROIs corrected by hand, and other files of their names.")

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from deepd3_ij.atomic import check_output_folder, replacing_together
 from deepd3_ij.cleaning import clean
 from deepd3_ij.cli.console import shown_progress
-from deepd3_ij.cli.options import Parser
+from deepd3_ij.cli.options import Parser, add_overwrite
+from deepd3_ij.cli.report import print_files
 from deepd3_ij.compat.core.roi_creators import roi_mode
 from deepd3_ij.compat.core.stack import open_with_dimensions
 from deepd3_ij.compat.pitch import DEFAULT_DIMENSIONS
-from deepd3_ij.errors import DeepD3Error, ParameterError
+from deepd3_ij.errors import ParameterError
 from deepd3_ij.files.hdf5 import write_prediction, write_rois
+from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.parameters import CleaningParameters, PredictionParameters, Roi2DParameters, Roi3DParameters
+from deepd3_ij.program import debug_wanted, run_program
 from deepd3_ij.progress import Progress
 from deepd3_ij.rois import build_rois_2d, build_rois_3d
 from deepd3_ij.stems import beside
@@ -64,7 +68,9 @@ def build_parser() -> argparse.ArgumentParser:
                         f"{DEFAULT_DIMENSIONS['xy']}.")
     parser.add_argument("--z", type=float, metavar="UM", help="Distance between planes in µm. Default: from the file, "
                         f"else {DEFAULT_DIMENSIONS['z']}.")
+    add_overwrite(parser)
     parser.add_argument("--quiet", action="store_true", help="Show no progress.")
+    parser.add_argument("--debug", action="store_true", help="Print the trace of an error.")
     return parser
 
 
@@ -76,15 +82,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0 done, 1 failed (one line on the error stream).
     """
-    arguments = build_parser().parse_args(argv)
-    try:
-        with shown_progress(arguments.quiet) as progress:
-            files = run(arguments, progress)
-    except DeepD3Error as error:
-        print(f"deepd3-ij batch-compat: {error}", file=sys.stderr)
-        return 1
-    print("\n".join(str(path) for path in files))
-    return 0
+    given = list(sys.argv[1:] if argv is None else argv)
+    return run_program("deepd3-ij batch-compat", lambda: _print_files(given), debug=debug_wanted(given))
+
+
+def _print_files(given: Sequence[str]) -> None:
+    arguments = build_parser().parse_args(given)
+    with shown_progress(arguments.quiet) as progress:
+        files = run(arguments, progress)
+    print_files(files)
 
 
 def run(arguments: argparse.Namespace, progress: Progress) -> list[Path]:
@@ -92,19 +98,38 @@ def run(arguments: argparse.Namespace, progress: Progress) -> list[Path]:
     from deepd3_ij.segmentation import predict
 
     steps = _parameters(arguments)
+    ledger = _check_results(arguments)
     stack = open_with_dimensions(arguments.stack, xy_um=arguments.xy, z_um=arguments.z)
     prediction = predict(stack, arguments.neuralnetwork, steps["prediction"], progress=progress)
     for cleaning in steps["cleaning"]:
         prediction = clean(prediction, cleaning, progress)
-    files = [beside(arguments.stack, ".prediction")]
-    write_prediction(files[0], prediction)
+    writers: list[tuple[str, Callable[[Path], None]]] = [
+        (".prediction", lambda path: write_prediction(path, prediction))]
     if arguments.build_rois_3d:
-        files.append(beside(arguments.stack, ".rois"))
-        write_rois(files[-1], build_rois_3d(prediction, steps["rois_3d"], progress))
+        deep = build_rois_3d(prediction, steps["rois_3d"], progress)
+        writers.append((".rois", lambda path: write_rois(path, deep)))
     if arguments.build_rois_2d:
-        files.append(beside(arguments.stack, "_2d.rois" if arguments.build_rois_3d else ".rois"))
-        write_rois(files[-1], build_rois_2d(prediction, steps["rois_2d"], progress))
-    return files
+        flat = build_rois_2d(prediction, steps["rois_2d"], progress)
+        writers.append((_flat_ending(arguments), lambda path: write_rois(path, flat)))
+    with replacing_together(ledger.folder, ledger.approve) as place:
+        for ending, write in writers:
+            write(place / f"{ledger.stem}{ending}")
+    return [ledger.folder / f"{ledger.stem}{ending}" for ending, _ in writers]
+
+
+def _check_results(arguments: argparse.Namespace) -> Ledger:
+    """Check before the work that the results beside the stack can be written and replace nothing of somebody's."""
+    prediction = beside(arguments.stack, ".prediction")
+    ledger = Ledger(check_output_folder(prediction.parent), prediction.name.removesuffix(".prediction"),
+                    arguments.overwrite)
+    rois = [".rois"] if arguments.build_rois_3d else []
+    ledger.check([".prediction", *rois, *([_flat_ending(arguments)] if arguments.build_rois_2d else [])],
+                 [arguments.stack, arguments.neuralnetwork])
+    return ledger
+
+
+def _flat_ending(arguments: argparse.Namespace) -> str:
+    return "_2d.rois" if arguments.build_rois_3d else ".rois"
 
 
 def _parameters(arguments: argparse.Namespace) -> dict[str, Any]:

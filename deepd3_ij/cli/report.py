@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from deepd3_ij.cli.console import print_line
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -38,4 +40,4 @@ def _counted(number: int, thing: str) -> str:
 def print_files(files: Sequence[Path]) -> None:
     """Where the results are."""
     for file in files:
-        print(file)
+        print_line(file)

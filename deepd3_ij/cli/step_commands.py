@@ -15,7 +15,8 @@ from deepd3_ij.cli.console import shown_progress
 from deepd3_ij.cli.options import typed_values
 from deepd3_ij.cli.report import print_files, print_no_spine
 from deepd3_ij.errors import ParameterError
-from deepd3_ij.outputs.registry import Results, with_extras, write_outputs
+from deepd3_ij.outputs.ledger import Ledger
+from deepd3_ij.outputs.registry import Results, endings_of, with_extras, write_outputs
 from deepd3_ij.parameters import (
     CleaningParameters,
     MeasureParameters,
@@ -28,6 +29,8 @@ from deepd3_ij.rois import build_rois_2d, build_rois_3d
 from deepd3_ij.stack import provenance_of, voxel_size_um
 from deepd3_ij.stems import stem_of
 
+_MAP_KINDS = ("maps", "prediction_file")
+
 
 def segment(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij segment``; planes are read and written one by one."""
@@ -35,14 +38,15 @@ def segment(arguments: argparse.Namespace) -> None:
     from deepd3_ij.outputs.streamed_maps import predict_to_files
 
     folder = check_output_folder(arguments.out)
+    ledger = Ledger(folder, stem_of(arguments.stack), arguments.overwrite)
+    ledger.check(endings_of(_MAP_KINDS), [arguments.stack, arguments.model])
     stack = open_stack(arguments.stack, xy_um=arguments.xy_um, z_um=arguments.z_um,
                        channel=arguments.channel, frame=arguments.frame, lazy=True)
     model = load_model(arguments.model)
     typed = typed_values(PredictionParameters, arguments)
     with shown_progress(arguments.quiet) as progress:
-        files = predict_to_files(stack, model, typed, folder, stem_of(arguments.stack),
-                                 z_range=arguments.z_range, eight_bit="maps_8bit" in arguments.outputs,
-                                 progress=progress)
+        files = predict_to_files(stack, model, typed, folder, ledger.stem, z_range=arguments.z_range,
+                                 eight_bit="maps_8bit" in arguments.outputs, ledger=ledger, progress=progress)
     print_files(files)
 
 
@@ -52,10 +56,12 @@ def clean(arguments: argparse.Namespace) -> None:
 
     folder = check_output_folder(arguments.out)
     prediction, stem = _open_maps(arguments)
+    ledger = Ledger(folder, f"{stem}_cleaned", arguments.overwrite)
+    ledger.check(endings_of(_MAP_KINDS), _inputs(arguments))
     _tell_recommended(prediction, arguments)
     with shown_progress(arguments.quiet) as progress:
         cleaned = clean_prediction(prediction, typed_values(CleaningParameters, arguments), progress)
-        files = write_outputs(Results(prediction=cleaned), folder, f"{stem}_cleaned", ("maps", "prediction_file"),
+        files = write_outputs(Results(prediction=cleaned), folder, ledger.stem, _MAP_KINDS, ledger=ledger,
                               progress=progress)
     print_files(files)
 
@@ -69,13 +75,16 @@ def rois(arguments: argparse.Namespace) -> None:
     roi_class = roi_class_of(arguments)
     _tell_recommended(prediction, arguments)
     kinds = with_extras(arguments.outputs, ("roi_map", "roi_zip", "tables"))
+    ledger = Ledger(folder, stem, arguments.overwrite)
+    ledger.check(endings_of(kinds), _inputs(arguments))
     with shown_progress(arguments.quiet) as progress:
         if roi_class is Roi2DParameters:
             found = build_rois_2d(prediction, typed_values(Roi2DParameters, arguments), progress)
         else:
             found = build_rois_3d(prediction, typed_values(Roi3DParameters, arguments), progress)
         measurements = measure_rois(found, prediction, None, typed_values(MeasureParameters, arguments), progress)
-        files = write_outputs(Results(None, prediction, found, measurements), folder, stem, kinds, progress=progress)
+        files = write_outputs(Results(None, prediction, found, measurements), folder, stem, kinds, ledger=ledger,
+                              progress=progress)
     print(f"{len(found)} ROIs")
     print_no_spine(len(found), prediction)
     print_files(files)
@@ -88,6 +97,8 @@ def measure(arguments: argparse.Namespace) -> None:
 
     folder = check_output_folder(arguments.out)
     prediction, stem = _open_maps(arguments)
+    ledger = Ledger(folder, stem, arguments.overwrite)
+    ledger.check(endings_of(("tables",)), [*_inputs(arguments), arguments.stack, arguments.rois])
     stack = None
     if arguments.stack:
         size = voxel_size_um(prediction)
@@ -98,7 +109,8 @@ def measure(arguments: argparse.Namespace) -> None:
     with shown_progress(arguments.quiet) as progress:
         measurements = measure_rois(found, prediction, stack, typed_values(MeasureParameters, arguments),
                                     progress)
-        files = write_outputs(Results(measurements=measurements), folder, stem, ("tables",), progress=progress)
+        files = write_outputs(Results(measurements=measurements), folder, stem, ("tables",), ledger=ledger,
+                              progress=progress)
     print(f"{len(found)} ROIs")
     print_files(files)
 
@@ -112,6 +124,10 @@ def _open_maps(arguments: argparse.Namespace) -> tuple[xr.Dataset, str]:
         raise ParameterError("Give the probability maps as --prediction FILE, or as --dendrite TIFF and --spine TIFF.")
     source = [Path(arguments.prediction)] if arguments.prediction else [Path(path) for path in pair]
     return read_maps(source, xy_um=arguments.xy_um, z_um=arguments.z_um), stem_of(source[-1])
+
+
+def _inputs(arguments: argparse.Namespace) -> list[str | None]:
+    return [arguments.prediction, arguments.dendrite, arguments.spine]
 
 
 def _tell_recommended(prediction: xr.Dataset, arguments: argparse.Namespace) -> None:

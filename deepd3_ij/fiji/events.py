@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from deepd3_ij.errors import Cancelled, DeepD3Error
+from deepd3_ij.errors import Cancelled, DeepD3Error, one_line
 from deepd3_ij.fiji.java import java_class
 
 _log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def in_background(function: Callable[[], Any]) -> threading.Thread:
 def show_error(error: BaseException) -> None:
     """Show an error in ImageJ: one sentence in a dialog, the trace in the Log of unexpected ones."""
     ij = java_class("ij.IJ")
-    message = " ".join(str(error).split()) or type(error).__name__
+    message = one_line(error)
     if not isinstance(error, DeepD3Error):
         trace = "".join(traceback.format_exception(error))
         _log.error("%s", trace)

@@ -10,20 +10,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from deepd3_ij.colours import DENDRITE, GREY, SPINE
 from deepd3_ij.errors import FijiError, StackError
 from deepd3_ij.fiji.description import ImageDescription
 from deepd3_ij.fiji.java import java_class, text_of
-from deepd3_ij.fiji.lookup_tables import DENDRITE, GREY, SPINE, label_table, ramp
+from deepd3_ij.fiji.lookup_tables import label_table, ramp
 from deepd3_ij.fiji.pixels import fill, from_java, to_java
+from deepd3_ij.names import (
+    ID,
+    LABELS,
+    MERGED,
+    PREDICTION,
+    PROJECTION,
+    PROVENANCE,
+    ROLE,
+    SOURCE,
+    SOURCE_ID,
+    STACK,
+    VOXEL_SIZE,
+)
 from deepd3_ij.parallel import in_blocks
 from deepd3_ij.stack import DIMS, label_stack, voxel_size_um
 
 if TYPE_CHECKING:
     from deepd3_ij.fiji.host import Host
 
-ROLE, ID, SOURCE_ID = "deepd3.role", "deepd3.id", "deepd3.source_id"
-PROVENANCE, SOURCE, VOXEL_SIZE = "deepd3.provenance", "deepd3.source", "deepd3.voxel_size_um"
-STACK, PREDICTION, LABELS, MERGED, PROJECTION = "stack", "prediction", "labels", "merged", "projection"
 KINDS = (STACK, PREDICTION, LABELS)
 
 _HYPERSTACK_DIMS = ("t", "z", "c", "y", "x")
@@ -208,10 +219,10 @@ def pull(
     return _labelled(image, array, xy_um, z_um)
 
 
-def geometry(image: Any, *, xy_um: float | None = None, z_um: float | None = None) -> xr.DataArray:
+def geometry(image: Any) -> xr.DataArray:
     """Shape and coordinates (z, y, x) of an ImageJ image, without its pixels (zeros that take no memory)."""
     shape = (int(image.getNSlices()), int(image.getHeight()), int(image.getWidth()))
-    return _labelled(image, np.broadcast_to(np.zeros((), np.uint8), shape), xy_um, z_um)
+    return _labelled(image, np.broadcast_to(np.zeros((), np.uint8), shape), None, None)
 
 
 def find_image(session: Host, image: Any = None) -> Any:

@@ -27,6 +27,7 @@ from deepd3_ij.parameters import (
     Roi3DParameters,
     VoxelSizeParameters,
 )
+from deepd3_ij.program import debug_wanted, run_program
 
 if TYPE_CHECKING:
     from deepd3_ij.progress import Progress
@@ -378,29 +379,34 @@ def _lines(error: BaseException) -> str:
     return "\n".join(textwrap.wrap(" ".join(str(error).split()), 70)) or type(error).__name__
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Entry point of ``deepd3-inference``."""
+def build_parser() -> argparse.ArgumentParser:
+    """Make the parser of ``deepd3-inference``."""
     parser = argparse.ArgumentParser(prog="deepd3-inference", description="Segment dendrites and spines of a stack "
                                      "in ImageJ: open, segment, clean, build ROIs, correct them, export.")
-    parser.add_argument("stack", nargs="?", help="TIFF file to open")
-    parser.add_argument("--xy", type=float, metavar="UM", help="size of a pixel in µm")
-    parser.add_argument("--z", type=float, metavar="UM", help="distance between planes in µm")
-    parser.add_argument("--fiji", metavar="FOLDER", help="Fiji folder or Maven endpoint to use")
-    arguments = parser.parse_args(argv)
-    try:
-        if arguments.stack is not None and not Path(arguments.stack).is_file():
-            raise StackError(f"There is no file {arguments.stack}; give a TIFF file, or none.")
-        session = connect(arguments.fiji, mode="interactive")
-        window = InferenceWindow(session)
-        if arguments.stack is not None:
-            options = {name: value for name, value in (("xy_um", arguments.xy), ("z_um", arguments.z)) if value}
-            window._start(lambda: window.open(arguments.stack, **options))
-        while not window.closed.is_set() and java_class("ij.IJ").getInstance() is not None:
-            window.closed.wait(0.2)
-    except DeepD3Error as error:
-        print(f"deepd3-inference: {error}", file=sys.stderr)
-        end_process(1)
-    except KeyboardInterrupt:
-        end_process(130)
-    end_process(0)
+    parser.add_argument("stack", nargs="?", metavar="STACK", help="TIFF file to open.")
+    parser.add_argument("--xy", type=float, metavar="UM", help="Size of a pixel in µm. Default: from the file.")
+    parser.add_argument("--z", type=float, metavar="UM", help="Distance between planes in µm. Default: from the file.")
+    parser.add_argument("--fiji", metavar="FOLDER", help="Fiji folder or Maven endpoint to use. Default: the "
+                        "configured Fiji, else the embedded ImageJ.")
+    parser.add_argument("--debug", action="store_true", help="Print the trace of an error.")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point of ``deepd3-inference``."""
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = build_parser().parse_args(given)
+    end_process(run_program("deepd3-inference", lambda: _show(arguments), debug=debug_wanted(given), signals=False))
     return 0
+
+
+def _show(arguments: argparse.Namespace) -> None:
+    if arguments.stack is not None and not Path(arguments.stack).is_file():
+        raise StackError(f"There is no file {arguments.stack}; give a TIFF file, or none.")
+    session = connect(arguments.fiji, mode="interactive")
+    window = InferenceWindow(session)
+    if arguments.stack is not None:
+        options = {name: value for name, value in (("xy_um", arguments.xy), ("z_um", arguments.z)) if value}
+        window._start(lambda: window.open(arguments.stack, **options))
+    while not window.closed.is_set() and java_class("ij.IJ").getInstance() is not None:
+        window.closed.wait(0.2)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepd3_ij.errors import FijiError
+from deepd3_ij.errors import FijiError, one_line
 from deepd3_ij.progress import Progress, no_progress
 
 
@@ -101,5 +101,5 @@ def _fetch(jar: Jar, folder: Path) -> None:
                         f"Central on its first use: connect to the network and try again, copy the jar to {folder}, "
                         "or use an installed Fiji (DEEPD3_FIJI=/path/to/Fiji.app).") from error
     except RuntimeError as error:
-        raise FijiError(f"Maven Central does not offer {jar.file_name} ({error}); copy the jar to {folder} or use an "
-                        "installed Fiji (DEEPD3_FIJI=/path/to/Fiji.app).") from error
+        raise FijiError(f"Maven Central does not offer {jar.file_name} ({one_line(error)}); copy the jar to {folder} "
+                        "or use an installed Fiji (DEEPD3_FIJI=/path/to/Fiji.app).") from error

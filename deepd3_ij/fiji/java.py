@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from deepd3_ij.errors import FijiError
+from deepd3_ij.errors import FijiError, one_line
 
 OLDEST_JAVA = 11
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
@@ -131,7 +131,7 @@ def start(jars: Sequence[Path], *, headless: bool, memory_percent: int) -> None:
     try:
         jpype.startJVM(str(library), *options, classpath=[str(jar) for jar in jars], convertStrings=False)
     except Exception as error:
-        raise FijiError(f"Java at {library} does not start ({_first_line(error)}); {INSTALL_JAVA}.") from error
+        raise FijiError(f"Java at {library} does not start ({one_line(error)}); {INSTALL_JAVA}.") from error
     end_with_python()
 
 
@@ -196,7 +196,3 @@ def end_process(code: int = 0) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(code)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deepd3_ij import colours
 from deepd3_ij.errors import FijiError, ParameterError
 from deepd3_ij.fiji.dialogs import Slider, add_fields, read_fields
 from deepd3_ij.fiji.events import in_background, listener, on_event_thread
-from deepd3_ij.fiji.hyperstacks import MERGED, PREDICTION, ROLE, find_image, geometry, linked_images
+from deepd3_ij.fiji.hyperstacks import find_image, geometry, linked_images
 from deepd3_ij.fiji.java import java_class, text_of
 from deepd3_ij.fiji.placement import place_beside
 from deepd3_ij.fiji.roi_manager import as_overlay, java_outlines
+from deepd3_ij.names import ID, MERGED, PREDICTION, ROI_PARAMETERS, ROLE, SOURCE_ID
 from deepd3_ij.parameters import Roi3DParameters, from_values
 from deepd3_ij.rois.building_3d import build_rois_3d
 from deepd3_ij.rois.roiset import RoiSet
@@ -24,7 +26,6 @@ from deepd3_ij.stack import DIMS, label_prediction
 if TYPE_CHECKING:
     from deepd3_ij.fiji.host import Host
 
-PARAMETERS = "deepd3.roi3d_parameters"
 SPINE_MAP, INTENSITY = "spine map", "intensity"
 PLANES_BEFORE, PLANES = 3, 6
 SIDE_PX = 128
@@ -35,7 +36,6 @@ _SLIDERS = {
     "sigma_px": Slider(0, 3, 0.1), "distance_um": Slider(0, 10, 0.1), "min_voxels": Slider(1, 500, 1),
     "max_voxels": Slider(1, 10_000, 1), "min_planes": Slider(1, 10, 1),
 }
-_FRAME_COLOUR = (255, 255, 0)
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class Crop:
 
 def stored_parameters(image: Any) -> Roi3DParameters | None:
     """Parameters that a live test handed over to 3-D ROI building on this image, if any."""
-    stored = text_of(image.getProp(PARAMETERS))
+    stored = text_of(image.getProp(ROI_PARAMETERS))
     return None if stored is None else from_values(Roi3DParameters, json.loads(stored))
 
 
 def store_parameters(image: Any, parameters: Roi3DParameters) -> None:
     """Hand parameters over to 3-D ROI building on this image."""
-    image.setProp(PARAMETERS, json.dumps(parameters.to_dict(), sort_keys=True))
+    image.setProp(ROI_PARAMETERS, json.dumps(parameters.to_dict(), sort_keys=True))
 
 
 class LiveRoiTest:
@@ -160,7 +160,7 @@ class LiveRoiTest:
             outline.setPosition(0, outline.getZPosition() + crop.z.start, 0)
         frame = java_class("ij.gui.Roi")(crop.x.start, crop.y.start, crop.x.stop - crop.x.start,
                                          crop.y.stop - crop.y.start)
-        frame.setStrokeColor(java_class("java.awt.Color")(*_FRAME_COLOUR))
+        frame.setStrokeColor(java_class("java.awt.Color")(*colours.FRAME))
         self.image.setOverlay(as_overlay([frame, *outlines]))
 
     def _clicked(self, event: Any) -> None:
@@ -230,10 +230,10 @@ class LiveRoiTest:
 
     def _linked(self) -> list[Any]:
         manager = java_class("ij.WindowManager")
-        names = {text_of(self.image.getProp(name)) for name in ("deepd3.id", "deepd3.source_id")} - {None}
+        names = {text_of(self.image.getProp(name)) for name in (ID, SOURCE_ID)} - {None}
         opened = [manager.getImage(number) for number in manager.getIDList() or ()]
         return [image for image in opened if image is not None
-                and names & {text_of(image.getProp("deepd3.id")), text_of(image.getProp("deepd3.source_id"))}]
+                and names & {text_of(image.getProp(ID)), text_of(image.getProp(SOURCE_ID))}]
 
     def _read(self, crop: Crop, source: str) -> np.ndarray:
         found = self._prediction_image() if source == SPINE_MAP else (self.image, self.image.getC())

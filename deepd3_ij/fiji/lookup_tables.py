@@ -1,58 +1,27 @@
-"""Colour tables for maps and labels."""
+"""ImageJ's lookup tables of the package's colours."""
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
+from deepd3_ij import colours
 from deepd3_ij.fiji.java import java_class
-
-GREY = (255, 255, 255)
-DENDRITE = (255, 0, 255)
-SPINE = (0, 255, 0)
-
-
-@cache
-def distinct_colours(count: int = 256) -> np.ndarray:
-    """Colours that differ as much as possible from all before them, first black.
-
-    Greedy choice of the candidate that is farthest from all chosen ones in CIELAB, as in Glasbey et al., *Colour
-    displays for categorical images*, Color Research & Application 32 (2007).
-
-    Returns
-    -------
-    numpy.ndarray
-        uint8, shape ``(count, 3)``; row 0 is black, all other rows are well visible on black.
-    """
-    from skimage.color import rgb2lab
-
-    steps = np.linspace(0, 255, 18).round().astype(np.uint8)
-    candidates = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    lab = rgb2lab(candidates[np.newaxis] / 255.0)[0]
-    visible = (lab[:, 0] > 35) & (np.hypot(lab[:, 1], lab[:, 2]) > 25)
-    candidates, lab = candidates[visible], lab[visible]
-    distance = np.linalg.norm(lab - rgb2lab(np.full((1, 1, 3), 0.6))[0, 0], axis=1)  # away from grey
-    chosen = [int(distance.argmax())]
-    for _ in range(count - 2):
-        distance = np.minimum(distance, np.linalg.norm(lab - lab[chosen[-1]], axis=1))
-        chosen.append(int(distance.argmax()))
-    return np.concatenate([np.zeros((1, 3), np.uint8), candidates[chosen]])
 
 
 def label_table() -> Any:
     """ImageJ table (``ij.process.LUT``) of distinct colours for labels."""
-    return _table(distinct_colours())
+    return _table(colours.distinct_colours())
 
 
 def ramp(colour: tuple[int, int, int]) -> Any:
     """ImageJ table from black to a colour."""
-    return _table(np.round(np.linspace(0, 1, 256)[:, np.newaxis] * np.array(colour)).astype(np.uint8))
+    return _table(colours.ramp(colour))
 
 
-def _table(colours: np.ndarray) -> Any:
+def _table(rows: np.ndarray) -> Any:
     import jpype
 
-    channels = [jpype.JArray(jpype.JByte)(np.ascontiguousarray(colours[:, i]).view(np.int8)) for i in range(3)]
+    channels = [jpype.JArray(jpype.JByte)(np.ascontiguousarray(rows[:, i]).view(np.int8)) for i in range(3)]
     return java_class("ij.process.LUT")(*channels)

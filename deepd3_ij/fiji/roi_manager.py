@@ -13,8 +13,9 @@ from deepd3_ij.errors import FijiError
 from deepd3_ij.fiji.hyperstacks import find_image, geometry
 from deepd3_ij.fiji.java import java_class, text_of
 from deepd3_ij.fiji.placement import place_beside
-from deepd3_ij.files.imagej_roi import DIMENSIONS_PROPERTY, ID_PROPERTY, encode_rois, stated_id
+from deepd3_ij.files.imagej_roi import encode_rois, stated_id
 from deepd3_ij.files.roi_zip import read_roi_zip
+from deepd3_ij.names import ANNOTATION, ROI_DIMENSIONS, ROI_ID, ROIS_PROVENANCE
 from deepd3_ij.notes import note
 from deepd3_ij.rois.regroup import RoiPart, join_parts
 from deepd3_ij.rois.roiset import RoiSet
@@ -23,8 +24,6 @@ from deepd3_ij.stack import DIMS
 if TYPE_CHECKING:
     from deepd3_ij.fiji.host import Host
 
-ROIS_PROVENANCE = "deepd3.rois_provenance"
-ANNOTATION = "deepd3.annotation"
 PLACES = ("auto", "manager", "overlay")
 
 
@@ -158,7 +157,7 @@ def as_overlay(outlines: Iterable[Any]) -> Any:
 
 def roi_id_of(roi: Any) -> int | None:
     """Id of the spine that an ImageJ ROI says to belong to."""
-    number = text_of(roi.getProperty(ID_PROPERTY))
+    number = text_of(roi.getProperty(ROI_ID))
     return stated_id(int(number) if number and number.isdigit() else None, _name(roi))
 
 
@@ -175,7 +174,7 @@ def _part(roi: Any, image: Any, shape: tuple[int, ...]) -> RoiPart | str:
     plane = _plane(roi, image)
     if not mask.any() or (plane is not None and plane >= shape[0]):
         return "no pixel inside of the image"
-    dimensions = 2 if text_of(roi.getProperty(DIMENSIONS_PROPERTY)) == "2" else None
+    dimensions = 2 if text_of(roi.getProperty(ROI_DIMENSIONS)) == "2" else None
     return RoiPart(_name(roi), plane, top, left, mask, roi_id_of(roi), dimensions)
 
 

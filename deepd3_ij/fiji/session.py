@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from deepd3_ij.errors import FijiError
+from deepd3_ij.errors import FijiError, one_line
 from deepd3_ij.fiji import hyperstacks, java, roi_manager, table_windows
 from deepd3_ij.fiji.configuration import configured_fiji
 from deepd3_ij.fiji.host import Host
@@ -49,7 +48,7 @@ def connect(
     ----------
     fiji
         A Fiji folder or a Maven endpoint (through pyimagej), or ``"embedded"`` for the embedded
-        ImageJ. If None: ``DEEPD3_FIJI``, the stored setting, else the embedded ImageJ.
+        ImageJ. If None: ``DEEPD3_FIJI``, else the embedded ImageJ.
     mode
         ``"headless"`` opens no window. ``"interactive"`` shows ImageJ and returns; so does ``"gui"``, except
         with a Fiji on macOS, where pyimagej keeps the main thread until Fiji is closed.
@@ -273,7 +272,7 @@ def _start_fiji(fiji: str, mode: str, memory_percent: int) -> Session:
                         f"({type(error).__name__}): connect to the network and try again, or use fiji='embedded'."
                         ) from error
     except Exception as error:
-        raise FijiError(f"pyimagej cannot start {fiji}: {_one_line(error)}") from error
+        raise FijiError(f"pyimagej cannot start {fiji}: {one_line(error)}") from error
     if gateway is None:
         raise FijiError(f"{fiji} was closed; mode='gui' keeps the main thread on macOS until then. To go on beside a "
                         "visible Fiji use mode='interactive' in IPython or Jupyter.")
@@ -291,8 +290,3 @@ def _join(gateway: Any, host: str = "gateway") -> Session:
     java.end_with_python()
     headless = bool(java.java_class("java.awt.GraphicsEnvironment").isHeadless())
     return Session(host, headless, True, gateway.context(), gateway)
-
-
-def _one_line(error: BaseException) -> str:
-    lines: Sequence[str] = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0]

@@ -16,6 +16,7 @@ from deepd3_ij.fiji.events import show_error
 from deepd3_ij.fiji.java import end_process
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.parameters import TrainingDataParameters, VoxelSizeParameters
+from deepd3_ij.program import debug_wanted, run_program
 from deepd3_ij.stack import label_prediction, label_stack, voxel_size_um
 from deepd3_ij.training.dataset import arrange_training_data, create_training_data, read_training_data
 
@@ -35,26 +36,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0; as a program, it ends here, with 1 and a line on the error stream where there is no display.
     """
-    argparse.ArgumentParser(prog="deepd3-training", description="Make training data in ImageJ's dialogs: d3data files "
-                            "of stacks and annotations, and d3set files of those.").parse_args(argv)
+    parser = argparse.ArgumentParser(prog="deepd3-training", description="Make training data in ImageJ's dialogs: "
+                                     "d3data files of stacks and annotations, and d3set files of those.")
+    parser.add_argument("--debug", action="store_true", help="Print the trace of an error.")
+    given = list(sys.argv[1:] if argv is None else argv)
+    parser.parse_args(given)
+    end_process(run_program("deepd3-training", _ask_for_steps, debug=debug_wanted(given), signals=False))
+    return 0
+
+
+def _ask_for_steps() -> None:
     steps: dict[str, Callable[[], None]] = {
         "Create training data": create, "View training data": view, "Arrange training data": arrange}
     while True:
         try:
             step = steps[choose_one("DeepD3 training data", "Step", list(steps))]
         except Cancelled:
-            break
-        except DeepD3Error as error:
-            print(f"deepd3-training: {error}", file=sys.stderr)
-            end_process(1)
+            return
         try:
             step()
         except Cancelled:
             continue
         except DeepD3Error as error:
             show_error(error)
-    end_process(0)
-    return 0
 
 
 def create() -> None:

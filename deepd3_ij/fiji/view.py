@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from deepd3_ij import colours
 from deepd3_ij.errors import FijiError
-from deepd3_ij.fiji.hyperstacks import MERGED, PREDICTION, ROLE, find_image, geometry
+from deepd3_ij.fiji.hyperstacks import find_image, geometry
 from deepd3_ij.fiji.java import java_class, text_of
-from deepd3_ij.fiji.roi_manager import ANNOTATION, roi_id_of
+from deepd3_ij.fiji.roi_manager import roi_id_of
 from deepd3_ij.files.point_tables import read_positions
+from deepd3_ij.names import ANNOTATION, MERGED, PREDICTION, ROLE
 from deepd3_ij.notes import note
 
 if TYPE_CHECKING:
     from deepd3_ij.fiji.host import Host
 
 _NEAR_PLANES = 2
-_ANNOTATION_COLOUR = (64, 128, 255)
 
 
 def show_segmentation(session: Host, image: Any, visible: bool) -> None:
@@ -85,7 +86,7 @@ def import_annotations(session: Host, image: Any, path: str | PathLike[str]) -> 
     overlay = image.getOverlay()
     if overlay is None:
         overlay = java_class("ij.gui.Overlay")()
-    colour = java_class("java.awt.Color")(*_ANNOTATION_COLOUR)
+    colour = java_class("java.awt.Color")(*colours.ANNOTATION)
     for plane in range(planes):
         near = positions[np.abs(positions[:, 0] - plane) < _NEAR_PLANES]
         if len(near) == 0:

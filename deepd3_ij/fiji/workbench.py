@@ -344,4 +344,3 @@ def _close_image(image: Any) -> None:
     if image is not None:
         image.changes = False
         image.close()
-

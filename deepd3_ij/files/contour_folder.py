@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import errno
-import shutil
-import tempfile
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from deepd3_ij.errors import OutputError
+from deepd3_ij.atomic import OLD, flush_to_disk, hidden_folder
+from deepd3_ij.errors import OutputError, one_line
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
 
@@ -19,7 +19,12 @@ _REPORT_EVERY = 500
 
 
 def write_contour_folder(
-    folder: str | PathLike[str], stem: str, rois: RoiSet, *, progress: Progress = no_progress
+    folder: str | PathLike[str],
+    stem: str,
+    rois: RoiSet,
+    *,
+    approve: Callable[[Sequence[Path]], None] | None = None,
+    progress: Progress = no_progress,
 ) -> Path:
     """Write outlines as ``<folder>/<stem>/<plane>/<ROI id>.csv`` (plane 0-based), as DeepD3's export names them.
 
@@ -36,6 +41,8 @@ def write_contour_folder(
         as a whole when the new one is complete.
     rois
         ROIs of two or three dimensions.
+    approve
+        Called with the complete new folder before it takes its place; raises to keep what is there.
     progress
         Called from time to time; may raise ``Cancelled``.
 
@@ -55,27 +62,26 @@ def write_contour_folder(
     if (target.exists() or target.is_symlink()) and not _is_export(target):
         raise OutputError(f"{target} exists and is no folder of exported outlines; "
                           "move it away or give another output folder.")
-    try:
-        temporary = Path(tempfile.mkdtemp(prefix=f".{stem[:40]}-", dir=folder))
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror or error}; give another folder.") from error
-    try:
-        new, old = temporary / "new", temporary / "old"
-        new.mkdir()
-        _write_outlines(new, rois, progress)
-        if target.exists():
-            target.rename(old)
+    with hidden_folder(Path(folder), target) as hidden:
+        new, old = hidden / stem, hidden / OLD / stem
         try:
-            new.rename(target)
-        except OSError:
-            with suppress(OSError):
-                old.rename(target)
-            raise
-    except OSError as error:
-        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or str(error)
-        raise OutputError(f"{target} cannot be written: {reason}; free space or give another folder.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            new.mkdir()
+            old.parent.mkdir()
+            _write_outlines(new, rois, progress)
+            flush_to_disk(new.rglob("*"))
+            if approve is not None:
+                approve([new])
+            if target.exists():
+                target.rename(old)
+            try:
+                new.rename(target)
+            except OSError:
+                with suppress(OSError):
+                    old.rename(target)
+                raise
+        except OSError as error:
+            reason = "the disk is full" if error.errno == errno.ENOSPC else one_line(error)
+            raise OutputError(f"{target} cannot be written: {reason}; free space or give another folder.") from error
     return target
 
 

@@ -195,28 +195,6 @@ def read_rois(
     return RoiSet(label_like(labels, grid), dimensions=chosen, provenance=provenance)
 
 
-def read_roi_table(path: str | PathLike[str]) -> pd.DataFrame | None:
-    """Read the spine table of a ``.rois`` file; None if it has none."""
-    import pandas as pd
-
-    with layout.open_file(path, _ROIS) as file:
-        group = layout.node_of(file, _GROUP)
-        table = layout.node_of(group, "table") if isinstance(group, h5py.Group) else None
-        if not isinstance(table, h5py.Group):
-            return None
-        names = json.loads(layout.read_text(table, "columns") or "[]")
-        if not isinstance(names, list):
-            raise FileFormatError(f"{path}: the names of the table's columns are damaged; write the file again.")
-        columns = {}
-        for index, name in enumerate(names):
-            column = layout.node_of(table, f"column{index}")
-            if not isinstance(column, h5py.Dataset) or column.ndim != 1 or column.dtype.kind not in "biufS":
-                raise FileFormatError(f"{path}: column {name!r} of the table is damaged; write the file again.")
-            values = layout.read_values(column)
-            columns[str(name)] = np.char.decode(values, "utf-8").astype(object) if values.dtype.kind == "S" else values
-    return pd.DataFrame(columns)
-
-
 def _write_origin(
     file: h5py.File, data: xr.DataArray | xr.Dataset, provenance: Any, *, entries: int
 ) -> h5py.Group:

@@ -22,7 +22,7 @@ import numpy as np
 import tifffile
 import xarray as xr
 
-from deepd3_ij.errors import ChannelError, DeepD3Error, StackError, VoxelSizeError, reason_of
+from deepd3_ij.errors import ChannelError, DeepD3Error, StackError, VoxelSizeError, one_line
 from deepd3_ij.files.calibration import (
     FileVoxelSize,
     combined,
@@ -36,9 +36,9 @@ from deepd3_ij.files.calibration import (
 from deepd3_ij.files.ome import looks_like_ome, read_ome
 from deepd3_ij.files.plane_source import PlacedPlane, PlaneSource, quiet_tifffile
 from deepd3_ij.files.scanimage import scanimage_header, scanimage_pages, scanimage_voxel_size
-from deepd3_ij.files.tiff import PROVENANCE
 from deepd3_ij.files.tiff_pages import BITS, COMPRESSION, LENGTH, WIDTH, PageChain, PageForm, read_chain
 from deepd3_ij.input_limits import check_memory
+from deepd3_ij.names import PROVENANCE
 from deepd3_ij.notes import note
 from deepd3_ij.stack import label_stack
 
@@ -151,9 +151,9 @@ def _opened(file: Path) -> Iterator[_Opened]:
     except DeepD3Error:
         raise
     except OSError as error:
-        raise StackError(f"{file.name} cannot be read: {reason_of(error)}.") from error
+        raise StackError(f"{file.name} cannot be read: {one_line(error)}.") from error
     except Exception as error:  # a damaged file makes tifffile fail in many ways
-        raise StackError(f"{file.name} is a damaged TIFF file ({reason_of(error)}); export it again.") from error
+        raise StackError(f"{file.name} is a damaged TIFF file ({one_line(error)}); export it again.") from error
 
 
 def _survey(file: Path, channel: int | None, frame: int | None

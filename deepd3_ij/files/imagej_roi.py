@@ -8,7 +8,6 @@ whose centres satisfy its equation.
 
 from __future__ import annotations
 
-import colorsys
 import re
 import struct
 from collections.abc import Iterator
@@ -16,12 +15,11 @@ from collections.abc import Iterator
 import numpy as np
 from roifile import ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
-from deepd3_ij.errors import FileFormatError, reason_of
+from deepd3_ij.colours import roi_colour
+from deepd3_ij.errors import FileFormatError, one_line
+from deepd3_ij.names import ROI_DIMENSIONS, ROI_ID
 from deepd3_ij.rois.regroup import RoiPart
 from deepd3_ij.rois.roiset import RoiSet
-
-ID_PROPERTY = "deepd3.id"
-DIMENSIONS_PROPERTY = "deepd3.dimensions"
 
 _NAME = re.compile(r"spine(\d+)_z(\d+)")
 # ImageJ names a ROI of a stack by plane, row and column, and goes by this where the ROI has no position.
@@ -32,7 +30,6 @@ _MOST_CORNERS = 2_000_000
 _MOST_CURVES = 100_000
 _CROSSINGS_AT_ONCE = 5_000_000
 _MOST_CROSSINGS = 1_000_000_000
-_GOLDEN_RATIO = 0.6180339887498949
 _FLATNESS_PX = 0.01
 _MAX_INT_COORDINATE = 32767
 _MOVE, _LINE, _QUADRATIC, _CUBIC, _CLOSE = range(5)
@@ -60,14 +57,6 @@ def stated_id(number: object, *names: str) -> int | None:
         if isinstance(value, int) and 0 < value <= np.iinfo(np.int32).max:
             return value
     return None
-
-
-def roi_color(roi_id: int) -> tuple[int, int, int]:
-    """Colour (red, green, blue, 0…255) of a ROI: bright, stable, and unlike that of the next ids."""
-    hue = (roi_id * _GOLDEN_RATIO) % 1.0
-    saturation = (1.0, 0.65, 0.85)[roi_id % 3]
-    red, green, blue = colorsys.hsv_to_rgb(hue, saturation, 1.0)
-    return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def encode_rois(rois: RoiSet) -> Iterator[tuple[str, bytes]]:
@@ -124,14 +113,14 @@ def decode_roi(data: bytes, name: str, shape_yx: tuple[int, int]) -> RoiPart | s
         named = _STACK_NAME.fullmatch(name) or _STACK_NAME.fullmatch(roi.name or "")
         plane = (roi.z_position or roi.position or (int(named[1]) if named else 0)) - 1
         others = [value - 1 if value > 0 else None for value in (roi.t_position, roi.c_position)]
-        roi_id = stated_id(properties.get(ID_PROPERTY), name, roi.name)
+        roi_id = stated_id(properties.get(ROI_ID), name, roi.name)
     except FileFormatError:
         raise
     except Exception as error:  # damaged bytes make roifile fail in many ways
-        raise FileFormatError(f"The ROI {name!r} is damaged ({reason_of(error)}); save it again from ImageJ."
+        raise FileFormatError(f"The ROI {name!r} is damaged ({one_line(error, 120)}); save it again from ImageJ."
                               ) from error
     return RoiPart(name=name, plane=plane if plane >= 0 else None, y=y, x=x, mask=mask, roi_id=roi_id,
-                   dimensions=2 if properties.get(DIMENSIONS_PROPERTY) == 2 else None, frame=others[0],
+                   dimensions=2 if properties.get(ROI_DIMENSIONS) == 2 else None, frame=others[0],
                    channel=others[1])
 
 
@@ -198,12 +187,12 @@ def _encode(outlines: list[np.ndarray], roi_id: int, plane: int, dimensions: int
     roi = ImagejRoi(
         name=roi_name(roi_id, plane),
         left=int(low[0]), top=int(low[1]), right=int(high[0]), bottom=int(high[1]),
-        stroke_color=bytes((255, *roi_color(roi_id))),
+        stroke_color=bytes((255, *roi_colour(roi_id))),
         # ImageJ goes by z_position; readers that know only the older field find the plane there.
         position=plane + 1, z_position=plane + 1,
         options=ROI_OPTIONS.OVERLAY_BACKGROUNDS | ROI_OPTIONS.OVERLAY_LABELS,
     )
-    roi.properties = {ID_PROPERTY: roi_id, **({DIMENSIONS_PROPERTY: 2} if dimensions == 2 else {})}
+    roi.properties = {ROI_ID: roi_id, **({ROI_DIMENSIONS: 2} if dimensions == 2 else {})}
     if len(outlines) == 1 and high.max() <= _MAX_INT_COORDINATE:
         roi.roitype = ROI_TYPE.TRACED
         roi.integer_coordinates = (corners_xy - low).astype(np.int32)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tifffile
 
-from deepd3_ij.errors import StackError, reason_of
+from deepd3_ij.errors import StackError, one_line
 from deepd3_ij.input_limits import check_memory
 
 _KEPT = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
@@ -120,10 +120,10 @@ class PlaneSource:
             if pixels.dtype.newbyteorder("=") != self.stored.newbyteorder("="):
                 raise ValueError(f"its pixels have the type {pixels.dtype} instead of {self.stored}")
         except (OSError, MemoryError) as error:
-            raise StackError(f"Plane {plane} (0-based) of {self.name} cannot be read: {reason_of(error)}.") from error
+            raise StackError(f"Plane {plane} (0-based) of {self.name} cannot be read: {one_line(error)}.") from error
         except Exception as error:
             raise StackError(f"{self.name} is damaged or truncated: plane {plane} (0-based) cannot be decoded "
-                             f"({reason_of(error)}); export it again.") from error
+                             f"({one_line(error)}); export it again.") from error
         return self._convert(pixels, plane)
 
     def _read_raw(self, place: PlacedPlane) -> np.ndarray:

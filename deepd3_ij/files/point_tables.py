@@ -21,54 +21,32 @@ BAD_COLUMN = "isBad"
 _LARGEST_ID = 2**53
 
 
-def read_spine_points(
-    path: str | PathLike[str], *, xy_um: float | None = None, z_um: float | None = None
-) -> SpinePoints:
-    """Read one position per spine from a CSV table.
+def read_evaluation_points(
+    detected: str | PathLike[str], truth: str | PathLike[str], *, xy_um: float | None = None, z_um: float | None = None
+) -> tuple[SpinePoints, SpinePoints]:
+    """Read the two tables of an evaluation, which have one position per spine.
 
     Accepted are tables of this package (``z_px, y_px, x_px`` and/or ``z_um, y_um, x_um``) and annotated markers
     (``z_slice0``, ``head_x_px, head_y_px`` or else ``x_px, y_px``; rows with ``isBad`` = 1 are left out).
 
     Parameters
     ----------
-    path
-        CSV file with a header line.
-    xy_um, z_um
-        Size of a pixel and distance between planes in µm. Without them, they are derived from a table that has
-        both pixel and µm columns.
-
-    Returns
-    -------
-    SpinePoints
-
-    Raises
-    ------
-    AnnotationError
-        No readable table, unknown columns, a position that is no number, or a voxel size that is neither given nor
-        in the table.
-    """
-    table = _read_table(path)
-    return _points(table, Path(path).name, xy_um, z_um)
-
-
-def read_evaluation_points(
-    detected: str | PathLike[str], truth: str | PathLike[str], *, xy_um: float | None = None, z_um: float | None = None
-) -> tuple[SpinePoints, SpinePoints]:
-    """Read the two tables of an evaluation.
-
-    The voxel size of a table that does not tell it is, in this order: as given, as in the other table.
-
-    Parameters
-    ----------
     detected, truth
-        CSV files, as for :func:`read_spine_points`.
+        CSV files with a header line.
     xy_um, z_um
-        Size of a pixel and distance between planes in µm, for both tables.
+        Size of a pixel and distance between planes in µm, for both tables. Without them, they are derived from a
+        table that has both pixel and µm columns; a table that has not takes those of the other.
 
     Returns
     -------
     tuple of SpinePoints
         Detected and annotated spines.
+
+    Raises
+    ------
+    AnnotationError
+        No readable table, unknown columns, a position that is no number, or a voxel size that is neither given nor
+        in a table.
     """
     tables = [(_read_table(path), Path(path).name) for path in (detected, truth)]
     sizes = [_voxel_size(table) for table, _ in tables]

@@ -20,7 +20,7 @@ import hdf5plugin  # noqa: F401 - makes the blosc filter known to HDF5
 import numpy as np
 from h5py import h5a, h5d, h5g, h5p, h5s, h5t, h5z
 
-from deepd3_ij.errors import DeepD3Error, FileFormatError, reason_of
+from deepd3_ij.errors import DeepD3Error, FileFormatError, one_line
 from deepd3_ij.input_limits import check_memory, check_regular
 
 _BLOSC = 32001
@@ -121,13 +121,15 @@ def open_file(path: str | PathLike[str], kind: str) -> Iterator[h5py.File]:
     source = Path(path)
     check_regular(source, kind)
     try:
-        # A lock is for writers; it fails on network drives without locks and while another program has the file open.
-        with h5py.File(source, "r", locking=False) as file:
+        with h5py.File(source, "r", locking=False) as file:  # a reader needs no lock, and some network drives have none
             yield file
     except DeepD3Error:
         raise
+    except BlockingIOError as error:  # the variable HDF5_USE_FILE_LOCKING goes before what a program asks for
+        raise FileFormatError(f"{source} is in use by another program; close it there, or set "
+                              "HDF5_USE_FILE_LOCKING=FALSE.") from error
     except Exception as error:  # damaged files make h5py fail in many ways
-        raise FileFormatError(f"{source} is damaged or no HDF5 file ({reason_of(error)}); give {kind}.") from error
+        raise FileFormatError(f"{source} is damaged or no HDF5 file ({one_line(error, 120)}); give {kind}.") from error
 
 
 def create_group(parent: h5py.Group, name: str, title: str = "") -> h5py.Group:
@@ -158,6 +160,7 @@ def write_volume(parent: h5py.Group, name: str, array: np.ndarray) -> None:
     properties = h5p.create(h5p.DATASET_CREATE)
     properties.set_chunk(_chunk_shape(array))
     properties.set_fill_time(h5d.FILL_TIME_ALLOC)
+    properties.set_obj_track_times(False)  # equal data give equal files
     properties.set_filter(_BLOSC, h5z.FLAG_OPTIONAL, _BLOSC_OPTIONS)
     dataset = h5d.create(parent.id, name.encode(), node_type, h5s.create_simple(array.shape), dcpl=properties)
     dataset.write(h5s.ALL, h5s.ALL, stored, mtype=node_type)
@@ -170,7 +173,9 @@ def write_array(parent: h5py.Group, name: str, array: np.ndarray) -> h5py.Datase
     node_type = _hdf5_type(array.dtype)
     stored = array.view(np.uint8) if array.dtype == bool else array
     space = h5s.create_simple(array.shape) if array.ndim else h5s.create(h5s.SCALAR)
-    dataset = h5d.create(parent.id, name.encode(), node_type, space)
+    properties = h5p.create(h5p.DATASET_CREATE)
+    properties.set_obj_track_times(False)
+    dataset = h5d.create(parent.id, name.encode(), node_type, space, dcpl=properties)
     if array.size:
         dataset.write(h5s.ALL, h5s.ALL, stored, mtype=node_type)
     node = parent[name]

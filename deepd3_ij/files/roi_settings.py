@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import FileFormatError, ParameterError, reason_of
+from deepd3_ij.errors import FileFormatError, ParameterError, one_line
 from deepd3_ij.files.text_file import read_text
 from deepd3_ij.parameters import Roi3DParameters
 
@@ -73,6 +73,6 @@ def read_roi_settings(path: str | PathLike[str]) -> Roi3DParameters:
         if not isinstance(settings, dict):
             raise ValueError("it holds no settings by name")
         return parameters_of(settings)
-    except (ValueError, TypeError, OverflowError, RecursionError, ParameterError) as error:
-        raise FileFormatError(f"{source} holds no settings of 3-D ROIs ({reason_of(error)}); give a .roi3d_settings "
-                              "file.") from error
+    except (FileFormatError, ParameterError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise FileFormatError(f"{source} holds no settings of 3-D ROIs ({one_line(error, 120)}); give a "
+                              ".roi3d_settings file.") from error

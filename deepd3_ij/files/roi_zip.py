@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import DeepD3Error, FileFormatError, reason_of
+from deepd3_ij.errors import DeepD3Error, FileFormatError, one_line
 from deepd3_ij.files.imagej_roi import decode_roi, encode_rois
 from deepd3_ij.input_limits import check_memory, check_regular
 from deepd3_ij.notes import note
@@ -198,10 +198,10 @@ def _entries(source: Path) -> Iterator[tuple[str, bytes, int, int]]:
     except DeepD3Error:
         raise
     except OSError as error:
-        raise FileFormatError(f"{source} cannot be read: {error.strerror or error}; give a zip of ROIs or a .roi file."
+        raise FileFormatError(f"{source} cannot be read: {one_line(error)}; give a zip of ROIs or a .roi file."
                               ) from error
     except Exception as error:  # a damaged zip makes zipfile fail in many ways
-        raise FileFormatError(f"{source} is neither a zip of ImageJ ROIs nor a .roi file ({reason_of(error)}); "
+        raise FileFormatError(f"{source} is neither a zip of ImageJ ROIs nor a .roi file ({one_line(error, 120)}); "
                               "give a file that the ROI Manager saved.") from error
 
 
@@ -228,11 +228,11 @@ def _is_shadow(info: zipfile.ZipInfo) -> bool:
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: Path) -> bytes:
-    problem: object = f"it has {info.file_size} bytes"
+    problem = f"it has {info.file_size} bytes"
     if info.file_size <= _MAX_ROI_BYTES:
         try:
             return archive.read(info)
         except Exception as error:  # zipfile and its decompressors fail in many ways
-            problem = reason_of(error)
+            problem = one_line(error, 120)
     raise FileFormatError(f"{source}: the ROI {info.filename!r} is damaged ({problem}); "
                           "save the ROIs again from ImageJ.")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import DeepD3Error, FileFormatError, reason_of
+from deepd3_ij.errors import DeepD3Error, FileFormatError, one_line
 from deepd3_ij.files.text_file import lines_of, read_text
 from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.rois.roiset import RoiSet
@@ -95,7 +95,7 @@ def read_table(path: str | PathLike[str], error: type[DeepD3Error] = FileFormatE
     try:
         table = pd.read_csv(io.StringIO(buffer.getvalue()), index_col=False, skip_blank_lines=False)
     except (ValueError, OverflowError) as reason:  # pandas' own errors are ValueErrors
-        raise error(f"{name} is no readable CSV table ({reason_of(reason)}); save it as CSV with one header line."
+        raise error(f"{name} is no readable CSV table ({one_line(reason, 120)}); save it as CSV with one header line."
                     ) from reason
     table.attrs["lines"] = [line for line, _ in rows]
     return table
@@ -116,8 +116,8 @@ def _rows(text: str, name: str, error: type[DeepD3Error]) -> list[tuple[int, lis
             if any(cell.strip() for cell in cells):
                 rows.append((reader.line_num + first_line, [cell.strip() for cell in cells] if not rows else cells))
     except (csv.Error, ValueError) as reason:
-        raise error(f"{name} is no readable CSV table (line {reader.line_num}: {reason}); save it as CSV with one "
-                    "header line.") from reason
+        raise error(f"{name} is no readable CSV table (line {reader.line_num}: {one_line(reason, 120)}); save it as "
+                    "CSV with one header line.") from reason
     return rows
 
 

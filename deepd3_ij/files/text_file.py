@@ -6,7 +6,7 @@ import codecs
 from os import PathLike
 from pathlib import Path
 
-from deepd3_ij.errors import AnnotationError, DeepD3Error
+from deepd3_ij.errors import AnnotationError, DeepD3Error, one_line
 from deepd3_ij.input_limits import check_memory, check_regular
 
 # A character takes up to four bytes in memory, and what is made of it several times as much.
@@ -42,7 +42,7 @@ def read_text(path: str | PathLike[str], kind: str, error: type[DeepD3Error] = A
     try:
         data = Path(path).read_bytes()
     except OSError as reason:
-        raise error(f"Cannot read the {kind} {path}: {reason.strerror or reason}; "
+        raise error(f"Cannot read the {kind} {path}: {one_line(reason)}; "
                     "give the path of a readable file.") from reason
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"

@@ -1,4 +1,4 @@
-"""Writing stacks as TIFF hyperstacks that ImageJ opens with axes, calibration and colours.
+"""Writing stacks as TIFF hyperstacks that ImageJ opens with axes, calibration and display range.
 
 One file has one page per plane up to 4 GB. Larger files follow ImageJ's own way: one page
 and the raw planes one after the other, which ImageJ, Fiji and this package read.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from os import PathLike
@@ -21,13 +21,9 @@ import xarray as xr
 
 from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import OutputError
+from deepd3_ij.names import PROVENANCE, ROLE
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.stack import DIMS, voxel_size_um
-
-PROVENANCE = "deepd3.provenance"
-ROLE = "deepd3.role"
-
-COLOURS = {"grey": (1, 1, 1), "magenta": (1, 0, 1), "green": (0, 1, 0)}
 
 _WRITTEN = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
 _LARGEST_UINT16 = 65_535
@@ -41,12 +37,10 @@ def write_stack(
     data: xr.DataArray,
     *,
     display_range: tuple[float, float] | None = None,
-    colour: str = "grey",
-    labels: Sequence[str] | None = None,
     properties: Mapping[str, str] | None = None,
     progress: Progress = no_progress,
 ) -> None:
-    """Write a stack or a label volume as ImageJ hyperstack.
+    """Write a stack or a label volume as ImageJ hyperstack, its provenance among the image's properties.
 
     Parameters
     ----------
@@ -59,13 +53,8 @@ def write_stack(
     display_range
         Values shown black and in full colour. If None, ImageJ chooses; labels are shown from 0
         to the largest.
-    colour
-        "grey", "magenta" or "green".
-    labels
-        One text per plane, shown above it.
     properties
-        Texts that ImageJ keeps with the image (``imp.getProp(key)``) and shows in
-        *Image ▸ Show Info*; the data's provenance is added.
+        Texts that ImageJ keeps with the image.
     progress
         Called before the first and after every plane.
 
@@ -83,9 +72,8 @@ def write_stack(
         display_range = display_range or (0, max(largest, 1))
     else:
         dtype = _checked_dtype(path, data.dtype)
-    metadata = _metadata(data, dtype, [display_range] if display_range else [], [colour], labels, properties)
     planes = (_plane(data, z).astype(dtype, copy=False) for z in range(data.sizes["z"]))
-    _write(path, planes, data, dtype, metadata, progress, colour=colour)
+    _write(path, planes, data, dtype, _metadata(data, dtype, display_range, properties), progress)
 
 
 def write_prediction_maps(
@@ -124,48 +112,21 @@ def write_prediction_maps(
     places = (Path(folder) / f"{stem}_dendrites.tif", Path(folder) / f"{stem}_spines.tif")
     dtype = np.dtype(np.uint8 if eight_bit else np.float32)
     for place, name in zip(places, ("dendrite", "spine"), strict=True):
-        metadata = _metadata(prediction, dtype, [(0, 255 if eight_bit else 1)], ["grey"], None, {ROLE: name})
-        planes = _probabilities(place, prediction, (name,), eight_bit=eight_bit)
+        metadata = _metadata(prediction, dtype, (0, 255 if eight_bit else 1), {ROLE: name})
+        planes = _probabilities(place, prediction[name], eight_bit=eight_bit)
         _write(place, planes, prediction, dtype, metadata, progress)
     return places
-
-
-def write_prediction_composite(
-    path: str | PathLike[str], prediction: xr.Dataset, *, progress: Progress = no_progress
-) -> None:
-    """Write a prediction as one two-channel hyperstack: dendrite magenta, spine green, shown from 0 to 1.
-
-    Parameters
-    ----------
-    path
-        File to make or replace.
-    prediction
-        Dataset with ``dendrite`` and ``spine``.
-    progress
-        Called before the first and after every plane.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written or a map has NaN.
-    """
-    dtype = np.dtype(np.float32)
-    names = ("dendrite", "spine")
-    metadata = _metadata(prediction, dtype, [(0, 1), (0, 1)], ["magenta", "green"],
-                         list(names) * prediction.sizes["z"], {ROLE: "prediction"})
-    _write(path, _probabilities(path, prediction, names), prediction, dtype, metadata, progress, channels=2)
 
 
 @contextmanager
 def open_stack_for_writing(
     path: str | PathLike[str],
     like: xr.DataArray | xr.Dataset,
-    dtype: Any = np.float32,
     *,
     display_range: tuple[float, float] | None = None,
     properties: Mapping[str, str] | None = None,
 ) -> Iterator[np.ndarray]:
-    """Open a hyperstack file for a result that is larger than memory.
+    """Open a hyperstack file for a map that is larger than memory.
 
     Parameters
     ----------
@@ -173,23 +134,24 @@ def open_stack_for_writing(
         File to make or replace; it appears when the block has ended without an exception.
     like
         Stack or prediction that gives shape and voxel size.
-    dtype
-        uint8, uint16, int16 or float32.
-    display_range, properties
+    display_range
         As in :func:`write_stack`.
+    properties
+        Texts that ImageJ keeps with the image (``imp.getProp(key)``) and shows in
+        *Image ▸ Show Info*; the data's provenance is added.
 
     Yields
     ------
     numpy.ndarray
-        Writable memory map of shape ``(z, y, x)``, zero at first. Not to be used after the block.
+        Writable memory map, float32, of shape ``(z, y, x)``, zero at first. Not to be used after the block.
 
     Raises
     ------
     OutputError
         The file cannot be written, or the disk has not enough room for it.
     """
-    dtype = _checked_dtype(path, np.dtype(dtype))
-    metadata = _metadata(like, dtype, [display_range] if display_range else [], ["grey"], None, properties)
+    dtype = np.dtype(np.float32)
+    metadata = _metadata(like, dtype, display_range, properties)
     with replacing(path) as temporary:
         pixels = tifffile.memmap(temporary, **_layout(like, dtype, metadata))
         _reserve(temporary)
@@ -198,10 +160,9 @@ def open_stack_for_writing(
 
 
 def _write(path: str | PathLike[str], planes: Iterator[np.ndarray], like: xr.DataArray | xr.Dataset,
-           dtype: np.dtype[Any], metadata: dict[str, Any], progress: Progress, channels: int = 1,
-           colour: str = "grey") -> None:
-    """Write planes one after the other; channels of a plane follow each other."""
-    count = like.sizes["z"] * channels
+           dtype: np.dtype[Any], metadata: dict[str, Any], progress: Progress) -> None:
+    """Write planes one after the other."""
+    count = like.sizes["z"]
     message = f"Writing {Path(path).name}"
 
     def reported() -> Iterator[np.ndarray]:
@@ -211,17 +172,16 @@ def _write(path: str | PathLike[str], planes: Iterator[np.ndarray], like: xr.Dat
             progress(done, count, message)
 
     with replacing(path) as temporary:
-        tifffile.imwrite(temporary, reported(), **_layout(like, dtype, metadata, channels, colour))
+        tifffile.imwrite(temporary, reported(), **_layout(like, dtype, metadata))
 
 
-def _layout(like: xr.DataArray | xr.Dataset, dtype: np.dtype[Any], metadata: dict[str, Any],
-            channels: int = 1, colour: str = "grey") -> dict[str, Any]:
+def _layout(like: xr.DataArray | xr.Dataset, dtype: np.dtype[Any], metadata: dict[str, Any]) -> dict[str, Any]:
     """What tifffile has to know to write an ImageJ hyperstack."""
     z_um, y_um, x_um = voxel_size_um(like)
     planes, height, width = (like.sizes[dim] for dim in DIMS)
     return {
         # The last axis says that a pixel has one sample, which tifffile would else guess for narrow images.
-        "shape": (planes, channels, height, width, 1),
+        "shape": (planes, 1, height, width, 1),
         "dtype": dtype.newbyteorder("<"),
         "imagej": True,
         "byteorder": "<",
@@ -229,8 +189,7 @@ def _layout(like: xr.DataArray | xr.Dataset, dtype: np.dtype[Any], metadata: dic
         "photometric": "minisblack",
         "resolution": (_pixels_per_um(x_um), _pixels_per_um(y_um)),
         "metadata": {"axes": "ZCYXS", "unit": "micron", "spacing": z_um, **metadata},
-        "extratags": [] if colour == "grey" else [_colour_map(colour)],
-        "truncate": planes * channels * height * width * dtype.itemsize > _LARGEST_PAGED_BYTES,
+        "truncate": planes * height * width * dtype.itemsize > _LARGEST_PAGED_BYTES,
     }
 
 
@@ -244,26 +203,14 @@ def _pixels_per_um(size_um: float) -> tuple[int, int]:
     return nearest.numerator, nearest.denominator
 
 
-def _metadata(data: xr.DataArray | xr.Dataset, dtype: np.dtype[Any], ranges: list[tuple[float, float]],
-              colours: list[str], labels: Sequence[str] | None, properties: Mapping[str, str] | None) -> dict[str, Any]:
+def _metadata(data: xr.DataArray | xr.Dataset, dtype: np.dtype[Any], display_range: tuple[float, float] | None,
+              properties: Mapping[str, str] | None = None) -> dict[str, Any]:
     """ImageJ's description entries and binary metadata."""
-    unknown = [colour for colour in colours if colour not in COLOURS]
-    if unknown:
-        raise OutputError(f"Unknown colour {unknown[0]!r}; accepted: {', '.join(COLOURS)}.")
-    metadata: dict[str, Any] = {"mode": "composite" if len(colours) > 1 else "grayscale", "loop": False}
-    if len(colours) > 1:
-        metadata["LUTs"] = [_ramp(colour) for colour in colours]
-    if ranges:
+    metadata: dict[str, Any] = {"mode": "grayscale", "loop": False}
+    if display_range:
         # ImageJ counts signed 16-bit grey levels from -32768.
-        shift = 32768 if dtype == np.int16 else 0
-        low, high = ranges[0]
-        metadata.update(min=float(low + shift), max=float(high + shift))
-        metadata["Ranges"] = tuple(float(value + shift) for pair in ranges for value in pair)
-    if labels is not None:
-        count = data.sizes["z"] * len(colours)
-        if len(labels) != count:
-            raise OutputError(f"{len(labels)} plane labels were given for {count} planes; give one for each.")
-        metadata["Labels"] = list(labels)
+        low, high = (float(value + (32768 if dtype == np.int16 else 0)) for value in display_range)
+        metadata.update(min=low, max=high, Ranges=(low, high))
     kept = {**_provenance(data), **(properties or {})}
     if kept:
         metadata["Properties"] = dict(kept)
@@ -274,17 +221,6 @@ def _metadata(data: xr.DataArray | xr.Dataset, dtype: np.dtype[Any], ranges: lis
 def _provenance(data: xr.DataArray | xr.Dataset) -> dict[str, str]:
     text = data.attrs.get("provenance")
     return {} if not text else {PROVENANCE: text if isinstance(text, str) else json.dumps(text, sort_keys=True)}
-
-
-def _ramp(colour: str) -> np.ndarray:
-    """Lookup table of shape (3, 256) from black to a colour."""
-    return np.outer(COLOURS[colour], np.arange(256)).astype(np.uint8)
-
-
-def _colour_map(colour: str) -> tuple[int, int, int, list[int], bool]:
-    """TIFF's ColorMap tag; ImageJ takes it as lookup table of a single channel of any pixel type."""
-    values = (_ramp(colour).astype(np.uint16) * 257).ravel().tolist()
-    return 320, 3, len(values), values, True
 
 
 def _checked_dtype(path: str | PathLike[str], dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -309,17 +245,15 @@ def _plane(data: xr.DataArray, z: int) -> np.ndarray:
     return np.asarray(data.data[z])
 
 
-def _probabilities(path: str | PathLike[str], prediction: xr.Dataset, names: Sequence[str], *,
-                   eight_bit: bool = False) -> Iterator[np.ndarray]:
-    """Planes of one or more maps in turn, checked for NaN."""
-    for z in range(prediction.sizes["z"]):
-        for name in names:
-            plane = _plane(prediction[name], z).astype(np.float32, copy=False)
-            missing = int(np.isnan(plane).sum())
-            if missing:
-                raise OutputError(f"{path} cannot be written: plane {z} (0-based) of the {name} map has {missing} NaN; "
-                                  "a probability is a number from 0 to 1.")
-            yield np.rint(np.clip(plane, 0, 1) * 255).astype(np.uint8) if eight_bit else plane
+def _probabilities(path: str | PathLike[str], data: xr.DataArray, *, eight_bit: bool) -> Iterator[np.ndarray]:
+    """Planes of a map, checked for NaN."""
+    for z in range(data.sizes["z"]):
+        plane = _plane(data, z).astype(np.float32, copy=False)
+        missing = int(np.isnan(plane).sum())
+        if missing:
+            raise OutputError(f"{path} cannot be written: plane {z} (0-based) of the {data.name} map has {missing} "
+                              "NaN; a probability is a number from 0 to 1.")
+        yield np.rint(np.clip(plane, 0, 1) * 255).astype(np.uint8) if eight_bit else plane
 
 
 def _reserve(file: Path) -> None:

@@ -112,10 +112,7 @@ def _jars() -> Check:
 
 
 def _fiji(given: str | None) -> Check:
-    try:
-        fiji = given or configured_fiji()
-    except DeepD3Error as error:
-        return Check("Fiji", PROBLEM, str(error))
+    fiji = given or configured_fiji()
     if fiji is None:
         return Check("Fiji", OK, "none configured; the embedded ImageJ is used")
     folder = Path(fiji).expanduser()

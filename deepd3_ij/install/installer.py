@@ -15,10 +15,10 @@ from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from deepd3_ij.errors import FijiError
+from deepd3_ij.errors import FijiError, one_line
 from deepd3_ij.fiji.jars import Jar, fetch_jars
-from deepd3_ij.fiji.scripts import script_folder
 from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.service.menu import menu_folder
 from deepd3_ij.version import __version__
 
 MANIFEST = PurePosixPath("jars/Lib/deepd3_installation.json")
@@ -110,7 +110,7 @@ def install(fiji: str | PathLike[str], *, force: bool = False, python: str | Pat
                 _remove(folder, name, files.pop(name), force)
         _write_manifest(folder, files, python)
     except OSError as error:
-        raise FijiError(f"{error.filename or folder} cannot be written ({error.strerror}); run the command as a user "
+        raise FijiError(f"{error.filename or folder} cannot be written ({one_line(error)}); run the command as a user "
                         "who may write there, or copy Fiji into your own folder.") from error
     return Installation(folder, __version__, Path(python or sys.executable), files)
 
@@ -147,7 +147,7 @@ def uninstall(fiji: str | PathLike[str], *, force: bool = False) -> list[Path]:
         (folder / MANIFEST).unlink(missing_ok=True)
         _remove_empty_folders(folder, [*installation.files, str(MANIFEST)])
     except OSError as error:
-        raise FijiError(f"{error.filename or folder} cannot be removed ({error.strerror}); run the command as a user "
+        raise FijiError(f"{error.filename or folder} cannot be removed ({one_line(error)}); run the command as a user "
                         "who may write there.") from error
     return kept
 
@@ -230,12 +230,11 @@ def _checked_fiji(fiji: str | PathLike[str]) -> Path:
 
 
 def _package_files() -> Iterator[tuple[str, Path]]:
-    """Names below the Fiji folder and files of the package, in order."""
-    top = script_folder()
+    """Names below the Fiji folder and files of the menu, in order."""
+    top = menu_folder()
     for path in sorted(top.rglob("*")):
-        name = path.relative_to(top)
-        if path.is_file() and path.suffix in (".py", ".ijm") and len(name.parts) > 1:
-            yield name.as_posix(), path
+        if path.is_file() and path.suffix in (".py", ".ijm"):
+            yield path.relative_to(top).as_posix(), path
 
 
 def _missing_appose(folder: Path, installation: Installation | None) -> list[Jar]:

@@ -29,15 +29,12 @@ class Measurements:
         One row per ROI.
     dendrites
         One row per dendrite.
-    dendrite_labels
-        int32 volume ``(z, y, x)`` on the prediction's coordinates with the dendrites' ids; 0 is background.
     tracing
         Centre lines of the dendrites, in µm on the prediction's coordinates.
     """
 
     spines: pd.DataFrame
     dendrites: pd.DataFrame
-    dendrite_labels: xr.DataArray
     tracing: Tracing
 
 
@@ -96,5 +93,4 @@ def measure(
     dendrites = find_dendrites(prediction["dendrite"], chosen, progress)
     spines = spine_table(roi_voxels(rois), prediction["spine"], dendrites, chosen, stack, progress)
     table = dendrite_table(dendrites, prediction["dendrite"], spines["dendrite_id"].to_numpy())
-    return Measurements(spines=spines, dendrites=table, dendrite_labels=dendrites.labels,
-                        tracing=tracing_of(dendrites))
+    return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites))

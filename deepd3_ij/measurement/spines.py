@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
+from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.dendrites import Dendrites
-from deepd3_ij.measurement.points import SpinePoints
 from deepd3_ij.measurement.surface import shell_voxels
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
@@ -81,13 +80,6 @@ def roi_voxels(rois: RoiSet) -> RoiVoxels:
     ids, starts = np.unique(values[order], return_index=True)
     zyx = np.stack(np.unravel_index(flat[order], labels.shape), axis=1)
     return RoiVoxels(ids=ids.astype(np.int64), starts=starts.astype(np.int64), zyx=zyx, shape=labels.shape)
-
-
-def roi_points(rois: RoiSet) -> SpinePoints:
-    """Centroids of ROIs as positions for an evaluation."""
-    voxels = roi_voxels(rois)
-    z_um, xy_um, _ = voxel_size_um(rois.labels)
-    return SpinePoints(ids=voxels.ids, zyx_px=voxels.centroids, z_um=z_um, xy_um=xy_um)
 
 
 def spine_table(
@@ -201,7 +193,7 @@ def _nearest_of_groups(points: np.ndarray, group: np.ndarray, targets: np.ndarra
     return distance, place
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _nearest_pairs(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     distance = np.empty(len(points))
     place = np.empty(len(points), dtype=np.int64)

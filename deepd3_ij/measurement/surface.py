@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
+from deepd3_ij.compiled import compiled
 
-@numba.njit(cache=True, nogil=True)
+
+@compiled
 def shell_voxels(volume: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Find the background voxels that touch a labelled voxel by a face, an edge or a corner.
 

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from deepd3_ij.errors import ModelError
+from deepd3_ij.errors import ModelError, one_line
+
+_loads: set[str] = set()
+"""Holds ``keras`` from when TensorFlow loads it for this package until it is set up."""
 
 
 def tensorflow() -> Any:
@@ -21,13 +24,15 @@ def tensorflow() -> Any:
     """
     if "tensorflow" not in sys.modules:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+        if "keras" not in sys.modules:
+            os.environ["KERAS_BACKEND"] = "tensorflow"  # the user may use another one elsewhere
+            _loads.add("keras")
     try:
         with _native_log_hidden("tensorflow" not in sys.modules):
             import tensorflow as tf
     except ImportError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"TensorFlow cannot be loaded ({reason}); install it with: pip install tensorflow") from error
+        raise ModelError(f"TensorFlow cannot be loaded ({one_line(error)}); install it with: pip install "
+                         "tensorflow") from error
     return tf
 
 
@@ -36,6 +41,14 @@ def keras() -> Any:
     tensorflow()
     import keras
 
+    if keras.config.backend() != "tensorflow":
+        raise ModelError(f"Keras was loaded with the backend {keras.config.backend()!r}; accepted: tensorflow. Set "
+                         "KERAS_BACKEND=tensorflow before Keras is imported.")
+    if "keras" in _loads:  # the user's ~/.keras/keras.json may say otherwise
+        keras.config.set_floatx("float32")
+        keras.config.set_image_data_format("channels_last")
+        keras.config.set_epsilon(1e-7)
+        _loads.clear()
     return keras
 
 

@@ -15,7 +15,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from deepd3_ij.errors import ModelError, reason_of
+from deepd3_ij.errors import ModelError, one_line
 from deepd3_ij.parameters import checked_recommendations, is_number
 
 MEMBER = "deepd3_card.json"
@@ -86,7 +86,8 @@ class ModelCard:
         try:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise ModelError(f"The model card is no JSON text ({error}); attach a new card to the model.") from error
+            raise ModelError(f"The model card is no JSON text ({one_line(error, 120)}); attach a new card to the model."
+                             ) from error
         if not isinstance(values, dict):
             raise ModelError(f"The model card is a {type(values).__name__}; accepted: a JSON table.")
         known = {item.name for item in dataclasses.fields(cls)}
@@ -152,7 +153,7 @@ def _read_zip_card(path: Path) -> bytes | None:
     except ModelError:
         raise
     except Exception as error:  # zipfile and its decompressors fail in many ways
-        raise ModelError(f"The card in {path.name} is damaged ({reason_of(error)}); attach a new card to the model."
+        raise ModelError(f"The card in {path.name} is damaged ({one_line(error, 120)}); attach a new card to the model."
                          ) from error
 
 
@@ -177,8 +178,8 @@ def _read_hdf5_card(path: Path) -> str | bytes | None:
         try:
             text = file.attrs.get(ATTRIBUTE)
         except Exception as error:  # damaged files make h5py fail in many ways
-            raise ModelError(f"The card in {path.name} is damaged ({reason_of(error)}); attach a new card to the model."
-                             ) from error
+            raise ModelError(f"The card in {path.name} is damaged ({one_line(error, 120)}); attach a new card to the "
+                             "model.") from error
     return text if text is None or isinstance(text, str | bytes) else str(text)
 
 
@@ -204,6 +205,6 @@ def _open_hdf5(path: Path, mode: str) -> Any:
     import h5py
 
     try:
-        return h5py.File(path, mode, **({"locking": False} if mode == "r" else {}))
+        return h5py.File(path, mode, locking=False)
     except (OSError, RuntimeError, ValueError) as error:
         raise ModelError(f"{path.name} is no model file; accepted: .keras or .h5 as written by Keras.") from error

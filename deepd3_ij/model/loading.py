@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from deepd3_ij.errors import ModelError
+from deepd3_ij.file_identity import sha256_of
 from deepd3_ij.model.card import ModelCard
 from deepd3_ij.model.graph import Graph
-from deepd3_ij.model.network_file import read_network, sha256_of
+from deepd3_ij.model.network_file import read_network
 from deepd3_ij.model.zoo import card_of, find_model
 
 FloatArray = npt.NDArray[np.float32]

@@ -7,7 +7,6 @@ nothing is unpickled, no object that a file names is looked up.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import re
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from deepd3_ij.errors import ModelError, reason_of
+from deepd3_ij.errors import ModelError, one_line
 from deepd3_ij.input_limits import check_regular
 from deepd3_ij.model.graph import Graph, Node, Weights, read_graph
 
@@ -56,12 +55,6 @@ def read_network(path: Path) -> Graph:
     return graph
 
 
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file as hexadecimal text."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _load_zip(path: Path) -> Graph:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -72,7 +65,8 @@ def _load_zip(path: Path) -> Graph:
     except ModelError:
         raise
     except Exception as error:  # zipfile and its decompressors fail in many ways
-        raise ModelError(f"{path.name} is damaged ({reason_of(error)}); download or save the model again.") from error
+        raise ModelError(f"{path.name} is damaged ({one_line(error, 120)}); download or save the model again."
+                         ) from error
     with _hdf5(io.BytesIO(weights), path) as file:
         groups = _keras3_groups(graph, file)
         return graph.with_weights(lambda node, shapes: _indexed_weights(file, groups[node.name], node, shapes, path))
@@ -107,7 +101,7 @@ def _hdf5(source: Any, path: Path) -> Iterator[Any]:
     import h5py
 
     try:
-        with h5py.File(source, "r", **({"locking": False} if isinstance(source, Path) else {})) as file:
+        with h5py.File(source, "r", locking=False) as file:
             yield file
     except ModelError:
         raise
@@ -115,7 +109,7 @@ def _hdf5(source: Any, path: Path) -> Iterator[Any]:
         with path.open("rb") as start:
             is_model = start.read(4) in (b"\x89HDF", b"PK\x03\x04")
         if is_model:
-            raise ModelError(f"{path.name} is damaged ({reason_of(error)}); download or save the model again."
+            raise ModelError(f"{path.name} is damaged ({one_line(error, 120)}); download or save the model again."
                              ) from error
         raise ModelError(f"{path.name} is no model file; {_ACCEPTED}.") from error
 

@@ -101,7 +101,7 @@ def _sources(value: Any) -> list[tuple[str, int, int]]:
 
 def _write_keras2(network: Any, path: Path) -> None:
     text = h5py.string_dtype()
-    with h5py.File(path, "w") as file:
+    with h5py.File(path, "w", locking=False) as file:
         group = file.create_group("model_weights")
         for place in (file, group):
             place.attrs["backend"] = "tensorflow"

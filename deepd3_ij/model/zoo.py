@@ -11,8 +11,9 @@ from pathlib import Path
 
 from deepd3_ij.atomic import check_output_folder, replacing
 from deepd3_ij.errors import ModelError
+from deepd3_ij.file_identity import sha256_of
 from deepd3_ij.model.card import ModelCard, read_card
-from deepd3_ij.model.network_file import read_network, sha256_of
+from deepd3_ij.model.network_file import read_network
 from deepd3_ij.progress import Progress, no_progress
 
 ZOO_NAMES = ("DeepD3_8F", "DeepD3_16F", "DeepD3_32F", "DeepD3_8F_94nm", "DeepD3_16F_94nm", "DeepD3_32F_94nm")

@@ -23,7 +23,10 @@ import numpy.typing as npt
 import yaml
 
 from deepd3_ij.atomic import replacing
+from deepd3_ij.colours import PICTURE_DENDRITE, PICTURE_SPINE
+from deepd3_ij.drawing import drawing_library
 from deepd3_ij.errors import ModelError, StackError
+from deepd3_ij.file_identity import refuse_inputs
 from deepd3_ij.model.backend import keras, tensorflow
 from deepd3_ij.model.card import ModelCard
 from deepd3_ij.model.loading import DeepD3Model
@@ -50,7 +53,7 @@ _LONGEST_DESCRIPTION = 512
 _COVER_PX = 256
 # Far below any step between grey values: the scaled range is -1 to 1 exactly, and a uniform plane stays finite.
 _RANGE_EPSILON = 1e-12
-_COLOURS = {"dendrite": (1.0, 0.15, 1.0), "spine": (0.1, 1.0, 0.3)}
+_COLOURS = {"dendrite": PICTURE_DENDRITE, "spine": PICTURE_SPINE}
 
 
 def export_package(
@@ -96,6 +99,7 @@ def export_package(
     path = Path(path)
     if path.suffix.lower() != ".zip":
         raise ModelError(f"The package is {path.name!r}; accepted: a name that ends in .zip.")
+    refuse_inputs([path], [model.path])
     licence = model.card.licence if licence is None else licence
     if licence and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+-]*", licence):
         raise ModelError(f"The licence is {licence!r}; accepted: an SPDX identifier, for example BSD-3-Clause.")
@@ -254,14 +258,14 @@ def _npy(array: npt.NDArray[np.float32]) -> bytes:
 
 def _cover(image: npt.NDArray[np.float32], outputs: Mapping[str, npt.NDArray[np.float32]]) -> bytes:
     """The image's middle beside its probabilities in colour, twice as wide as high."""
-    from matplotlib.image import imsave
+    imsave = drawing_library("image").imsave
 
     side = min(*image.shape, _COVER_PX)
     top, left = ((length - side) // 2 for length in image.shape)
     box = np.s_[top:top + side, left:left + side]
     low, high = np.percentile(image[box], (1, 99.8))
     grey = np.clip((image[box] - low) / max(high - low, _RANGE_EPSILON), 0, 1)
-    painted = sum(outputs[name][box][..., np.newaxis] * np.array(_COLOURS[name]) for name in _OUTPUTS)
+    painted = sum(outputs[name][box][..., np.newaxis] * np.array(_COLOURS[name]) / 255 for name in _OUTPUTS)
     picture = np.concatenate([np.repeat(grey[..., np.newaxis], 3, axis=2), np.clip(painted, 0, 1)], axis=1)
     buffer = io.BytesIO()
     imsave(buffer, np.ascontiguousarray(picture * 255).astype(np.uint8), format="png")

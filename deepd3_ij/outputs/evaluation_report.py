@@ -6,7 +6,8 @@ import json
 from os import PathLike
 from pathlib import Path
 
-from deepd3_ij.atomic import replacing
+from deepd3_ij.atomic import check_names, replacing
+from deepd3_ij.file_identity import refuse_inputs
 from deepd3_ij.files.point_tables import read_evaluation_points
 from deepd3_ij.files.swc import read_swc
 from deepd3_ij.measurement.evaluation import Evaluation, evaluate
@@ -30,7 +31,7 @@ def evaluate_tables(
     Parameters
     ----------
     detected, truth
-        Tables as for :func:`deepd3_ij.files.point_tables.read_spine_points`.
+        Tables as for :func:`deepd3_ij.files.point_tables.read_evaluation_points`.
     parameters
         Limits of a match.
     dendrites
@@ -50,9 +51,11 @@ def evaluate_tables(
     AnnotationError
         A table or the tracing cannot be read.
     """
+    target = Path(report) if report else Path(detected).with_name(f"{Path(detected).stem}_evaluation.json")
+    refuse_inputs([target], [detected, truth, dendrites])
+    check_names(target.parent, [target.name])
     found, annotated = read_evaluation_points(detected, truth, xy_um=xy_um, z_um=z_um)
     result = evaluate(found, annotated, None if dendrites is None else read_swc(dendrites), parameters)
-    target = Path(report) if report else Path(detected).with_name(f"{Path(detected).stem}_evaluation.json")
     with replacing(target) as temporary:
         temporary.write_text(json.dumps({**result.to_dict(), "parameters": parameters.to_dict()}, indent=1))
     return result, target

@@ -11,6 +11,17 @@ import numpy.typing as npt
 import xarray as xr
 
 from deepd3_ij.atomic import replacing
+from deepd3_ij.colours import (
+    PICTURE_BACKGROUND,
+    PICTURE_DENDRITE,
+    PICTURE_OUTLINE,
+    PICTURE_SHADOW,
+    PICTURE_SMALL_TEXT,
+    PICTURE_SPINE,
+    PICTURE_TEXT,
+    as_hex,
+)
+from deepd3_ij.drawing import drawing_library
 from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import voxel_size_um
@@ -30,10 +41,6 @@ _GAMMA = 0.6
 _MARGIN_PX = 18
 _TITLE_PX = 64
 _NARROWEST_PX = 520
-_BACKGROUND = "#101014"
-_DENDRITE = np.array([1.0, 0.15, 1.0], dtype=np.float32)
-_SPINE = np.array([0.1, 1.0, 0.3], dtype=np.float32)
-_OUTLINE = "#ffe94a"
 _TINT = 0.65
 _MOST_NAMES = 400
 
@@ -70,14 +77,13 @@ def draw_overview(
     OutputError
         The file cannot be written.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
+    new_canvas, new_figure = drawing_library("backends.backend_agg").FigureCanvasAgg, drawing_library("figure").Figure
     projection = _projection(stack)
     grey = np.repeat(_contrast(projection)[..., None], 3, axis=2)
     layout = _layout(projection.shape)
-    figure = Figure(figsize=(layout.width / _DPI, layout.height / _DPI), dpi=_DPI, facecolor=_BACKGROUND)
-    FigureCanvasAgg(figure)
+    background = as_hex(PICTURE_BACKGROUND)
+    figure = new_figure(figsize=(layout.width / _DPI, layout.height / _DPI), dpi=_DPI, facecolor=background)
+    new_canvas(figure)
     plain, painted = (_panel(figure, layout, number) for number in range(2))
     _show(plain, grey, layout)
     _show(painted, _painted(grey, _projection(prediction["dendrite"]), _projection(prediction["spine"])), layout)
@@ -85,7 +91,7 @@ def draw_overview(
     _draw_scale_bar(plain, projection.shape, voxel_size_um(stack)[1], layout)
     _draw_title(figure, layout, stack, rois, measurements)
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=_DPI, facecolor=_BACKGROUND, metadata={"Software": "deepd3_ij"})
+        figure.savefig(temporary, format="png", dpi=_DPI, facecolor=background, metadata={"Software": "deepd3_ij"})
 
 
 def nice_length_um(longest_um: float) -> float:
@@ -169,8 +175,9 @@ def _painted(grey: Picture, dendrite: Picture, spine: Picture) -> Picture:
     spine_part = np.clip(spine, 0, 1)[..., None]
     dendrite_part = np.clip(dendrite, 0, 1)[..., None] * (1 - spine_part)
     tinted = 0.25 + 0.75 * grey
+    magenta, green = (np.array(colour, dtype=np.float32) / 255 for colour in (PICTURE_DENDRITE, PICTURE_SPINE))
     return np.asarray(grey * (1 - _TINT * (spine_part + dendrite_part))
-                      + _TINT * tinted * (spine_part * _SPINE + dendrite_part * _DENDRITE))
+                      + _TINT * tinted * (spine_part * green + dendrite_part * magenta))
 
 
 def _draw_outlines(axes: Axes, rois: RoiSet, layout: _Layout) -> None:
@@ -182,7 +189,7 @@ def _draw_outlines(axes: Axes, rois: RoiSet, layout: _Layout) -> None:
     contours = trace_contours(flat[np.newaxis])
     outlines = [contours.points(index)[:, ::-1] for index in range(len(contours))]
     width = float(np.clip(layout.scale * 0.35, 0.6, 1.2))
-    lines = PolyCollection(outlines, facecolors="none", edgecolors=_OUTLINE, linewidths=width)
+    lines = PolyCollection(outlines, facecolors="none", edgecolors=as_hex(PICTURE_OUTLINE), linewidths=width)
     axes.add_collection(lines, autolim=False)
     if 0 < len(rois) <= _MOST_NAMES:
         _draw_names(axes, flat, layout)
@@ -214,8 +221,8 @@ def _draw_names(axes: Axes, flat: npt.NDArray[np.int32], layout: _Layout) -> Non
         top, left = place
         taken[top:top + height, left:left + width] += 2
         axes.annotate(text, (left + width / 2, layout.panel_height - top - height / 2), xycoords="axes pixels",
-                      ha="center", va="center_baseline", color="white", fontsize=font * 72 / _DPI,
-                      path_effects=[withStroke(linewidth=2.0, foreground="black")])
+                      ha="center", va="center_baseline", color=as_hex(PICTURE_TEXT), fontsize=font * 72 / _DPI,
+                      path_effects=[withStroke(linewidth=2.0, foreground=as_hex(PICTURE_SHADOW))])
 
 
 def _mark_outlined(taken: npt.NDArray[np.int32], low: npt.NDArray[Any], high: npt.NDArray[Any], scale: float) -> None:
@@ -252,12 +259,12 @@ def _draw_scale_bar(axes: Axes, shape_yx: tuple[int, ...], xy_um: float, layout:
     length_um = nice_length_um(max(shape_yx[1] * xy_um * 0.3, 1e-9))
     length_px = length_um / xy_um * layout.scale
     left, bottom, thickness = 14.0, 14.0, 5.0 * layout.unit
-    effects = [withStroke(linewidth=2.5, foreground="black")]
+    effects = [withStroke(linewidth=2.5, foreground=as_hex(PICTURE_SHADOW))]
     axes.add_patch(Rectangle((left / layout.panel_width, bottom / layout.panel_height), length_px / layout.panel_width,
-                             thickness / layout.panel_height, transform=axes.transAxes, facecolor="white",
-                             edgecolor="black", linewidth=0.8))
+                             thickness / layout.panel_height, transform=axes.transAxes, facecolor=as_hex(PICTURE_TEXT),
+                             edgecolor=as_hex(PICTURE_SHADOW), linewidth=0.8))
     axes.annotate(f"{length_um:g} µm", (left, bottom + thickness + 5), xycoords="axes pixels", ha="left", va="bottom",
-                  color="white", fontsize=14 * layout.unit * 72 / _DPI, path_effects=effects)
+                  color=as_hex(PICTURE_TEXT), fontsize=14 * layout.unit * 72 / _DPI, path_effects=effects)
 
 
 def _draw_title(
@@ -280,6 +287,7 @@ def _draw_title(
         name = name[:letters - 1] + "…"
     second = " · ".join(facts)
     small = min(13.0 * layout.unit, free / (0.6 * len(second)))
-    for text, top, font, colour in ((name, 10, 17.0 * layout.unit, "white"), (second, 38, small, "#c8c8d0")):
+    for text, top, font, colour in ((name, 10, 17.0 * layout.unit, PICTURE_TEXT),
+                                    (second, 38, small, PICTURE_SMALL_TEXT)):
         figure.text(_MARGIN_PX / layout.width, 1 - top * layout.unit / layout.height, text, ha="left", va="top",
-                    color=colour, fontsize=font * 72 / _DPI, parse_math=False)
+                    color=as_hex(colour), fontsize=font * 72 / _DPI, parse_math=False)

@@ -7,21 +7,27 @@ windows and the batch follow it. Importing it loads no library of a format.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+import math
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepd3_ij.atomic import replacing_together
-from deepd3_ij.errors import OutputError, ParameterError
+from deepd3_ij.errors import Cancelled, OutputError, ParameterError, one_line
+from deepd3_ij.names import LABELS, ROLE
 from deepd3_ij.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from deepd3_ij.measurement import Measurements
+    from deepd3_ij.outputs.ledger import Ledger
     from deepd3_ij.pipeline import Analysis
     from deepd3_ij.rois import RoiSet
+
+Approval = Callable[[Sequence[Path]], None]
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,9 @@ class Output:
     instead_of
         Usual output whose place it takes.
     is_folder
-        It is one folder, which its writer replaces as a whole.
+        It is one folder, which its writer replaces as a whole; the writer also gets what approves of that, or None.
+    is_optional
+        An analysis is complete without it: if it cannot be made, a warning tells why.
     """
 
     name: str
@@ -87,11 +95,12 @@ class Output:
     help: str
     needs: tuple[str, ...]
     endings: tuple[str, ...]
-    write: Callable[[Results, Path, str], object]
+    write: Callable[..., object]
     usual: bool = False
     option: str = ""
     instead_of: str = ""
     is_folder: bool = False
+    is_optional: bool = False
 
 
 def write_roi_map(path: Path, rois: RoiSet, *, binary: bool = False) -> None:
@@ -104,9 +113,9 @@ def write_roi_map(path: Path, rois: RoiSet, *, binary: bool = False) -> None:
     attrs = {**rois.labels.attrs, **({"provenance": text} if text else {})}
     if binary:
         mask = (rois.labels > 0).astype(np.uint8) * np.uint8(255)
-        write_stack(path, mask.assign_attrs(attrs), display_range=(0, 255))
+        write_stack(path, mask.assign_attrs(attrs), display_range=(0, 255), properties={ROLE: LABELS})
     else:
-        write_stack(path, rois.labels.assign_attrs(attrs))
+        write_stack(path, rois.labels.assign_attrs(attrs), properties={ROLE: LABELS})
 
 
 def _maps(results: Results, folder: Path, stem: str) -> None:
@@ -147,11 +156,11 @@ def _roi_zip(results: Results, folder: Path, stem: str) -> None:
     write_roi_zip(folder / f"{stem}_rois.zip", results.rois)
 
 
-def _roi_folder(results: Results, folder: Path, stem: str) -> None:
+def _roi_folder(results: Results, folder: Path, stem: str, approve: Approval | None) -> None:
     from deepd3_ij.files.contour_folder import write_contour_folder
 
     assert results.rois is not None
-    write_contour_folder(folder, stem, results.rois)
+    write_contour_folder(folder, stem, results.rois, approve=approve)
 
 
 def _centroids(results: Results, folder: Path, stem: str) -> None:
@@ -216,7 +225,8 @@ OUTPUTS: dict[str, Output] = {output.name: output for output in (
     Output("traces", "Dendrite Traces", "Also the centre lines of the dendrites as SWC, for SNT.", ("measurements",),
            ("_dendrites.swc",), _traces, option="--traces"),
     Output("overview", "Overview", "A picture of the stack and what was found.",
-           ("stack", "prediction", "rois", "measurements"), ("_overview.png",), _overview, usual=True),
+           ("stack", "prediction", "rois", "measurements"), ("_overview.png",), _overview, usual=True,
+           is_optional=True),
     Output("roi_folder", "ROIs to Folder", "Also a folder of outlines as CSV.", ("rois",), ("",), _roi_folder,
            option="--roi-folder", is_folder=True),
 )}
@@ -245,15 +255,26 @@ def output_of(name: str) -> Output:
     return OUTPUTS[name]
 
 
+def endings_of(kinds: Iterable[str]) -> tuple[str, ...]:
+    """What follows the stem in the names of the files of some kinds."""
+    return tuple(ending for name in kinds for ending in output_of(name).endings)
+
+
+def needed_bytes(stack: xr.DataArray, kinds: Iterable[str] = USUAL) -> int:
+    """Room that the images of an analysis take at least: two maps and the ROI map."""
+    per_voxel = {"maps": 8, "maps_8bit": 2, "roi_map": 2, "roi_map_binary": 1}
+    return math.prod(stack.shape) * sum(per_voxel.get(name, 0) for name in kinds)
+
+
 def write_analysis(analysis: Analysis, folder: Path, stem: str, kinds: Iterable[str] = USUAL, *,
-                   progress: Progress = no_progress) -> list[Path]:
+                   ledger: Ledger | None = None, progress: Progress = no_progress) -> list[Path]:
     """Write an analysis, which has all that any kind needs; see :func:`write_outputs`."""
     results = Results(analysis.stack, analysis.prediction, analysis.rois, analysis.measurements)
-    return write_outputs(results, folder, stem, kinds, progress=progress)
+    return write_outputs(results, folder, stem, kinds, ledger=ledger, progress=progress)
 
 
 def write_outputs(results: Results, folder: Path, stem: str, kinds: Iterable[str] = USUAL, *,
-                  progress: Progress = no_progress) -> list[Path]:
+                  ledger: Ledger | None = None, progress: Progress = no_progress) -> list[Path]:
     """Write results; files that are there are replaced when all new ones are complete.
 
     Parameters
@@ -266,13 +287,16 @@ def write_outputs(results: Results, folder: Path, stem: str, kinds: Iterable[str
         Start of every file name.
     kinds
         Names of ``OUTPUTS``.
+    ledger
+        Notes what is written, and keeps what somebody changed; without it, whatever is there is replaced.
     progress
         Receives progress over the kinds.
 
     Returns
     -------
     list of pathlib.Path
-        The files, in the order of `kinds`; folders at the end.
+        The files, in the order of `kinds`; folders at the end. What is optional and could not be made is not among
+        them, nor is an older one of it left.
 
     Raises
     ------
@@ -288,10 +312,34 @@ def write_outputs(results: Results, folder: Path, stem: str, kinds: Iterable[str
                 raise OutputError(f"{output.title} needs {_MISSING[name]} first.")
     chosen.sort(key=lambda output: output.is_folder)
     files: list[Path] = []
-    with replacing_together(folder) as place:
+    stale: list[Path] = []
+    approve = None if ledger is None else ledger.approve
+    with replacing_together(folder, approve) as place:
         for done, output in enumerate(chosen):
             progress(done, len(chosen), "Write results")
-            output.write(results, folder if output.is_folder else place, stem)
-            files += [folder / f"{stem}{ending}" for ending in output.endings]
+            targets = [folder / f"{stem}{ending}" for ending in output.endings]
+            if output.is_folder:
+                output.write(results, folder, stem, approve)
+            elif not output.is_optional:
+                output.write(results, place, stem)
+            elif not _is_made(output, results, place, stem):
+                stale += targets
+                continue
+            files += targets
+    for path in stale:
+        path.unlink(missing_ok=True)  # it shows older results
     progress(len(chosen), len(chosen), "Write results")
     return files
+
+
+def _is_made(output: Output, results: Results, place: Path, stem: str) -> bool:
+    """Make something that is optional; what hinders that must not cost the results."""
+    try:
+        output.write(results, place, stem)
+    except Cancelled:
+        raise
+    except Exception as error:  # fonts, drawing libraries, a disk that is almost full
+        warnings.warn(f"{output.title} of {stem} was not made ({type(error).__name__}: {one_line(error, 200)}); the "
+                      "other results are complete.", stacklevel=2)
+        return False
+    return True

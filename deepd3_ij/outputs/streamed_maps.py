@@ -11,8 +11,10 @@ import xarray as xr
 
 from deepd3_ij.atomic import replacing_together
 from deepd3_ij.files.hdf5 import write_prediction
-from deepd3_ij.files.tiff import PROVENANCE, ROLE, open_stack_for_writing, write_prediction_maps
+from deepd3_ij.files.tiff import open_stack_for_writing, write_prediction_maps
 from deepd3_ij.model.loading import DeepD3Model
+from deepd3_ij.names import PROVENANCE, ROLE
+from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.parameters import Choice, PredictionParameters, resolve
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation import predict
@@ -29,6 +31,7 @@ def predict_to_files(
     *,
     z_range: tuple[int, int] | None = None,
     eight_bit: bool = False,
+    ledger: Ledger | None = None,
     progress: Progress = no_progress,
 ) -> list[Path]:
     """Write ``<stem>_dendrites.tif``, ``<stem>_spines.tif`` and ``<stem>.prediction`` plane by plane.
@@ -43,6 +46,8 @@ def predict_to_files(
         Existing folder and start of the names.
     eight_bit
         TIFFs with 8 bit (0–255) instead of 32.
+    ledger
+        Notes what is written, and keeps what somebody changed; without it, whatever is there is replaced.
     progress
         Receives progress.
 
@@ -54,7 +59,7 @@ def predict_to_files(
     resolved = resolve(PredictionParameters, parameters, recommended=model.card.recommended,
                        voxel_size_um=voxel_size_um(stack))
     provenance = json.dumps(prediction_provenance(stack, model, resolved, z_range), sort_keys=True)
-    with replacing_together(folder) as place:
+    with replacing_together(folder, None if ledger is None else ledger.approve) as place:
         # Maps that are to get 8 bit are kept exact until the .prediction file has been made of them.
         exact = place / "exact" if eight_bit else place
         exact.mkdir(exist_ok=True)

@@ -11,6 +11,9 @@ from typing import Any, TypeVar, get_type_hints
 
 from deepd3_ij.errors import ParameterError
 
+PATHS = ("file", "folder", "save")
+"""What a path leads to: an existing file, a folder, a file to write."""
+
 
 def parameter(
     default: Any,
@@ -22,6 +25,7 @@ def parameter(
     choices: tuple[str, ...] = (),
     label: str = "",
     option: str = "",
+    path: str = "",
 ) -> Any:
     """Declare a dataclass field with everything that a user interface needs.
 
@@ -41,9 +45,12 @@ def parameter(
         Text in a Fiji dialog; made from the field's name if empty.
     option
         Command-line option; ``--field-name`` if empty.
+    path
+        For a text that is a path: one of ``PATHS``.
     """
+    assert not path or path in PATHS, path
     metadata = {"help": help, "low": low, "high": high, "unit": unit, "choices": choices,
-                "label": label, "option": option}
+                "label": label, "option": option, "path": path}
     return field(default=default, metadata=metadata)
 
 
@@ -62,6 +69,12 @@ class ParameterInfo:
     choices: tuple[str, ...]
     label: str
     option: str
+    path: str
+
+    @property
+    def required(self) -> bool:
+        """Whether it is a path that has to be given."""
+        return bool(self.path) and not self.optional
 
 
 @dataclass(frozen=True)
@@ -97,11 +110,26 @@ def _described(cls: type[Parameters]) -> tuple[ParameterInfo, ...]:
         hint = hints[item.name]
         parts = [part for part in getattr(hint, "__args__", (hint,)) if part is not type(None)]
         meta = dict(item.metadata)
-        meta["label"] = meta["label"] or item.name.replace("_", " ").capitalize()
+        meta["label"] = meta["label"] or _label(item.name)
         meta["option"] = meta["option"] or "--" + item.name.replace("_", "-")
         infos.append(ParameterInfo(name=item.name, type=parts[0], optional=len(parts) == 1 and parts[0] is not hint,
                                    default=item.default, **meta))
     return tuple(infos)
+
+
+_UNITS = frozenset(("um", "px", "deg"))
+_SPELLINGS = {"xy": "XY", "psf": "PSF", "swc": "SWC", "rois": "ROIs"}
+
+
+def _label(name: str) -> str:
+    """A name as words, without its unit, which has a place of its own."""
+    words = name.split("_")
+    if len(words) > 1 and words[-1] in _UNITS:
+        words.pop()
+        if words[-1] == "per":
+            words.pop()
+    text = " ".join(_SPELLINGS.get(word, word) for word in words)
+    return text[0].upper() + text[1:]
 
 
 def from_values(cls: type[P], values: Mapping[str, Any]) -> P:
@@ -113,11 +141,29 @@ def from_values(cls: type[P], values: Mapping[str, Any]) -> P:
     return cls(**values)
 
 
+def read_text(info: ParameterInfo, text: str) -> Any:
+    """The value that a text of a macro or of a dialog's field stands for; an empty text is none.
+
+    A text that stands for no value is given back as it is; the check of the parameters names it.
+    """
+    given = text.strip()
+    if not given and info.optional:
+        return None
+    if info.type is str:
+        return given
+    if info.type is bool:
+        return {"true": True, "false": False}.get(given.lower(), given)
+    try:
+        number = float(given)
+    except ValueError:
+        return given
+    return int(number) if info.type is int and number.is_integer() else number
+
+
 def _checked(info: ParameterInfo, value: Any) -> Any:
     if value is None and info.optional:
         return None
-    accepted = _accepted(info)
-    problem = f"{info.name} is {value!r}; accepted: {accepted}."
+    problem = f"{info.name} is {value!r}; accepted: {accepted_values(info)}."
     if info.type is bool:
         if not isinstance(value, bool):
             raise ParameterError(problem)
@@ -136,9 +182,12 @@ def _checked(info: ParameterInfo, value: Any) -> Any:
     return info.type(number)
 
 
-def _accepted(info: ParameterInfo) -> str:
+def accepted_values(info: ParameterInfo) -> str:
+    """What a parameter accepts, in words."""
     if info.choices:
         return ", ".join(info.choices)
+    if info.path:
+        return {"file": "a file", "folder": "a folder", "save": "a file to write"}[info.path]
     kind = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[info.type]
     if info.low is not None and info.high is not None:
         kind += f" from {info.low:g} to {info.high:g}"

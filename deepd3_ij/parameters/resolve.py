@@ -136,6 +136,11 @@ def checked_recommendations(recommended: Any) -> dict[str, Any]:
     return recommended
 
 
+def volumes_um3(recommended: Mapping[str, Any]) -> dict[str, float]:
+    """Volumes that a model recommends, by the names of the parameters that they become with a voxel size."""
+    return {name: recommended[volume] for volume, name in _VOLUMES.items() if recommended.get(volume) is not None}
+
+
 def is_number(value: Any) -> bool:
     """Whether a value of a JSON table is a finite number of double precision."""
     try:
@@ -150,8 +155,7 @@ def _recommended_for(cls: type[Parameters], recommended: Mapping[str, Any],
     chosen = {name: value for name, value in recommended.get(cls.__name__, {}).items() if name in known}
     if cls is Roi3DParameters and voxel_size_um is not None:
         voxel_um3 = math.prod(voxel_size_um)
-        for volume, name in _VOLUMES.items():
-            if recommended.get(volume) is not None:
-                # The largest number of voxels that is accepted: at 0.1 nm, even a spine has more.
-                chosen[name] = max(1, min(round(recommended[volume] / voxel_um3), _MOST_VOXELS))
+        for name, volume_um3 in volumes_um3(recommended).items():
+            # The largest number of voxels that is accepted: at 0.1 nm, even a spine has more.
+            chosen[name] = max(1, min(round(volume_um3 / voxel_um3), _MOST_VOXELS))
     return chosen

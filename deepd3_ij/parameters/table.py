@@ -44,9 +44,12 @@ class AnalysisParameters(Parameters):
 class BatchParameters(Parameters):
     """Which stacks of a folder are analyzed."""
 
-    pattern: str = parameter("**/*.tif*", "Which files; ** stands for all folders below.", label="Files")
+    pattern: str = parameter("**/*", "Which files, without regard to case, e.g. **/cell*.tif; ** stands for all "
+                             "folders below. Of these, all that are stacks.", label="Files")
     again: bool = parameter(False, "Also redo stacks that are done with the same settings.",
                             label="Redo what is done")
+    overwrite: bool = parameter(False, "Also redo stacks whose results were changed after DeepD3 wrote them, e.g. ROIs "
+                                "corrected by hand, and replace other files of their names.", label="Overwrite")
 
 
 TILINGS = ("seamless", "plane", "inset", "fourfold")
@@ -260,8 +263,6 @@ class SamplerParameters(Parameters):
     planes: int = parameter(1, "Planes of a sample.", low=1, high=1024, unit="planes")
     height_px: int = parameter(128, "Height of a sample.", low=1, high=8192, unit="px")
     width_px: int = parameter(128, "Width of a sample.", low=1, high=8192, unit="px")
-    samples_per_epoch: int = parameter(50_000, "Samples of one epoch.", low=1, high=1_000_000_000)
-    batch_size: int = parameter(32, "Samples of one batch.", low=1, high=100_000)
     target_resolution_um: float | None = parameter(
         None, "Pixel size to which all stacks are resampled; without it, stacks keep theirs and must agree.",
         low=0.001, high=1000, unit="um", option="--target-resolution")
@@ -354,3 +355,195 @@ class TrainingParameters(Parameters):
     def check(self) -> None:
         if self.tile_px % 16:
             raise ParameterError(f"tile_px is {self.tile_px}; accepted: a multiple of 16.")
+
+
+@dataclass(frozen=True)
+class DialogParameters(Parameters):
+    """Base of what only Fiji's dialogs and macros ask: files, planes, what to show."""
+
+
+@dataclass(frozen=True)
+class ModelParameters(DialogParameters):
+    """Which model a dialog's step uses."""
+
+    model: str | None = parameter(None, "Name of a model on this computer, or a model file (.keras, .h5); without it, "
+                                  "the default model of DeepD3 Settings….")
+
+
+@dataclass(frozen=True)
+class PlaneParameters(DialogParameters):
+    """Which planes of a stack are used."""
+
+    first_plane: int = parameter(1, "Planes before it are left out; the first one is 1.", low=1, high=1_000_000)
+    last_plane: int | None = parameter(None, "Planes after it are left out; empty: up to the last one.",
+                                       low=1, high=1_000_000)
+
+
+@dataclass(frozen=True)
+class FileVoxelParameters(DialogParameters):
+    """Voxel size of data in files."""
+
+    xy_um: float | None = parameter(None, "Size of a pixel; empty: as the file says.", low=1e-4, high=1000, unit="um",
+                                    label="Pixel size")
+    z_um: float | None = parameter(None, "Distance between planes; empty: as the file says.", low=1e-4, high=1000,
+                                   unit="um", label="Distance between planes")
+
+
+@dataclass(frozen=True)
+class FileChannelParameters(DialogParameters):
+    """Which part of a file with several channels or time points is read."""
+
+    channel: int | None = parameter(None, "Channel, counted from 1; empty: the only one.", low=1, high=10_000)
+    frame: int | None = parameter(None, "Time point, counted from 1; empty: the only one.", low=1, high=1_000_000,
+                                  label="Time point")
+
+
+@dataclass(frozen=True)
+class OpenStackParameters(DialogParameters):
+    """What Open Stack… opens."""
+
+    path: str = parameter("", "Stack (TIFF, OME-TIFF, CZI, LIF, ND2).", path="file", label="Image file")
+    saved: bool = parameter(True, "Also load the results that were saved beside it.", label="Load saved results")
+
+
+@dataclass(frozen=True)
+class AnnotationFileParameters(DialogParameters):
+    """What Import Annotations… reads."""
+
+    path: str = parameter("", "Table (CSV) with X, Y and Z or Pos in pixels and planes from 0.", path="file",
+                          label="Table")
+
+
+@dataclass(frozen=True)
+class PreviewParameters(DialogParameters):
+    """Whether a change waits for a yes."""
+
+    preview: bool = parameter(False, "Show the result and ask before it is kept.")
+
+
+@dataclass(frozen=True)
+class ProjectionParameters(DialogParameters):
+    """What Z Projection… shows."""
+
+    method: str = parameter("both", "Maximum or sum along z, or both.", choices=("max", "sum", "both"),
+                            label="Projection")
+
+
+@dataclass(frozen=True)
+class ResultFolderParameters(DialogParameters):
+    """Where results are written."""
+
+    folder: str | None = parameter(None, "Folder for the files; empty: the folder of the stack.", path="folder")
+
+
+@dataclass(frozen=True)
+class AnalysisFolderParameters(DialogParameters):
+    """Where an analysis is written."""
+
+    folder: str | None = parameter(None, "Folder for all files; empty: write none.", path="folder")
+
+
+@dataclass(frozen=True)
+class SavedFileParameters(DialogParameters):
+    """What Load DeepD3 Results… reads."""
+
+    path: str = parameter("", "Saved prediction or ROIs (.prediction, .rois).", path="file", label="File")
+
+
+@dataclass(frozen=True)
+class BatchFolderParameters(DialogParameters):
+    """Folders of a batch."""
+
+    source: str = parameter("", "Folder with stacks, and with folders of stacks.", path="folder",
+                            label="Folder with stacks")
+    target: str = parameter("", "Folder for results; they keep the folder tree.", path="folder",
+                            label="Folder for results")
+
+
+@dataclass(frozen=True)
+class SimulatedFilesParameters(DialogParameters):
+    """What Simulate Stack… writes and shows."""
+
+    folder: str | None = parameter(None, "Folder for stacks, masks and tables; empty: write none.", path="folder")
+    labels: bool = parameter(True, "Also show which voxels are spines.", label="Show labels")
+
+
+@dataclass(frozen=True)
+class AnnotatedStackParameters(DialogParameters):
+    """A stack and its annotation."""
+
+    stack: str | None = parameter(None, "Stack (TIFF); empty: the file of the active image.", path="file")
+    dendrites: str = parameter("", "Dendrites: SWC tracing or TIFF mask.", path="file")
+    spines: str = parameter("", "Spines: TIFF mask or labels, ROI zip, .mask.", path="file")
+    out: str | None = parameter(None, "File to write (.d3data); empty: beside the stack.", path="save",
+                                label="Training data")
+
+
+@dataclass(frozen=True)
+class TrainingDataFileParameters(DialogParameters):
+    """What Show Training Data… shows."""
+
+    path: str = parameter("", "Training data (.d3data or .d3set).", path="file", label="File")
+
+
+@dataclass(frozen=True)
+class TrainingSetParameters(DialogParameters):
+    """What Arrange Training Set… puts together."""
+
+    source: str = parameter("", "Folder with .d3data files.", path="folder", label="Folder with training data")
+    pattern: str = parameter("**/*.d3data", "Which files; ** stands for all folders below.", label="Files")
+    out: str = parameter("", "Set to write (.d3set).", path="save", label="Training set")
+
+
+@dataclass(frozen=True)
+class TrainingFilesParameters(DialogParameters):
+    """Files of a training, and what becomes of its model."""
+
+    training: str = parameter("", "Training set (.d3set).", path="file", label="Training set")
+    validation: str | None = parameter(None, "Set of other stacks (.d3set): chooses the best weights and calibrates "
+                                       "the thresholds; without it, the training stacks do the latter.", path="file",
+                                       label="Validation set")
+    out: str | None = parameter(None, "Model to write (.keras); empty: into the folder of models.", path="save",
+                                label="Model")
+    use: bool = parameter(False, "Let 'default' stand for it from now on; DeepD3 Settings… changes it back.",
+                          label="Make it the default")
+    resume: bool = parameter(False, "Go on where a training of the same model file and settings was stopped; the "
+                             "number of batches may differ.", label="Go on")
+
+
+@dataclass(frozen=True)
+class EvaluationFilesParameters(DialogParameters):
+    """Tables that are compared."""
+
+    detected: str = parameter("", "Detected spines: table of Export Tables… (CSV).", path="file")
+    truth: str = parameter("", "Annotated spines (CSV).", path="file", label="Annotated")
+    dendrites: str | None = parameter(None, "Traced dendrites (SWC): unmatched detections far from them do not count.",
+                                      path="file", label="Traced dendrites")
+    report: str | None = parameter(None, "File for the scores (.json); empty: beside the first table.", path="save",
+                                   label="Scores")
+
+
+@dataclass(frozen=True)
+class DoctorParameters(DialogParameters):
+    """What DeepD3 Doctor… does."""
+
+    restart: bool = parameter(False, "End the Python worker; the check starts a new one.", label="Start Python anew")
+
+
+@dataclass(frozen=True)
+class ModelDownloadParameters(DialogParameters):
+    """Which model of the Model Zoo is downloaded."""
+
+    name: str | None = parameter(None, "Model of the Model Zoo; it is downloaded once. Empty: only list the models.",
+                                 label="Get a model")
+
+
+@dataclass(frozen=True)
+class SettingsParameters(DialogParameters):
+    """How Fiji runs Python."""
+
+    python: str | None = parameter(None, "Python program of an environment with deepd3_ij of the same version; empty: "
+                                   "the one that install-fiji stored.", path="file", label="Python program")
+    threads: int = parameter(0, "How many processors Python may use; 0: all.", low=0, high=1024)
+    model: str | None = parameter(None, "Name or file of the model that the other dialogs begin with; empty: the one "
+                                  "that comes with DeepD3.", label="Default model")

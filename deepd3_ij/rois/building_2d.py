@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
-from numba import njit
 from scipy import ndimage
 
+from deepd3_ij.compiled import compiled
 from deepd3_ij.errors import StackError
 from deepd3_ij.parameters import Choice, Roi2DParameters
 from deepd3_ij.probabilities import probability_map, resolve_for
@@ -160,7 +160,7 @@ def clean_rois_2d(labels: np.ndarray, dendrite: np.ndarray, parameters: Roi2DPar
     return renumber(labels, kept, kept)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _near_dendrite(dendrite: np.ndarray, centres: np.ndarray, threshold: np.float32, radius_px: int) -> np.ndarray:
     """Whether dendrite lies in the open disk around each centre, in the centre's plane."""
     near = np.zeros(len(centres), np.bool_)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from deepd3_ij.compiled import compiled
 
 # Lengths of the steps (straight, diagonal, knight's move), from G. Borgefors, Distance transformations in
 # digital images, CVGIP 34 (1986), in the variant that minimises the largest error; fixed point, 16 bits.
@@ -39,7 +40,7 @@ def chamfer_distance(mask: np.ndarray, mask_size: int) -> np.ndarray:
     return (distance / FIXED_POINT).astype(np.float32)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _sweep(distance: np.ndarray, steps: np.ndarray) -> None:
     height, width = distance.shape
     for y in range(height):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from deepd3_ij.compiled import compiled
 from deepd3_ij.errors import AnnotationError
 from deepd3_ij.parallel import in_blocks
 
@@ -93,7 +93,7 @@ def trace_contours(labels: np.ndarray) -> Contours:
     return contours.select(np.lexsort((np.arange(len(meta)), contours.roi_id, contours.plane)))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _trace_planes(labels: np.ndarray, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
     """Outlines of planes ``begin:end``: rows (plane, id, is_hole, vertices) and all vertices (y, x)."""
     height, width = labels.shape[1], labels.shape[2]
@@ -214,7 +214,7 @@ def _check_outlines(contours: Contours, planes: int) -> None:
         raise AnnotationError("A ROI has a vertex that is not a finite number; delete or redraw it.")
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill_outlines(
     labels: np.ndarray, plane: np.ndarray, roi_id: np.ndarray, is_hole: np.ndarray,
     start: np.ndarray, count: np.ndarray, points: np.ndarray, first: int, last: int,
@@ -245,7 +245,7 @@ def _fill_outlines(
         group = group_end
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _add_outline(depth: np.ndarray, points: np.ndarray, top: int, left: int, weight: int) -> None:
     """Add ``weight`` to the pixels of the window at (top, left) whose centres the outline contains."""
     rows, columns = depth.shape

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from deepd3_ij.compiled import compiled
 from deepd3_ij.parallel import in_blocks
 
 _ROUNDING = 1e-9
@@ -31,7 +31,7 @@ def find_seeds(spine: np.ndarray, peak_threshold: float) -> np.ndarray:
     return positions[np.argsort(-spine.reshape(-1)[positions], kind="stable")]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _positions(spine: np.ndarray, threshold: np.float32, begin: int, end: int) -> np.ndarray:
     found = np.empty(4096, np.int64)
     n = 0
@@ -99,7 +99,7 @@ def grow_regions(
     return labels, count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _grow(
     spine: np.ndarray, seeds: np.ndarray, z_um: float, y_um: float, x_um: float,
     threshold: np.float32, delta: float, distance_um: float, labels: np.ndarray,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
+from deepd3_ij.compiled import compiled
 from deepd3_ij.errors import StackError
 from deepd3_ij.parallel import in_blocks
 
@@ -102,7 +102,7 @@ def _dense_statistics(labels: np.ndarray, highest: int, names: np.ndarray | None
                            low_zyx=low[rows], high_zyx=high[rows])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _accumulate(labels: np.ndarray, begin: int, end: int, counts: np.ndarray, sums: np.ndarray,
                 low: np.ndarray, high: np.ndarray) -> None:
     """Add planes ``begin:end``, run by run along x; counts are (voxels, planes)."""
@@ -158,7 +158,7 @@ def label_maxima(labels: np.ndarray, values: np.ndarray, ids: np.ndarray) -> np.
     return np.maximum.reduce(in_blocks(block, labels.shape[0]))
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _maxima(labels: np.ndarray, values: np.ndarray, ids: np.ndarray, begin: int, end: int,
             maxima: np.ndarray) -> None:
     last_label, row = 0, -1
@@ -202,7 +202,7 @@ def renumber(labels: np.ndarray, ids: np.ndarray, new_ids: np.ndarray, out: np.n
     return result
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _renumber(labels: np.ndarray, ids: np.ndarray, new_ids: np.ndarray, begin: int, end: int,
               out: np.ndarray) -> None:
     last_label, last_new = 0, 0

@@ -13,7 +13,7 @@ import xarray as xr
 from deepd3_ij.errors import ParameterError, StackError
 from deepd3_ij.parameters import Parameters, Resolved
 from deepd3_ij.rois.contours import Contours, trace_contours
-from deepd3_ij.rois.labels import LabelStatistics, checked_labels, consecutive, label_statistics, renumber
+from deepd3_ij.rois.labels import LabelStatistics, checked_labels, label_statistics, renumber
 from deepd3_ij.stack import DIMS, label_like, provenance_of, voxel_size_um
 
 if TYPE_CHECKING:
@@ -126,28 +126,7 @@ class RoiSet:
             raise ParameterError(f"There is no ROI {int(unknown[0])}; this set has {len(self)} ROIs"
                                  + (f" with ids {self.ids[0]} to {self.ids[-1]}." if len(self) else "."))
         kept = self.ids[~np.isin(self.ids, gone)]
-        return self._with_ids(kept, kept)
-
-    def relabelled(self) -> RoiSet:
-        """The same ROIs with the ids 1…n in the old order."""
-        return self._with_ids(self.ids, consecutive(len(self)))
-
-    def mask_of(self, roi_id: int) -> tuple[tuple[slice, slice, slice], np.ndarray]:
-        """Bounding box of one ROI and its mask in that box (bool).
-
-        Raises
-        ------
-        ParameterError
-            The id is not in the set.
-        """
-        row = int(np.searchsorted(self.ids, roi_id))
-        if row == len(self) or self.ids[row] != roi_id:
-            raise ParameterError(f"There is no ROI {roi_id}; this set has {len(self)} ROIs.")
-        box = self.statistics.box(row)
-        return box, self.labels.values[box] == roi_id
-
-    def _with_ids(self, ids: np.ndarray, new_ids: np.ndarray) -> RoiSet:
-        labels = renumber(self.labels.values, ids, new_ids)
+        labels = renumber(self.labels.values, kept, kept)
         return RoiSet(self.labels.copy(data=labels), self.dimensions, self.provenance)
 
 

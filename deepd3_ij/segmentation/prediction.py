@@ -123,46 +123,6 @@ def prediction_provenance(
         "source": str(stack.attrs.get("source", ""))})
 
 
-def predict_tile_columns(
-    planes: npt.NDArray[Any], model: DeepD3Model, parameters: PredictionParameters, progress: Progress = no_progress
-) -> tuple[FloatArray, FloatArray]:
-    """Predict with the original's scaling of its tile modes, for comparison with its results.
-
-    The original scales a tile together with the same tile of all other planes, padding
-    included, so that a plane's result depends on the other planes and grey values jump between
-    tiles; the padding is the mean (or minimum) of the whole stack, as a value of its type.
-    :func:`predict` scales each plane by itself instead, as the network was trained.
-
-    Parameters
-    ----------
-    planes
-        Shape ``(z, y, x)``.
-    model
-        A loaded model.
-    parameters
-        The tilings 'inset' and 'fourfold' are used by the original.
-    progress
-        Called after every tile column.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        Dendrite and spine probabilities, float32 ``(z, y, x)``.
-    """
-    tiling = make_tiling((planes.shape[1], planes.shape[2]), model, parameters)
-    constant = planes.dtype.type(planes.min() if parameters.padding == "min" else planes.mean())
-    padded = tiling.pad(planes, [constant] * len(planes))
-    sums = np.zeros((2, len(planes), *tiling.padded_px), dtype=np.float32)
-    meter = _Meter(progress, len(planes) * len(tiling.tiles))
-    for tile in tiling.tiles:
-        column = scale(tiling.cut(padded, tile))
-        if column is not None:
-            tiling.add(sums, tile, np.stack(model.predict_batch(column)))
-        meter.advance(len(planes))
-    dendrite, spine = tiling.finish(sums)
-    return dendrite, spine
-
-
 def make_tiling(plane_px: tuple[int, int], model: DeepD3Model, parameters: PredictionParameters) -> Tiling:
     """Choose the tiles for planes of a size.
 

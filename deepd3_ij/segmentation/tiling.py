@@ -133,7 +133,7 @@ def seamless(plane_px: tuple[int, int], stride_px: int, halo_px: int, largest_ti
         best = min([*fitting, *([best] if best else [])], default=None)
     # A budget below the smallest useful tile cannot be kept.
     _, height, width = best or (0, *(min(side, 4 * halo_px) for side in padded))
-    spans = [_spans(side, tile, stride_px, halo_px) for side, tile in zip(padded, (height, width), strict=True)]
+    spans = [_spans(side, tile, halo_px) for side, tile in zip(padded, (height, width), strict=True)]
     return Tiling(plane_px, (height, width), pads, True, _product(*spans))
 
 
@@ -144,7 +144,7 @@ def fixed_tiles(plane_px: tuple[int, int], tile_px: tuple[int, int], stride_px: 
     """
     pads = _reflected_padding(plane_px, stride_px, tile_px)
     padded = plane_px[0] + pads[0][1], plane_px[1] + pads[1][1]
-    spans = [_spans(side, tile, stride_px, max(tile // 8 // stride_px, 0) * stride_px)
+    spans = [_spans(side, tile, max(tile // 8 // stride_px, 0) * stride_px)
              for side, tile in zip(padded, tile_px, strict=True)]
     return Tiling(plane_px, tile_px, pads, True, _product(*spans))
 
@@ -203,7 +203,7 @@ def _cuts(side: int, stride_px: int, halo_px: int) -> Iterator[tuple[int, int]]:
         yield count, tile
 
 
-def _spans(side: int, tile_px: int, stride_px: int, halo_px: int) -> list[Span]:
+def _spans(side: int, tile_px: int, halo_px: int) -> list[Span]:
     """Evenly spread tiles on the grid; each boundary lies a margin inside of both tiles."""
     if tile_px >= side:
         return [Span(0, 0, side)]

@@ -23,10 +23,12 @@ import numpy.typing as npt
 
 import deepd3_ij
 from deepd3_ij import service
-from deepd3_ij.errors import Cancelled, DeepD3Error, FijiError
+from deepd3_ij.errors import Cancelled, DeepD3Error, FijiError, one_line
+from deepd3_ij.names import CANCELLED, DONE, FAILED
 from deepd3_ij.notes import collected_notes
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.service.exchange import Reply
+from deepd3_ij.service.log_file import log_hint
 from deepd3_ij.service.registry import VERBS, Kind
 
 _log = logging.getLogger(__name__)
@@ -104,13 +106,13 @@ def call(text: str, arrays: Mapping[str, npt.NDArray[Any]], progress: Progress =
         with collected_notes() as notes:
             reply = _answer(text, arrays, progress)
     except Cancelled:
-        return Reply({"state": "cancelled"})
+        return Reply({"state": CANCELLED})
     except Exception as error:
         trace = traceback.format_exc()
-        _log.info("%s", trace)
-        return Reply({"state": "failed", "message": _message(error), "trace": trace})
+        _log.log(logging.INFO if isinstance(error, DeepD3Error) else logging.ERROR, "%s", trace)
+        return Reply({"state": FAILED, "message": _message(error), "trace": trace})
     told = {"notes": list(notes)} if notes else {}
-    return Reply({**told, **reply.values, "state": "done"}, reply.arrays)
+    return Reply({**told, **reply.values, "state": DONE}, reply.arrays)
 
 
 def arguments_of(name: str) -> dict[str, Argument]:
@@ -131,7 +133,8 @@ def _answer(text: str, arrays: Mapping[str, npt.NDArray[Any]], progress: Progres
         request = json.loads(text)
         verb, version, values = request["verb"], request["version"], request["values"]
     except (ValueError, KeyError, TypeError) as error:
-        raise FijiError(f"The request is not understood ({type(error).__name__}: {error}); {_REINSTALL}") from error
+        raise FijiError(f"The request is not understood ({type(error).__name__}: {one_line(error)}); {_REINSTALL}"
+                        ) from error
     if version != deepd3_ij.__version__:
         raise FijiError(f"The scripts in Fiji have version {version} and the Python package has "
                         f"{deepd3_ij.__version__}; {_REINSTALL}")
@@ -177,9 +180,9 @@ def _is_a(value: Any, wanted: type) -> bool:
 
 
 def _message(error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = one_line(error)
     if isinstance(error, DeepD3Error):
         return text
     if isinstance(error, MemoryError):
         return f"Python has too little memory ({text}); close other programs, or segment fewer planes."
-    return f"Unexpected {type(error).__name__}: {text[:300]}. The Log window has the details; please report them."
+    return f"Unexpected {type(error).__name__}: {text}. The Log window has the details{log_hint()}; please report them."

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from deepd3_ij.errors import FijiError, StackError
+from deepd3_ij.errors import FijiError, StackError, one_line
 from deepd3_ij.fiji.description import ImageDescription
 from deepd3_ij.files.imagej_roi import decode_roi, encode_rois
 from deepd3_ij.rois.regroup import RoiPart, join_parts
@@ -105,8 +105,8 @@ class Outlines:
             result = cls(tuple(map(int, values["lengths"])), tuple(map(str, values["names"])),
                          str(values.get("provenance") or "{}"))
         except (KeyError, TypeError, ValueError) as error:
-            raise FijiError(f"The description of the ROIs is not understood ({error}); install the scripts again: "
-                            "deepd3-ij install-fiji.") from error
+            raise FijiError(f"The description of the ROIs is not understood ({one_line(error)}); install the scripts "
+                            "again: deepd3-ij install-fiji.") from error
         if len(result.lengths) != len(result.names):
             raise FijiError(f"There are {len(result.lengths)} ROIs and {len(result.names)} names; install the scripts "
                             "again: deepd3-ij install-fiji.")

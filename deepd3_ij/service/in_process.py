@@ -13,7 +13,6 @@ import json
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,15 +21,15 @@ import numpy.typing as npt
 import deepd3_ij
 from deepd3_ij.errors import Cancelled, FijiError
 from deepd3_ij.fiji.java import java_class
-from deepd3_ij.fiji.scripts import script_folder
+from deepd3_ij.names import CANCELLED, DONE, FAILED, OUTCOME, SERVICE, VERSION
 from deepd3_ij.service.calls import call
+from deepd3_ij.service.dialogs import dialog_of
 from deepd3_ij.service.exchange import Reply
+from deepd3_ij.service.menu import command_of, menu_folder
 
 if TYPE_CHECKING:
     from deepd3_ij.fiji.session import Session
 
-NAME = "deepd3.service"
-OUTCOME = "deepd3.outcome"
 _threads = ThreadPoolExecutor(thread_name_prefix="deepd3_service")
 _UNSIGNED = {"int8": np.uint8, "int16": np.uint16}
 
@@ -55,17 +54,17 @@ def publish(session: Session) -> Any:
     objects = session.context.getService(java_class("org.scijava.object.ObjectService"))
     function = java_class("java.util.function.Function")
     for known in objects.getObjects(function.class_):
-        if objects.getName(known) == NAME:
+        if objects.getName(known) == SERVICE:
             return known
     _prepare_jython(session)
     # Scripts that run from the package itself, not from an installation, have the version of the package.
-    java_class("java.lang.System").setProperty("deepd3.version", deepd3_ij.__version__)
+    java_class("java.lang.System").setProperty(VERSION, deepd3_ij.__version__)
     service = jpype.JProxy(function, dict={"apply": _apply})
-    objects.addObject(service, NAME)
+    objects.addObject(service, SERVICE)
     return service
 
 
-def run_command(session: Session, command: str, **inputs: Any) -> None:
+def run_command(session: Session, command: str, *, ask: bool = False, **inputs: Any) -> None:
     """Run a command of the menu in a session that has the service.
 
     Parameters
@@ -74,9 +73,13 @@ def run_command(session: Session, command: str, **inputs: Any) -> None:
         A session after :func:`publish`.
     command
         Its name in the menu, for example ``"Build 3D ROIs..."``.
+    ask
+        Show its dialog, and wait for the user, in a session with windows. Fields that are given then are not asked for
+        any more, so give none.
     inputs
-        Values of its dialog by name, and ``image``, the image to work on; what is left out has the value that the
-        dialog had last.
+        Fields of its dialog by name, and ``image``, the image to work on. What is left out was not typed: the value is
+        the one that a live test kept, else what the model recommends, else the default; an optional field is emptied
+        by an empty text.
 
     Raises
     ------
@@ -85,27 +88,36 @@ def run_command(session: Session, command: str, **inputs: Any) -> None:
     Cancelled
         It was stopped.
     """
-    name = command.replace(" ", "_") + ".py"
-    path = next((script_folder() / "scripts").rglob(name), None)
-    if path is None:
-        known = ", ".join(sorted(found.stem.replace("_", " ") for found in (script_folder() / "scripts").rglob("*.py")))
-        raise FijiError(f"There is no command {command!r} in the menu; known: {known}.")
+    scripts = {command_of(path): path for path in (menu_folder() / "scripts").rglob("*.py")}
+    if command not in scripts:
+        raise FijiError(f"There is no command {command!r} in the menu; known: {', '.join(sorted(scripts))}.")
+    fields = [field.name for field in dialog_of(command).fields()]
+    file = java_class("java.io.File")(str(scripts[command]))
+    info = java_class("org.scijava.script.ScriptInfo")(session.context, file)
+    unknown = [key for key in inputs if key not in fields and (key != "image" or info.getInput(key) is None)]
+    if unknown:
+        accepted = [*(["image"] if info.getInput("image") is not None else []), *fields]
+        raise FijiError(f"{command!r} has no field {unknown[0]!r}; accepted: {', '.join(accepted) or 'none'}.")
     values = java_class("java.util.HashMap")()
-    for key, value in inputs.items():
-        values.put(key, str(value) if isinstance(value, Path) else value)
+    for name in () if ask else fields:
+        values.put(name, None)  # a field that the caller has decided to leave out
+    for name, value in inputs.items():
+        values.put(name, value if name == "image" else _text(value))
     system = java_class("java.lang.System")
     system.clearProperty(OUTCOME)
-    info = java_class("org.scijava.script.ScriptInfo")(session.context, java_class("java.io.File")(str(path)))
-    unknown = [key for key in inputs if info.getInput(key) is None]
-    if unknown:
-        accepted = ", ".join(str(item.getName()) for item in info.inputs() if str(item.getName()) != "context")
-        raise FijiError(f"{command!r} has no field {unknown[0]!r}; accepted: {accepted}.")
     session.context.getService(java_class("org.scijava.script.ScriptService")).run(info, True, values).get()
-    outcome = str(system.getProperty(OUTCOME, "failed: the script did not run; ImageJ's Log has the details"))
-    if outcome == "cancelled":
+    outcome = str(system.getProperty(OUTCOME, f"{FAILED}: the script did not run; ImageJ's Log has the details"))
+    if outcome == CANCELLED:
         raise Cancelled("Stopped by the user; nothing was changed.")
-    if outcome != "done":
-        raise FijiError(outcome.removeprefix("failed: "))
+    if outcome != DONE:
+        raise FijiError(outcome.removeprefix(f"{FAILED}: "))
+
+
+def _text(value: Any) -> str | None:
+    """A value as a macro writes it."""
+    if value is None:
+        return None
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _prepare_jython(session: Session) -> None:
@@ -116,7 +128,7 @@ def _prepare_jython(session: Session) -> None:
     scripts = session.context.getService(java_class("org.scijava.script.ScriptService"))
     system = java_class("java.lang.System")
     before = system.getProperty("python.path")
-    modules = str(script_folder() / "jars" / "Lib")
+    modules = str(menu_folder() / "jars" / "Lib")
     system.setProperty("python.path", modules if before is None else f"{modules}{os.pathsep}{before}")
     java_class("org.python.core.Options").dont_write_bytecode = True  # the package's folder is not Jython's to fill
     if scripts.getLanguageByExtension("py") is None:  # plain SciJava finds no JSR-223 engine by itself

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deepd3_ij.errors import ParameterError
-from deepd3_ij.parameters import Parameters, Resolved, resolve, table
+from deepd3_ij.parameters import Parameters, Resolved, describe, resolve, table
 from deepd3_ij.service.exchange import Reply
 
 P = TypeVar("P", bound=Parameters)
@@ -24,7 +24,7 @@ VERBS: dict[str, Callable[..., Reply]] = {}
 
 PARAMETER_CLASSES: dict[str, type[Parameters]] = {
     name: cls for name, cls in vars(table).items()
-    if isinstance(cls, type) and issubclass(cls, Parameters) and cls is not Parameters}
+    if isinstance(cls, type) and issubclass(cls, Parameters) and describe(cls)}
 
 
 @dataclasses.dataclass(frozen=True)

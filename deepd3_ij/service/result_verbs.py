@@ -11,7 +11,8 @@ import xarray as xr
 from deepd3_ij.atomic import check_output_folder
 from deepd3_ij.batch import BatchSettings, analyze_folder
 from deepd3_ij.errors import FijiError, ParameterError
-from deepd3_ij.outputs.registry import USUAL, Results, output_of, write_analysis, write_outputs
+from deepd3_ij.outputs.ledger import Ledger
+from deepd3_ij.outputs.registry import USUAL, Results, endings_of, output_of, write_analysis, write_outputs
 from deepd3_ij.parameters import BatchParameters, MeasureParameters
 from deepd3_ij.progress import Progress
 from deepd3_ij.service.exchange import (
@@ -56,10 +57,13 @@ def analyze(progress: Progress, *, image: Image, stack: Pixels, model: str | Non
     labelled = image.stack(stack)
     target = check_output_folder(folder) if folder else None
     check_typed(choices.typed)
+    ledger = None if target is None else Ledger(target, _file_stem(stem or image.source or image.title))
+    if ledger is not None:
+        ledger.check(endings_of(USUAL))
     progress(0, 1, "Loading the model")
     loaded = load_model(model)
     analysis = analyze_stack(labelled, loaded, choices.typed, progress=progress)
-    files = [] if target is None else write_analysis(analysis, target, _file_stem(stem or image.source or image.title),
+    files = [] if ledger is None else write_analysis(analysis, ledger.folder, ledger.stem, ledger=ledger,
                                                      progress=progress)
     return merged(prediction_reply(analysis.prediction, model=loaded.name), rois_reply(analysis.rois),
                   _tables_reply(analysis.measurements), files=[str(path) for path in files])
@@ -131,10 +135,13 @@ def batch(progress: Progress, *, source: str, target: str, model: str | None = N
     which = choices.resolve(BatchParameters).parameters
     typed = {cls: values for cls, values in choices.typed.items() if cls is not BatchParameters}
     result = analyze_folder(source, target, model, BatchSettings(typed, xy_um=xy_um, z_um=z_um),
-                            pattern=which.pattern, resume=not which.again, progress=progress)
+                            pattern=which.pattern, resume=not which.again, overwrite=which.overwrite,
+                            progress=progress)
     return Reply({"done": [str(item.source) for item in result.done],
                   "skipped": [str(item.source) for item in result.skipped],
-                  "failed": [[str(item.source), reason] for item, reason in result.failed]})
+                  "failed": [[str(item.source), reason] for item, reason in result.failed],
+                  "kept": [[str(item.source), reason] for item, reason in result.kept],
+                  "passed_over": [[str(item.path), item.reason] for item in result.passed_over if item.notable]})
 
 
 def _tables_reply(measurements: Any) -> Reply:

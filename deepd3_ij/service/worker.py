@@ -10,17 +10,21 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
+import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import numpy as np
 
-from deepd3_ij.errors import Cancelled
+from deepd3_ij.errors import Cancelled, one_line
+from deepd3_ij.program import open_streams
+from deepd3_ij.service.log_file import log_hint, log_to_file
 
 DISPATCH = "deepd3"
 SECONDS_BETWEEN_UPDATES = 0.05
@@ -32,7 +36,9 @@ _log = logging.getLogger(__name__)
 
 def main() -> None:
     """Answer requests until the input stream ends, as it does when Fiji ends."""
+    open_streams()
     output = _take_output_stream()
+    log_to_file()
     from appose.python_worker import Worker as ApposeWorker
 
     ApposeWorker()  # from now on Appose leaves shared memory to Fiji, which frees it
@@ -44,9 +50,20 @@ def main() -> None:
     else:
         threading.Thread(target=_load_tensorflow, daemon=True).start()
     worker = Worker(output)
-    worker.run(sys.stdin)
-    _free(worker.seen)
-    os._exit(0)  # running tasks have nobody left to answer
+    for number in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, number):
+            signal.signal(getattr(signal, number), _end)
+    try:
+        worker.run(sys.stdin.buffer)
+    except SystemExit:
+        _log.warning("asked to end")
+    finally:
+        _free(worker.owned)
+        os._exit(0)  # running tasks have nobody left to answer
+
+
+def _end(number: int, frame: object) -> None:
+    raise SystemExit(0)
 
 
 class Worker:
@@ -59,38 +76,62 @@ class Worker:
 
     Attributes
     ----------
-    seen
-        Names of all blocks of shared memory that came or went.
+    owned
+        Names of the blocks of shared memory that it made, or that Fiji said to have made. Others are never freed: a
+        request can name any block of this computer.
     """
 
     def __init__(self, output: IO[str]) -> None:
         self._output = output
         self._lock = threading.Lock()
         self._tasks: dict[str, Task] = {}
-        self.seen: set[str] = set()
+        self.owned: set[str] = set()
 
-    def run(self, requests: IO[str]) -> None:
-        """Read requests until the stream ends."""
+    def run(self, requests: Iterable[bytes]) -> None:
+        """Read requests until the stream ends; a line that cannot be read is answered with a failure, if at all."""
+        for line in requests:
+            if line.strip():
+                try:
+                    self._take(line)
+                except Exception as error:
+                    _log.exception("a request was not understood")
+                    self._refuse(line, error)
+
+    def _take(self, line: bytes) -> None:
         from appose.util import message
 
-        for line in requests:
-            if not line.strip():
-                break
-            request = message.decode(line)
-            number, kind = str(request["task"]), request["requestType"]
-            if kind == "EXECUTE":
-                task = Task(self, number, request)
-                self._tasks[number] = task
-                threading.Thread(target=task.run, daemon=True).start()
-            elif kind == "CANCEL" and number in self._tasks:
+        request = message.decode(line.decode("utf-8", errors="replace"))
+        number, kind = str(request["task"]), request["requestType"]
+        if kind == "EXECUTE":
+            if number in self._tasks:
+                raise ValueError(f"there is a task {number} already")
+            task = Task(self, number, request)
+            thread = threading.Thread(target=task.run, daemon=True)
+            self._tasks[number] = task
+            try:
+                thread.start()
+            except RuntimeError:  # the system gives no more threads
+                self.forget(number)
+                raise
+        elif kind == "CANCEL":
+            if number in self._tasks:
                 self._tasks[number].cancel()
+        else:
+            raise ValueError(f"the request type is {kind!r}; accepted: EXECUTE, CANCEL")
+
+    def _refuse(self, line: bytes, error: Exception) -> None:
+        """Answer a line that was not understood, if it tells its task and no task of that number is at work."""
+        number = _task_of(line)
+        if number is not None and number not in self._tasks:
+            self.respond(number, _FAILURE, error=f"The request is not understood ({type(error).__name__}: "
+                                                 f"{one_line(error, 200)}).")
 
     def respond(self, number: str, kind: str, **values: Any) -> None:
         """Write one answer."""
         from appose.util import message
 
         line = message.encode({"task": number, "responseType": kind, **values})
-        with self._lock:
+        with self._lock, suppress(BrokenPipeError):  # Fiji has ended; so does the stream of requests
             self._output.write(line + "\n")
             self._output.flush()
 
@@ -108,7 +149,10 @@ class Task:
 
     def __init__(self, worker: Worker, number: str, request: dict[str, Any]) -> None:
         self._worker, self._number = worker, number
-        self._script, self._inputs = request.get("script"), request.get("inputs") or {}
+        inputs = request.get("inputs") or {}
+        if not isinstance(inputs, dict):
+            raise ValueError(f"the inputs are {type(inputs).__name__}; accepted: a table")
+        self._script, self._inputs = request.get("script"), inputs
         self._stop = threading.Event()
         self._lent: list[Any] = []
         self._finished = False
@@ -123,8 +167,9 @@ class Task:
             self._answer()
         except BaseException as error:
             _log.exception("task failed")
-            self._worker.respond(self._number, _FAILURE, error=f"{type(error).__name__}: {error}")
+            self._worker.respond(self._number, _FAILURE, error=f"{type(error).__name__}: {one_line(error)}{log_hint()}")
             self.cancel()
+            self._worker.forget(self._number)
 
     def cancel(self) -> None:
         """Stop at the next step, or, once finished, give shared memory back."""
@@ -140,7 +185,9 @@ class Task:
 
         blocks = self._inputs.get("arrays") or {}
         spare = self._inputs.get("spare") or {}
-        self._worker.seen.update(block.shm.name for block in (*blocks.values(), *spare.values()))
+        made = self._inputs.get("made_by_fiji") or ()
+        self._worker.owned.update(block.shm.name for block in (*blocks.values(), *spare.values())
+                                  if block.shm.name.lstrip("/") in {str(name).lstrip("/") for name in made})
         with _arrays(blocks) as arrays, _arrays(spare) as room:
             reply = call(self._inputs["request"], arrays, self._progress)
             results = {name: array for name, array in reply.arrays.items() if array.size}
@@ -160,7 +207,7 @@ class Task:
         from appose import NDArray
 
         shared = NDArray(array.dtype.name, list(array.shape))
-        self._worker.seen.add(shared.shm.name)
+        self._worker.owned.add(shared.shm.name)
         _copy(shared.ndarray(), array)
         self._lent.append(shared.shm)
         return shared
@@ -225,6 +272,17 @@ def _free(names: set[str]) -> None:
             SharedMemory(name=name).unlink()
 
 
+def _task_of(line: bytes) -> str | None:
+    """The task that a request names, read without any of the objects in it."""
+    try:
+        request = json.loads(line.decode("utf-8", errors="replace"))
+    except (ValueError, RecursionError):
+        found = re.search(rb'"task"\s*:\s*"([^"\\]{1,100})"', line)
+        return found[1].decode("utf-8", errors="replace") if found else None
+    number = request.get("task") if isinstance(request, dict) else None
+    return number if isinstance(number, str) else None
+
+
 def _copy(target: Any, array: Any) -> None:
     if array.ndim != 3:
         np.copyto(target, array)
@@ -248,7 +306,7 @@ def _arrays(shared: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _take_output_stream() -> IO[str]:
     """Keep the output stream for answers alone; whatever else is printed goes to the error stream."""
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", newline="\n")
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", errors="backslashreplace", newline="\n")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     sys.stdout = sys.stderr
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING)

@@ -11,10 +11,10 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
+from deepd3_ij.compiled import compiled
 from deepd3_ij.parameters import AugmentationParameters
 
 DENDRITE, SPINE = 1, 2
@@ -154,7 +154,7 @@ def cut(
           geometry.shift_px, geometry.flip_z, *out)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _mirrored(index: int, length: int) -> int:
     if length == 1:
         return 0
@@ -163,7 +163,7 @@ def _mirrored(index: int, length: int) -> int:
     return min(index, period - index)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled
 def _read(image, masks, first_plane, centre_y, centre_x, matrix, displacement, shift, flip_z,  # type: ignore[no-untyped-def]
           out_image, out_dendrite, out_spine) -> None:
     planes, height, width = out_image.shape

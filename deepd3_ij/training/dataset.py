@@ -11,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from deepd3_ij import colours
 from deepd3_ij.annotation.reconstruction import draw_tracing
 from deepd3_ij.atomic import replacing
+from deepd3_ij.drawing import drawing_library
 from deepd3_ij.errors import AnnotationError, FileFormatError
+from deepd3_ij.file_identity import refuse_inputs
 from deepd3_ij.files.d3data import D3Data, cut_d3data, read_d3data, update_meta, write_d3data
 from deepd3_ij.files.d3set import read_d3set, write_d3set
 from deepd3_ij.files.image_reader import open_stack
@@ -28,8 +31,6 @@ if TYPE_CHECKING:
 
 FilePath = str | PathLike[str]
 Mask = npt.NDArray[np.bool_]
-DENDRITE_RGB = (255, 0, 255)
-SPINE_RGB = (0, 255, 0)
 
 
 def box_of(shape_zyx: Sequence[int], parameters: TrainingDataParameters) -> tuple[slice, slice, slice]:
@@ -122,7 +123,7 @@ def overlay(data: D3Data, *, min_side_px: int = 512) -> npt.NDArray[np.uint8]:
     grey = np.clip((projection - low) / max(high - low, 1e-12), 0, 1)
     plain = np.repeat(grey[..., None], 3, axis=2)
     painted = plain.copy()
-    for mask, colour in ((data.dendrite, DENDRITE_RGB), (data.spines, SPINE_RGB)):
+    for mask, colour in ((data.dendrite, colours.DENDRITE), (data.spines, colours.SPINE)):
         seen = mask.any(axis=0)
         painted[seen] = 0.6 * painted[seen] + 0.4 * np.array(colour) / 255
     gap = np.ones((grey.shape[0], max(1, grey.shape[1] // 100), 3))
@@ -181,6 +182,7 @@ def create_training_data(
         The file cannot be written.
     """
     parameters = parameters or TrainingDataParameters()
+    refuse_inputs([out], [stack, dendrite, spines])
     progress(0, 4, "Reading the stack")
     image = open_stack(stack, xy_um=xy_um, z_um=z_um, channel=channel, frame=frame)
     box_of(image.shape, parameters)
@@ -281,8 +283,8 @@ def preview_training_data(path: FilePath, png: FilePath) -> None:
     FileFormatError, OutputError
         The file cannot be read, the picture not be written.
     """
-    from matplotlib.image import imsave
-
+    imsave = drawing_library("image").imsave
+    refuse_inputs([png], [path])
     pictures = [overlay(data) for data in read_training_data(path)]
     width = max(picture.shape[1] for picture in pictures)
     rows = [np.pad(picture, ((0, 8), (0, width - picture.shape[1]), (0, 0)), constant_values=255)
@@ -317,4 +319,5 @@ def arrange_training_data(
         if path.resolve() in seen:
             raise AnnotationError(f"{path} is given twice; list every d3data file once.")
         seen.add(path.resolve())
+    refuse_inputs([out], paths)
     write_d3set(out, list(paths), progress=progress)

@@ -8,8 +8,9 @@ import json
 import math
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,8 +18,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import FileFormatError, ParameterError, reason_of
+from deepd3_ij.atomic import check_output_folder, replacing
+from deepd3_ij.errors import FileFormatError, one_line
 from deepd3_ij.input_limits import check_memory, check_regular
 from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.progress import Progress, no_progress
@@ -160,6 +161,7 @@ def fit(
     folder: Path,
     validate: Validator | None = None,
     initial: Any | None = None,
+    data: Mapping[str, Any] | None = None,
     resume: bool = False,
     progress: Progress = no_progress,
 ) -> FitResult:
@@ -177,6 +179,8 @@ def fit(
         Scores a network; without it the last averaged weights are the result.
     initial
         Network whose weights are the start (same number of filters).
+    data
+        What tells the training data, as JSON values; a checkpoint of other data is refused.
     resume
         Go on from the checkpoint in `folder`, if there is one.
     progress
@@ -190,25 +194,22 @@ def fit(
     Raises
     ------
     FileFormatError
-        The checkpoint is damaged or belongs to a training with other parameters.
+        The checkpoint is damaged or belongs to a training with other parameters or other data.
     """
     p = parameters
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = check_output_folder(folder)
     trainer = _Trainer(p, initial)
     log: list[dict[str, float]] = []
     first, best_step, best_score, stale, spent = 0, -1, -math.inf, 0, 0.0
     best: list[npt.NDArray[Any]] | None = None
     if resume and (folder / "checkpoint.npz").exists():
-        state, history = _read_checkpoint(folder, p)
-        first, log, spent = history["step"], history["log"], history["seconds"]
-        best_step, best_score, stale = history["best_step"], history["best_score"], history["stale"]
-        try:
+        state, history = _read_checkpoint(folder, p, data)
+        with _damage_named(folder / "checkpoint.npz"):
             trainer.restore(state)
+            first, log, spent = int(history["step"]), list(history["log"]), float(history["seconds"])
+            best_step, best_score, stale = history["best_step"], history["best_score"], history["stale"]
             if best_step >= 0:
                 best = [state[f"best_{i}"] for i in range(len(trainer.averaged.weights))]
-        except (KeyError, ValueError, TypeError) as error:  # other weights than the parameters ask for
-            raise _damaged(folder / "checkpoint.npz", error) from error
 
     started = time.monotonic() - spent
     running = np.zeros(2)
@@ -241,8 +242,8 @@ def fit(
                 _write_log(folder / "log.csv", log)
                 _write_checkpoint(folder, trainer, best, p, {
                     "step": done, "log": log, "best_step": best_step, "best_score": best_score, "stale": stale,
-                    "seconds": time.monotonic() - started})
-            progress(done, p.steps, _line(log, done))
+                    "data": None if data is None else dict(data), "seconds": time.monotonic() - started})
+            progress(done, p.steps, _line(log))
             if p.patience and stale >= p.patience:
                 break
     network = trainer.averaged
@@ -256,16 +257,14 @@ def load_checkpoint_network(path: Path) -> Any:
     from deepd3_ij.model.network import build_network
 
     state, history = load_checkpoint(Path(path))
-    try:
+    with _damage_named(Path(path)):
         network = build_network(TrainingParameters(filters=history["parameters"]["filters"]).filters)
         prefix = "best" if "best_0" in state else "averaged"
         network.set_weights([state[f"{prefix}_{i}"] for i in range(len(network.weights))])
-    except (KeyError, ValueError, TypeError, ParameterError) as error:  # other weights than the parameters ask for
-        raise _damaged(Path(path), error) from error
     return network
 
 
-def _line(log: list[dict[str, float]], step: int) -> str:
+def _line(log: list[dict[str, float]]) -> str:
     if not log:
         return "training"
     return "training: " + ", ".join(f"{name} {value:.3g}" for name, value in log[-1].items() if name != "seconds")
@@ -299,21 +298,13 @@ def load_checkpoint(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, 
         It is damaged or something else.
     """
     check_regular(path, "the checkpoint of a training")
-    try:
+    with _damage_named(path):
         _check_arrays(path)
         with np.load(path, allow_pickle=False) as file:
             state = {name: file[name] for name in file.files}
         history = json.loads(state.pop("history").tobytes())
         _check_history(history)
         return state, history
-    except FileFormatError:
-        raise
-    except Exception as error:  # a damaged file makes zipfile and numpy fail in many ways
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> FileFormatError:
-    return FileFormatError(f"{path} is no checkpoint of a training ({reason_of(error)}); delete it and start anew.")
 
 
 def _check_arrays(path: Path) -> None:
@@ -341,7 +332,20 @@ def _check_history(history: Any) -> None:
         raise ValueError(f"its {wrong[0]} is {str(history[wrong[0]])[:80]}")
 
 
-def _read_checkpoint(folder: Path, p: TrainingParameters) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+@contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """Whatever a damaged checkpoint makes fail becomes one line."""
+    try:
+        yield
+    except FileFormatError:
+        raise
+    except Exception as error:  # zipfile, numpy and Keras fail in many ways
+        raise FileFormatError(f"{path} is no checkpoint of a training ({type(error).__name__}: "
+                              f"{one_line(error, 120)}); delete it and start anew.") from error
+
+
+def _read_checkpoint(folder: Path, p: TrainingParameters, data: Mapping[str, Any] | None
+                     ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     path = folder / "checkpoint.npz"
     state, history = load_checkpoint(path)
     wanted = dataclasses.asdict(p)
@@ -351,4 +355,10 @@ def _read_checkpoint(folder: Path, p: TrainingParameters) -> tuple[dict[str, npt
         raise FileFormatError(f"The checkpoint {path} was made with another {changed[0]} "
                               f"({history['parameters'].get(changed[0])!r}, now {wanted[changed[0]]!r}); "
                               "use the same parameters or another folder.")
+    used, now = history.get("data"), json.loads(json.dumps(None if data is None else dict(data)))
+    if used != now:
+        names = [name for name in now or {} if (used or {}).get(name) != now[name]] if isinstance(used, dict) else []
+        raise FileFormatError(f"The checkpoint {path} was made with other training data"
+                              f"{f' (another {names[0]})' if names else ''}; use the same set, or start anew without "
+                              "--resume under another name.")
     return state, history

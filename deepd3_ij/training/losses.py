@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-LOSSES = ("dice", "mse", "bce", "dice+bce")
 BCE_SHARE = 5.0
 """Weight of the cross-entropy beside the dice loss in "dice+bce"."""
 
@@ -15,7 +14,7 @@ def loss(name: str, target: Any, probability: Any) -> Any:
     Parameters
     ----------
     name
-        One of `LOSSES`.
+        "dice", "mse", "bce" or "dice+bce".
     target
         float32 tensor: 1 foreground, 0 background, negative: does not count.
     probability

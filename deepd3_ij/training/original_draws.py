@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from deepd3_ij.errors import AnnotationError
-from deepd3_ij.files.d3data import D3Data
 from deepd3_ij.training.augmentation import Array32
 
 MAX_TRIES = 100_000
@@ -35,12 +34,6 @@ class TabulatedStack:
     spines: npt.NDArray[Any]
     shape: tuple[int, int, int]
     xy_um: float
-
-
-def tabulated(data: D3Data) -> TabulatedStack:
-    """Take a stack of a d3set with the sizes that its metadata tell."""
-    depth, height, width = (int(data.meta[name]) for name in ("Depth", "Height", "Width"))
-    return TabulatedStack(data.stack, data.dendrite, data.spines, (depth, height, width), data.xy_um)
 
 
 def original_batch(

@@ -1,23 +1,19 @@
 """Training samples cut from annotated stacks, reproducible sample by sample.
 
-A sample depends on the seed, the epoch and its number only: not on the number of workers,
-on the order in which samples are asked for, nor on any global random state.
+A sample depends on the seed and its number only: not on the order in which samples are asked
+for, nor on any global random state.
 """
 
 from __future__ import annotations
 
-import os
-from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from deepd3_ij.errors import AnnotationError, ParameterError
-from deepd3_ij.model.backend import keras, tensorflow
+from deepd3_ij.errors import AnnotationError
 from deepd3_ij.parameters import AugmentationParameters, SamplerParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation.resampling import resample, resampled_shape
@@ -125,7 +121,6 @@ class Sampler:
         self._sources = [source for source in sources if len(source.windows)]
         if not self._sources:
             raise AnnotationError(self._why_no_window(shapes))
-        self.unused = tuple(number for number, source in enumerate(sources) if not len(source.windows))
         self._ends = np.cumsum([len(source.windows) for source in self._sources])
 
     def _why_no_window(self, shapes: list[tuple[int, ...]]) -> str:
@@ -146,81 +141,17 @@ class Sampler:
         """Number of different windows (before augmentation)."""
         return int(self._ends[-1])
 
-    @property
-    def batches_per_epoch(self) -> int:
-        """Number of whole batches in an epoch."""
-        return max(1, self.parameters.samples_per_epoch // self.parameters.batch_size)
-
-    def sample(self, index: int, epoch: int = 0) -> tuple[Array32, Array32, Array32]:
-        """Draw one sample.
-
-        Parameters
-        ----------
-        index, epoch
-            Number of the sample and of the epoch, from 0.
-
-        Returns
-        -------
-        tuple
-            Image, dendrite and spine, float32 of shape ``(h, w)`` or ``(d, h, w)``.
-        """
-        sample = tuple(np.empty(self.size, np.float32) for _ in range(3))
-        self._fill(index, epoch, *sample)
-        image, dendrite, spine = (part[0] if self.size[0] == 1 else part for part in sample)
-        return image, dendrite, spine
-
-    def batch(self, number: int, epoch: int = 0) -> Batch:
-        """Draw samples ``number × batch_size`` and following.
-
-        Parameters
-        ----------
-        number, epoch
-            Number of the batch in its epoch and of the epoch, from 0.
-        """
-        count = self.parameters.batch_size
-        return self.samples(number * count, count, epoch)
-
-    def samples(self, first: int, count: int, epoch: int = 0) -> Batch:
-        """Draw samples ``first`` to ``first + count - 1`` of an epoch."""
+    def samples(self, first: int, count: int) -> Batch:
+        """Draw samples ``first`` to ``first + count - 1``."""
         image, dendrite, spine = (np.empty((count, *self.size), np.float32) for _ in range(3))
         for place in range(count):
-            self._fill(first + place, epoch, image[place], dendrite[place], spine[place])
+            self._fill(first + place, image[place], dendrite[place], spine[place])
         if self.size[0] == 1:
             return Batch(image[:, 0], dendrite[:, 0], spine[:, 0])
         return Batch(image, dendrite, spine)
 
-    def batches(self, epoch: int = 0, *, workers: int = 2, ahead: int = 4) -> Iterator[Batch]:
-        """Give the batches of an epoch in order, drawn by several threads.
-
-        Parameters
-        ----------
-        epoch
-            Number of the epoch, from 0.
-        workers
-            Number of threads; the samples do not depend on it.
-        ahead
-            Number of batches that may be drawn in advance for each thread.
-        """
-        waiting: deque[Future[Batch]] = deque()
-        pool = ThreadPoolExecutor(workers, thread_name_prefix="sampler")
-        try:
-            for number in range(self.batches_per_epoch):
-                waiting.append(pool.submit(self.batch, number, epoch))
-                if len(waiting) > workers * ahead:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-    def window(self, index: int, epoch: int = 0) -> tuple[int, tuple[int, int, int]]:
-        """Tell where a sample is cut: number of the stack and first voxel (z, y, x), resampled."""
-        source, origin = self._draw_window(self._random(index, epoch))
-        kept = [number for number in range(len(self._sources) + len(self.unused)) if number not in self.unused]
-        return kept[source], origin
-
-    def _random(self, index: int, epoch: int) -> np.random.Generator:
-        return np.random.Generator(np.random.PCG64(np.random.SeedSequence((self.parameters.seed, epoch, index))))
+    def _random(self, index: int) -> np.random.Generator:
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence((self.parameters.seed, 0, index))))
 
     def _draw_window(self, random: np.random.Generator) -> tuple[int, tuple[int, int, int]]:
         if self.parameters.stack_choice == "size":
@@ -231,8 +162,8 @@ class Sampler:
         windows = self._sources[source].windows
         return source, windows[int(random.integers(len(windows)))]
 
-    def _fill(self, index: int, epoch: int, image: Array32, dendrite: Array32, spine: Array32) -> None:
-        random = self._random(index, epoch)
+    def _fill(self, index: int, image: Array32, dendrite: Array32, spine: Array32) -> None:
+        random = self._random(index)
         number, origin = self._draw_window(random)
         source = self._sources[number]
         geometry = (unchanged(self.size[0]) if self.augmentation is None
@@ -324,111 +255,11 @@ def _resampled(volume: Array32, depth: int, plane_shape: tuple[int, int] | None)
 
 @dataclass(frozen=True)
 class SampleSource:
-    """A sampler as :func:`deepd3_ij.training.fitting.fit` asks for batches: one endless epoch."""
+    """A sampler as :func:`deepd3_ij.training.fitting.fit` asks for batches."""
 
     sampler: Sampler
 
     def batch(self, index: int, size: int) -> tuple[Array32, Array32, Array32]:
         """Draw batch ``index`` of ``size`` samples: image, dendrite, spine, ``(size, h, w, 1)``."""
-        image, (dendrite, spine) = _with_channel(self.sampler.samples(index * size, size))
-        return image, dendrite, spine
-
-
-def as_keras_dataset(
-    sampler: Sampler, *, first_epoch: int = 0, same_every_epoch: bool = False, workers: int = 2
-) -> Any:
-    """Make a dataset for ``model.fit`` in any Keras backend.
-
-    Parameters
-    ----------
-    sampler
-        Where samples come from.
-    first_epoch
-        Epoch with which the first call of ``fit`` starts; greater than 0 to resume.
-    same_every_epoch
-        Repeat the samples of ``first_epoch``, for validation data.
-    workers
-        Number of threads that Keras uses.
-
-    Returns
-    -------
-    keras.utils.PyDataset
-        Item ``i`` is ``(image, (dendrite, spine))``, each ``(n, h, w, 1)`` or ``(n, d, h, w, 1)``.
-        Call ``fit(..., shuffle=False)`` to keep the order of batches, which Keras otherwise changes.
-    """
-    class Batches(keras().utils.PyDataset):  # type: ignore[misc]
-        def __init__(self) -> None:
-            super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=4 * workers)
-            self.epoch = first_epoch
-            self._running = False
-
-        def __len__(self) -> int:
-            return sampler.batches_per_epoch
-
-        def __getitem__(self, number: int) -> tuple[Array32, tuple[Array32, Array32]]:
-            return _with_channel(sampler.batch(number, self.epoch))
-
-        def on_epoch_begin(self) -> None:
-            self._running = True
-
-        def on_epoch_end(self) -> None:
-            # Keras also calls this once before the first epoch and before each validation.
-            if self._running and not same_every_epoch:
-                self.epoch += 1
-            self._running = False
-
-    return Batches()
-
-
-def as_tf_dataset(
-    sampler: Sampler,
-    *,
-    first_epoch: int = 0,
-    epochs: int | None = 1,
-    same_every_epoch: bool = False,
-    workers: int | None = None,
-) -> Any:
-    """Make a ``tf.data.Dataset`` of batches that are drawn in parallel and come in order.
-
-    Parameters
-    ----------
-    sampler
-        Where samples come from.
-    first_epoch
-        Epoch of the first batch; greater than 0 to resume.
-    epochs
-        Number of epochs one after another; None for no end (then give ``fit`` its
-        ``steps_per_epoch``: ``sampler.batches_per_epoch``).
-    same_every_epoch
-        Repeat the samples of ``first_epoch``, for validation data.
-    workers
-        Number of batches drawn at a time; the number of processors if None.
-
-    Returns
-    -------
-    tf.data.Dataset
-        Elements ``(image, (dendrite, spine))``, float32 ``(n, h, w, 1)`` or ``(n, d, h, w, 1)``.
-    """
-    tf = tensorflow()
-    steps = sampler.batches_per_epoch
-    planes = sampler.size if sampler.size[0] > 1 else sampler.size[1:]
-    shape = (sampler.parameters.batch_size, *planes, 1)
-
-    def draw(step: npt.NDArray[np.int64]) -> tuple[Array32, Array32, Array32]:
-        epoch = first_epoch if same_every_epoch else first_epoch + int(step) // steps
-        image, (dendrite, spine) = _with_channel(sampler.batch(int(step) % steps, epoch))
-        return image, dendrite, spine
-
-    def load(step: Any) -> tuple[Any, tuple[Any, Any]]:
-        image, dendrite, spine = tf.numpy_function(draw, [step], [tf.float32] * 3, stateful=False)
-        return tf.ensure_shape(image, shape), (tf.ensure_shape(dendrite, shape), tf.ensure_shape(spine, shape))
-
-    if epochs is not None and epochs < 1:
-        raise ParameterError(f"epochs is {epochs}; accepted: at least 1, or None for no end.")
-    numbers = tf.data.Dataset.range(steps * epochs if epochs else np.iinfo(np.int64).max)
-    parallel = workers or os.cpu_count() or 1
-    return numbers.map(load, num_parallel_calls=parallel, deterministic=True).prefetch(2)
-
-
-def _with_channel(batch: Batch) -> tuple[Array32, tuple[Array32, Array32]]:
-    return batch.image[..., None], (batch.dendrite[..., None], batch.spine[..., None])
+        drawn = self.sampler.samples(index * size, size)
+        return drawn.image[..., None], drawn.dendrite[..., None], drawn.spine[..., None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,16 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import AnnotationError
+from deepd3_ij.atomic import check_names, replacing
+from deepd3_ij.drawing import drawing_library
+from deepd3_ij.errors import AnnotationError, OutputError
+from deepd3_ij.file_identity import refuse_inputs, sha256_of
 from deepd3_ij.files.d3data import D3Data
 from deepd3_ij.files.d3set import read_d3set
 from deepd3_ij.model.card import ModelCard
 from deepd3_ij.model.saving import save_network
 from deepd3_ij.parameters import AugmentationParameters, SamplerParameters, TrainingParameters
+from deepd3_ij.printing import storable
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.training.fitting import FitResult, fit
 from deepd3_ij.training.model_selection import SceneValidation, calibrate
@@ -80,9 +84,18 @@ def train_from_set(
     AnnotationError
         The stacks cannot be used together, or none is large enough.
     FileFormatError
-        A file is damaged, or the checkpoint belongs to other parameters.
+        A file is damaged, or the checkpoint belongs to other parameters or other data.
+    OutputError
+        A file cannot be written, or an input or another model would be replaced; told before the training.
     """
     out = Path(out).with_suffix(".keras")
+    h5, folder = out.with_suffix(".h5"), out.with_name(f"{out.stem}_training")
+    curve = folder / "learning_curve.png"
+    check_names(out.parent, [out.name, folder.name])
+    refuse_inputs([out, h5, curve, folder / "log.csv", folder / "checkpoint.npz"], [training, validation])
+    if h5.exists() and not out.exists() and not folder.exists():
+        raise OutputError(f"{h5} is there and no model of a training ({out.name} is not); it would be replaced by the "
+                          "new model for the original DeepD3. Give another name.")
     stacks = read_d3set(training)
     sampler = Sampler(stacks, SamplerParameters(
         height_px=parameters.tile_px, width_px=parameters.tile_px,
@@ -92,13 +105,15 @@ def train_from_set(
     held_out = read_d3set(validation) if validation else []
     validator = SceneValidation(_validation_scenes(held_out, xy_um), xy_um) if held_out else None
 
-    folder = out.with_name(f"{out.stem}_training")
-    result = fit(SampleSource(sampler), parameters, folder=folder, validate=validator, resume=resume,
+    data = {"training_sha256": sha256_of(Path(training)),
+            "validation_sha256": sha256_of(Path(validation)) if validation else None,
+            "augmentation": None if augmentation is None else dataclasses.asdict(augmentation)}
+    result = fit(SampleSource(sampler), parameters, folder=folder, validate=validator, data=data, resume=resume,
                  progress=progress)
     measured = validator or SceneValidation(_validation_scenes(stacks, xy_um), xy_um)
     calibration = calibrate(result.network, measured)
     card = ModelCard(
-        name=out.stem,
+        name=storable(out.stem),
         description=f"Trained on {len(stacks)} annotated stack(s).",
         resolution_um=xy_um,
         z_um=float(np.mean([stack.z_um for stack in stacks])),
@@ -109,11 +124,13 @@ def train_from_set(
         scores={"measured_on": "validation stacks" if held_out else "training stacks", **calibration.scores},
         recommended=calibration.recommended,
     )
-    h5 = out.with_suffix(".h5")
     for path in (out, h5):
         save_network(result.network, path, card)
-    curve = folder / "learning_curve.png"
-    draw_learning_curve(result.log, curve)
+    try:
+        draw_learning_curve(result.log, curve)
+    except Exception as error:  # the models are what a night was spent for
+        warnings.warn(f"{curve.name} was not drawn ({type(error).__name__}: {' '.join(str(error).split())[:200]}); the "
+                      "models are complete.", stacklevel=2)
     return TrainedModel(out, h5, folder / "log.csv", curve, card, result)
 
 
@@ -144,9 +161,7 @@ def annotated_planes(stack: D3Data, xy_um: float) -> ScenePlanes:
 
 def draw_learning_curve(log: list[dict[str, float]], path: Path) -> None:
     """Draw losses and validation scores over the batches as a PNG file."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    figure = drawing_library("figure").Figure(figsize=(9, 3.5), layout="constrained")
     losses, scores = figure.subplots(1, 2)
     steps = [row["step"] for row in log]
     for axes, names, title in ((losses, ("dendrite_loss", "spine_loss"), "Loss of the training samples"),

@@ -6,15 +6,8 @@
 // Options: input=[folder] output=[folder] suffix=.tif keep_tree=true skip_done=true
 // An image that fails does not stop the others; the failures are listed at the end.
 
-// What the commands do; every field is named, so that no dialog asks. With recommended=true, a value that is the
-// dialog's default gives way to what the model recommends.
-var segment = "model=default model_file=[] tiling=seamless tile_px=128 inset_px=96 padding=mean resample=true " +
-	"z_sigma_um=0.0 first_plane=1 last_plane=0";
-var clean = "closing=true closing_iterations=3 clean_dendrite=true dendrite_dimensions=3 dendrite_threshold=0.7 " +
-	"min_dendrite_voxels=100 clean_spines=true spine_distance_um=2.0 recommended=true preview=false";
-var build = "mode=floodfill area_threshold=0.25 peak_threshold=0.8 seed_delta=0.2 distance_um=2.0 min_voxels=20 " +
-	"max_voxels=1000 min_planes=1 min_peak=0.0 sigma_px=0.0 dilation=0 watershed=false recommended=true";
-var measure = "dendrite_threshold=0.5 min_dendrite_um=2.0 background_um=1.0 recommended=true";
+// A field that is not named has the value that the model recommends, else its default. To change one, name it, for
+// example step("Build 3D ROIs...", "area_threshold=0.3 min_voxels=10"); the macro recorder writes such lines.
 
 var options = getArgument();
 var input = option("input", "");
@@ -69,11 +62,11 @@ function processImage(below, name) {
 		return;
 	}
 	makeFolder(target);
-	problem = step("Open Stack...", "path=[" + input + "/" + below + name + "] xy_um=0 z_um=0 channel=0 frame=0 saved=false");
-	if (problem == "") problem = step("Segment Dendrites and Spines...", segment);
-	if (problem == "") problem = step("Clean Predictions...", clean);
-	if (problem == "") problem = step("Build 3D ROIs...", build);
-	if (problem == "") problem = step("Export All Results...", "folder=[" + target + "] " + measure);
+	problem = step("Open Stack...", "path=[" + input + "/" + below + name + "] saved=false");
+	if (problem == "") problem = step("Segment Dendrites and Spines...", "");
+	if (problem == "") problem = step("Clean Predictions...", "");
+	if (problem == "") problem = step("Build 3D ROIs...", "");
+	if (problem == "") problem = step("Export All Results...", "folder=[" + target + "]");
 	if (problem == "") done = done + 1;
 	else failures = Array.concat(failures, below + name + ": " + problem);
 	closeAll();

@@ -67,7 +67,7 @@ def _process(*arguments: object, **options: object) -> subprocess.Popen[str]:
 
 
 def test_analyze_writes_all_results(analyzed: Path) -> None:
-    assert sorted(path.name for path in analyzed.iterdir()) == sorted(f"sample ä{end}" for end in RESULTS)
+    assert sorted(path.name for path in analyzed.glob("[!.]*")) == sorted(f"sample ä{end}" for end in RESULTS)
 
 
 @pytest.mark.parametrize(("end", "dtype"), [("_dendrites.tif", np.float32), ("_spines.tif", np.float32),
@@ -98,7 +98,7 @@ def test_results_of_analyze_agree_with_each_other(analyzed: Path) -> None:
 def test_single_steps_give_what_analyze_gives(analyzed: Path, stepwise: Path) -> None:
     for end in ("_dendrites.tif", "_spines.tif"):
         np.testing.assert_allclose(tifffile.imread(stepwise / f"sample ä_cleaned{end}"),
-                                   tifffile.imread(analyzed / f"sample ä{end}"), atol=1e-6)
+                                   tifffile.imread(analyzed / f"sample ä{end}"), atol=1e-5)
     np.testing.assert_array_equal(tifffile.imread(stepwise / "sample ä_cleaned_roi_map.tif"),
                                   tifffile.imread(analyzed / "sample ä_roi_map.tif"))
     for end in ("_spines.csv", "_dendrites.csv"):
@@ -135,11 +135,11 @@ def test_what_is_typed_wins_over_what_the_model_recommends(stepwise: Path, tmp_p
 
 def test_eight_bit_maps_are_the_rounded_ones(stepwise: Path, sample: Path, tmp_path: Path) -> None:
     assert main(["segment", str(sample), "--eight-bit", "--out", str(tmp_path), "--quiet"]) == 0
-    exact = read_prediction(stepwise / "sample ä.prediction")
-    np.testing.assert_array_equal(read_prediction(tmp_path / "sample ä.prediction")["spine"], exact["spine"])
+    exact = read_prediction(tmp_path / "sample ä.prediction")
+    np.testing.assert_allclose(exact["spine"], read_prediction(stepwise / "sample ä.prediction")["spine"], atol=1e-5)
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "sample ä_spines.tif"),
                                   np.rint(exact["spine"].values * 255))
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.glob("[!.]*"))) == 3
 
 
 def test_z_range_leaves_other_planes_empty(sample: Path, stepwise: Path, tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_interrupting_leaves_earlier_results_as_they_were(tmp_path: Path) -> Non
     earlier = tmp_path / "out" / "long_spines.tif"
     earlier.parent.mkdir()
     earlier.write_text("earlier")
-    process = _process("segment", tmp_path / "long.tif", "--out", earlier.parent)
+    process = _process("segment", tmp_path / "long.tif", "--out", earlier.parent, "--overwrite")
     assert process.stderr is not None
     assert process.stderr.readline().startswith("Predicting")
     process.send_signal(signal.SIGINT)
@@ -216,7 +216,8 @@ def test_a_full_disk_leaves_earlier_results_as_they_were(sample: Path, tmp_path:
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
-    _, errors = _process("segment", sample, "--out", tmp_path, "--quiet", preexec_fn=limit).communicate(timeout=120)
+    process = _process("segment", sample, "--out", tmp_path, "--quiet", "--overwrite", preexec_fn=limit)
+    _, errors = process.communicate(timeout=120)
     assert errors.startswith("deepd3-ij: ")
     assert "cannot be written" in errors
     assert errors.count("\n") == 1

@@ -207,7 +207,7 @@ def pipra_files() -> list[bytes]:
 
 def small_network() -> tuple[dict[str, Any], Any, dict[str, dict[str, np.ndarray]]]:
     """Configuration, graph and weights of the bundled network with an eighth of its filters."""
-    import deepd3_ij.model as model
+    from deepd3_ij import model
     from deepd3_ij.model.graph import read_graph
 
     bundled = next((Path(model.__file__).parent / "bundled").glob("*.keras"))
@@ -327,11 +327,10 @@ def read_maps(path: Path) -> None:
 
 
 def read_roi_map(path: Path) -> None:
-    from deepd3_ij.files.hdf5 import read_roi_table, read_rois
+    from deepd3_ij.files.hdf5 import read_rois
 
     found = read_rois(path, **SIZE)
     assert len(found) == len(found.ids)
-    read_roi_table(path)
 
 
 def read_training_data(path: Path) -> None:

@@ -23,7 +23,6 @@ def host() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_preferences(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """ImageJ's, Java's and this package's settings go to a temporary folder."""
+    """ImageJ's and Java's settings go to a temporary folder."""
     home = tmp_path_factory.mktemp("home")
     os.environ["JAVA_TOOL_OPTIONS"] = f"-Duser.home={home} -Djava.util.prefs.userRoot={home}"
-    os.environ["DEEPD3_SETTINGS"] = str(home / "settings.json")

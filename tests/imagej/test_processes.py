@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def run(code: str, tmp_path: Path, **environment: str) -> subprocess.CompletedProcess:
     """Run Python code as a script of its own."""
     variables = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "DEEPD3_FIJI")}
-    variables |= {"DEEPD3_SETTINGS": str(tmp_path / "settings.json"), "PYTHONPATH": str(ROOT), **environment}
+    variables |= {"PYTHONPATH": str(ROOT), **environment}
     return subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=240,
                           check=False)
 
@@ -86,13 +86,6 @@ def test_what_cannot_start_says_why_in_one_line(code: str, environment: dict, ex
     line = error_line(run("from deepd3_ij import fiji\n" + code, tmp_path, **environment))
     assert line.startswith("deepd3_ij.errors.FijiError: ")
     assert expected in line
-
-
-def test_the_stored_setting_names_the_fiji(tmp_path: Path) -> None:
-    line = error_line(run("from deepd3_ij import fiji\nfrom deepd3_ij.fiji.configuration import store_fiji\n"
-                          "store_fiji('/stored/Fiji.app')\nfiji.connect()", tmp_path))
-    assert "/stored/Fiji.app" in line
-    assert json.loads((tmp_path / "settings.json").read_text()) == {"fiji": "/stored/Fiji.app"}
 
 
 def test_a_missing_java_names_the_remedy(tmp_path: Path) -> None:

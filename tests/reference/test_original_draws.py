@@ -2,14 +2,21 @@ import numpy as np
 import pytest
 
 from deepd3_ij.errors import AnnotationError
+from deepd3_ij.files.d3data import D3Data
 from deepd3_ij.files.d3set import read_d3set
-from deepd3_ij.training.original_draws import original_batch, tabulated
+from deepd3_ij.training.original_draws import TabulatedStack, original_batch
 
 CASES = {
     "noscale": {},
     "res094": {"target_resolution": 0.094},
     "norm01": {"size": (1, 96, 64), "normalize": (0.0, 1.0)},
 }
+
+
+def tabulated(data: D3Data) -> TabulatedStack:
+    """A stack of a set with the sizes that its metadata tell."""
+    depth, height, width = (int(data.meta[name]) for name in ("Depth", "Height", "Width"))
+    return TabulatedStack(data.stack, data.dendrite, data.spines, (depth, height, width), data.xy_um)
 
 
 @pytest.fixture(scope="module")

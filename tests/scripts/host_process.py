@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -33,9 +34,12 @@ class Host:
         Without windows.
     display
         Where windows go.
+    environment
+        Further variables of the process.
     """
 
-    def __init__(self, fiji: Path, work: Path, *, headless: bool = True, display: str = "") -> None:
+    def __init__(self, fiji: Path, work: Path, *, headless: bool = True, display: str = "",
+                 environment: Mapping[str, str] | None = None) -> None:
         self.full = any((fiji / "jars").glob("imagej-legacy*.jar"))
         if shutil.which("javac") is None:
             pytest.skip("there is no Java compiler (JDK)")
@@ -54,7 +58,8 @@ class Host:
         self.process = subprocess.Popen(
             ["java", *options, "-cp", os.pathsep.join([str(classes), jars]), "FijiLikeHost", str(fiji)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",
-            env={**os.environ, "PYTHONPATH": str(ROOT), "JAVA_TOOL_OPTIONS": "", "DISPLAY": display})
+            env={**os.environ, "PYTHONPATH": str(ROOT), "JAVA_TOOL_OPTIONS": "", "DISPLAY": display,
+                 **(environment or {})})
         self.errors: list[str] = []
         self._answers: queue.Queue[str] = queue.Queue()
         threading.Thread(target=self._read_answers, daemon=True).start()
@@ -112,5 +117,3 @@ class Host:
         assert self.process.stderr is not None
         for line in self.process.stderr:
             self.errors.append(line.rstrip("\n"))
-
-

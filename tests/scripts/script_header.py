@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_LINE = re.compile(r"#@\s*(?P<type>\w+)\s*(\((?P<attributes>.*)\))?\s*(?P<name>\w+)")
+_LINE = re.compile(r"#@\s*(?P<type>[\w.]+)\s*(\((?P<attributes>.*)\))?\s*(?P<name>\w+)")
 _ATTRIBUTE = re.compile(r'(\w+)\s*=\s*("[^"]*"|\{[^}]*\}|[^,]+)')
 
 

@@ -19,9 +19,10 @@ import pytest
 
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.roi_zip import read_roi_zip
+from deepd3_ij.outputs.registry import OUTPUTS
 from tests.scripts.host_process import ROOT, Host
 
-LOOK = str(Path(__file__).parent / "look.py")
+LOOK = str(Path(__file__).parent / "jython" / "look.py")
 ROIS = {"area_threshold": 0.1, "peak_threshold": 0.2, "min_voxels": 2}
 
 
@@ -58,7 +59,7 @@ def test_the_steps_leave_the_files_of_the_command_line(host: Host, stack_file: P
     assert sorted(path.name for path in by_scripts.iterdir()) == names
     for name in ("small_roi_map.tif", "small_dendrites.tif", "small_spines.tif"):
         one, two = (open_stack(folder / name).values for folder in (by_scripts, by_command))
-        np.testing.assert_array_equal(one, two)
+        np.testing.assert_allclose(one, two, atol=1e-5)
     assert open_stack(by_scripts / "small_roi_map.tif").values.max() > 0
     for name in ("small_spines.csv", "small_dendrites.csv"):
         pd.testing.assert_frame_equal(pd.read_csv(by_scripts / name), pd.read_csv(by_command / name))
@@ -69,15 +70,15 @@ def test_the_steps_leave_the_files_of_the_command_line(host: Host, stack_file: P
 
 def test_every_other_command_works_without_windows(host: Host, stack_file: Path, tmp_path: Path) -> None:
     segmented(host, stack_file)
-    assert host.ask("run", "Build 2D ROIs...", threshold=0.1) == "done"
+    assert host.ask("run", "Build 2D ROIs...", spine_threshold=0.1) == "done"
     assert look(host)["rois"] > 0
     assert host.ask("run", "Show or Hide ROIs") == "done"
     out = tmp_path / "out"
-    for command in ("Export Predictions...", "Export ROIs to Zip...", "Export ROIs to Folder...", "Export ROI Map...",
-                    "Export Centroids...", "Export Tables...", "Save DeepD3 Results..."):
+    for command in (*(f"Export {output.title}..." for output in OUTPUTS.values()), "Save DeepD3 Results..."):
         assert host.ask("run", command, folder=out) == "done", command
     assert {"small_dendrites.tif", "small_rois.zip", "small_roi_map.tif", "small_centroids.csv", "small_spines.csv",
-            "small.prediction", "small.rois"} <= {path.name for path in out.iterdir()}
+            "small.prediction", "small.rois", "small_dendrites.swc",
+            "small_roi_map_binary.tif"} <= {path.name for path in out.iterdir()}
     assert host.ask("run", "Show Labels") == "done"
     labels = look(host)
     assert (labels["role"], labels["maximum"] > 0) == ("labels", True)
@@ -141,10 +142,10 @@ def test_a_result_is_no_stack_but_leads_to_it(host: Host, stack_file: Path) -> N
 def test_a_colour_image_is_refused_with_the_remedy(host: Host, tmp_path: Path) -> None:
     script = tmp_path / "colour.py"
     script.write_text("#@output String answer\nfrom ij import IJ\n"
-                      "import deepd3_fiji\n"
+                      "from deepd3_images import Images\n"
                       "#@ Context context\n"
                       "image = IJ.createImage('colours', 'RGB', 20, 20, 1)\n"
-                      "deepd3_fiji.Fiji(context, 'x').display(image)\nanswer = 'made'\n")
+                      "Images(context).display(image)\nanswer = 'made'\n")
     assert host.ask("script", str(script)) == "made"
     assert "colour image; accepted" in host.ask("run", "Segment Dendrites and Spines...")
 
@@ -215,7 +216,7 @@ def test_a_model_is_trained_on_simulated_stacks_and_used(host: Host, tmp_path: P
                     steps=2, batch_size=2, tile_px=64, validate_every=1) == "done"
     assert host.logged("measured_on: training stacks")
     assert host.ask("run", "Open Stack...", path=f"{stem}.tif") == "done"
-    assert host.ask("run", "Segment Dendrites and Spines...", model_file=tmp_path / "own.keras") == "done"
+    assert host.ask("run", "Segment Dendrites and Spines...", model=tmp_path / "own.keras") == "done"
     assert json.loads(look(host)["provenance"])["model"]["name"] == "own"
     table = f"{stem}_true_spines.csv"
     assert host.ask("run", "Evaluate Spines...", detected=table, truth=table) == "done"
@@ -228,9 +229,10 @@ def test_settings_choose_threads_and_the_default_model(host: Host, stack_file: P
         assert host.logged("Threads: 1")
         assert host.ask("run", "DeepD3 Settings...", python=tmp_path / "nothing").startswith("failed: ")
         gone = host.ask("run", "DeepD3 Settings...", model=tmp_path / "gone.keras")
-        assert gone.startswith("failed: The default model of DeepD3 Settings")
+        assert "gone.keras" in gone
         assert host.ask("run", "Open Stack...", path=stack_file) == "done"
-        assert "is not there any more" in host.ask("run", "Segment Dendrites and Spines...", model="default")
+        assert "The default model of DeepD3 Settings" in host.ask(
+            "run", "Segment Dendrites and Spines...", model="default")
     finally:
         assert host.ask("run", "DeepD3 Settings...", threads=0, model="") == "done"
 
@@ -277,9 +279,10 @@ def test_an_image_without_a_voxel_size_is_told_where_to_set_it(host: Host, tmp_p
 
     tifffile.imwrite(tmp_path / "plain.tif", np.zeros((3, 32, 32), np.uint8), photometric="minisblack")
     script = tmp_path / "open.py"
-    script.write_text("#@output String answer\nfrom ij import IJ\nimport deepd3_fiji\n#@ Context context\n"
+    script.write_text("#@output String answer\n#@ Context context\nfrom ij import IJ\n"
+                      "from deepd3_images import Images\n"
                       f"image = IJ.openImage({str(tmp_path / 'plain.tif')!r})\n"
-                      "deepd3_fiji.Fiji(context, 'x').display(image)\nanswer = 'made'\n")
+                      "Images(context).display(image)\nanswer = 'made'\n")
     assert host.ask("script", str(script)) == "made"
     answer = host.ask("run", "Segment Dendrites and Spines...")
     assert "in a unit of length" in answer
@@ -290,7 +293,7 @@ def test_2d_rois_of_analyze_take_their_own_fields(host: Host, stack_file: Path) 
     counts = []
     for smallest in (2, 100_000):
         assert host.ask("run", "Open Stack...", path=stack_file) == "done"
-        assert host.ask("run", "Analyze Dendrites and Spines...", rois="2D", roi2d_spine_threshold=0.1,
+        assert host.ask("run", "Analyze Dendrites and Spines...", roi_dimensions="2d", roi2d_spine_threshold=0.1,
                         roi2d_min_area_px=smallest) == "done"
         counts.append(look(host)["rois"])
     assert counts[0] > 0 == counts[1]

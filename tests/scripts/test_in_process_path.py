@@ -19,8 +19,7 @@ def test_the_scripts_find_the_service_of_the_python_that_hosts_java(host: str, t
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:faulthandler",
          str(Path(__file__).parent / "in_process")],
-        env={**os.environ, "DEEPD3_TEST_MODE": "scripts", "DEEPD3_TEST_HOST": host, "JAVA_TOOL_OPTIONS": options,
-             "DEEPD3_SETTINGS": str(tmp_path / "settings.json")},
+        env={**os.environ, "DEEPD3_TEST_MODE": "scripts", "DEEPD3_TEST_HOST": host, "JAVA_TOOL_OPTIONS": options},
         capture_output=True, text=True, timeout=900, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert " passed" in run.stdout

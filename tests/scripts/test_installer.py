@@ -35,7 +35,7 @@ def test_installing_and_removing_leaves_fiji_as_it_was(fiji: Path) -> None:
     assert "scripts/Plugins/DeepD3/3_ROIs/Build_3D_ROIs....py" in installation.files
     assert "macros/DeepD3_Folder.ijm" in installation.files
     assert set(files_of(fiji)) == {*before, *installation.files, str(installer.MANIFEST)}
-    (fiji / "jars" / "Lib" / "deepd3_fiji$py.class").write_bytes(b"compiled by Jython")
+    (fiji / "jars" / "Lib" / "deepd3_command$py.class").write_bytes(b"compiled by Jython")
     assert installer.uninstall(fiji) == []
     assert files_of(fiji) == before
     assert not (fiji / "scripts" / "Plugins" / "DeepD3").exists()
@@ -48,11 +48,11 @@ def test_the_running_python_is_stored(fiji: Path) -> None:
 
 
 def test_a_file_of_somebody_else_is_not_overwritten_without_force(fiji: Path) -> None:
-    path = fiji / "jars" / "Lib" / "deepd3_fiji.py"
+    path = fiji / "jars" / "Lib" / "deepd3_command.py"
     path.parent.mkdir()
     path.write_text("mine\n")
     before = files_of(fiji)
-    with pytest.raises(FijiError, match=r"deepd3_fiji\.py was not installed by deepd3-ij.*--force"):
+    with pytest.raises(FijiError, match=r"deepd3_command\.py was not installed by deepd3-ij.*--force"):
         installer.install(fiji)
     assert files_of(fiji) == before
     installer.install(fiji, force=True)

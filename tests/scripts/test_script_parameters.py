@@ -1,140 +1,190 @@
-"""The dialogs of the Fiji scripts show what the parameter classes say."""
+"""The scripts of the menu, as they are installed: their fields are those of the table of dialogs."""
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import deepd3_ij
+from deepd3_ij import colours, names
 from deepd3_ij.fiji.scripts import script_folder
-from deepd3_ij.model.zoo import ZOO_NAMES, available
+from deepd3_ij.outputs.registry import OUTPUTS
 from deepd3_ij.parameters import (
+    AnalysisParameters,
     CleaningParameters,
-    EvaluationParameters,
     MeasureParameters,
-    ParameterInfo,
-    Parameters,
     PredictionParameters,
     Roi2DParameters,
     Roi3DParameters,
-    SeriesParameters,
-    SimulationParameters,
-    TrainingDataParameters,
-    TrainingParameters,
     describe,
 )
-from tests.scripts.script_header import ScriptParameter, read_header
+from deepd3_ij.service import calls
+from deepd3_ij.service.dialogs import DIALOGS, dialog_of
+from deepd3_ij.service.menu import command_of, menu_folder
+from tests.scripts.script_header import read_header
 
-SCRIPTS = sorted((script_folder() / "scripts" / "Plugins" / "DeepD3").rglob("*.py"))
-SHARED = sorted((script_folder() / "jars" / "Lib").glob("*.py"))
-CLASSES: dict[str, list[type[Parameters]]] = {
-    "Segment_Dendrites_and_Spines....py": [PredictionParameters],
-    "Clean_Predictions....py": [CleaningParameters],
-    "Build_2D_ROIs....py": [Roi2DParameters],
-    "Build_3D_ROIs....py": [Roi3DParameters],
-    "Measure_Spines....py": [MeasureParameters],
-    "Export_Tables....py": [MeasureParameters],
-    "Export_All_Results....py": [MeasureParameters],
-    "Analyze_Dendrites_and_Spines....py": [PredictionParameters, CleaningParameters, Roi3DParameters],
-    "Batch_Folder....py": [PredictionParameters, CleaningParameters, Roi3DParameters],
-    "Simulate_Stack....py": [SimulationParameters, SeriesParameters],
-    "Train_Model....py": [TrainingParameters],
-    "Evaluate_Spines....py": [EvaluationParameters],
-    "Create_Training_Data....py": [TrainingDataParameters],
-}
-BOTH_KINDS = ["Analyze_Dendrites_and_Spines....py", "Batch_Folder....py"]
-"""Dialogs with the fields of 3-D and of 2-D ROIs; the latter have a prefix."""
-PREFIX_2D = "roi2d_"
-COUNTED_FROM_1 = {"z_begin", "z_end"}
-"""Planes: a dialog has first_plane and last_plane instead."""
-TYPES = {int: "Integer", float: "Double", bool: "Boolean", str: "String"}
+SCRIPTS = sorted((menu_folder() / "scripts" / "Plugins" / "DeepD3").rglob("*.py"))
+SHARED = sorted((menu_folder() / "jars" / "Lib").glob("*.py"))
+SOURCES = sorted(script_folder().rglob("*.py"))
+MACROS = sorted((menu_folder() / "macros").glob("*.ijm"))
 
 
-def script(name: str) -> Path:
-    return next(path for path in SCRIPTS if path.name == name)
+def ask(command: str, **values: Any) -> dict[str, Any]:
+    """What the service says about a dialog."""
+    text = json.dumps({"verb": "dialog", "version": deepd3_ij.__version__, "values": {"command": command, **values}})
+    return calls.call(text, {}).values
 
 
-def expected_label(info: ParameterInfo) -> str:
-    unit = info.unit.replace("um", "micron")
-    label = info.label.removesuffix(" um").removesuffix(" px")
-    return f"{label} ({unit})" if unit and not label.endswith(unit) else label
+def a_text_for(item: dict[str, Any]) -> str:
+    """What a user could type into a field."""
+    if item["value"] in (None, ""):
+        return "/somewhere/a.file" if item["path"] else "a" if item["low"] is None else f"{item['low']:g}"
+    return str(item["value"]).lower() if item["type"] == "bool" else str(item["value"])
 
 
-def compared(name: str) -> list[tuple[ScriptParameter, ParameterInfo, str]]:
-    """Fields of a dialog with their parameters and what comes before their label."""
-    infos = {info.name: (info, "3D: " if name in BOTH_KINDS and cls is Roi3DParameters else "")
-             for cls in CLASSES[name] for info in describe(cls)}
-    if name in BOTH_KINDS:
-        infos.update({PREFIX_2D + info.name: (info, "2D: ") for info in describe(Roi2DParameters)})
-    return [(field, *infos[field.name]) for field in read_header(script(name)) if field.name in infos]
+def test_every_script_has_its_dialog_and_every_dialog_its_script() -> None:
+    assert sorted(command_of(path) for path in SCRIPTS) == sorted(DIALOGS)
 
 
-@pytest.mark.parametrize("name", CLASSES)
-def test_a_dialog_has_the_defaults_ranges_labels_and_units_of_the_parameters(name: str) -> None:
-    fields = compared(name)
-    assert fields
-    for field, info, kind in fields:
-        given = field.attributes
-        assert field.type == TYPES[info.type], field.name
-        if info.optional:  # 0 stands for none
-            assert given["value"] == given["min"] == "0"
-            assert "0: " in given["label"]
-            assert float(given["max"]) == info.high
-            continue
-        assert given["label"] == kind + expected_label(info)
-        assert field.choices == info.choices
-        if info.type in (int, float):
-            assert float(given["value"]) == info.default, field.name
-            assert (float(given["min"]), float(given["max"])) == (info.low, info.high), field.name
-        elif info.type is bool:
-            assert given["value"] == str(info.default).lower(), field.name
-        else:
-            assert given["value"] == info.default, field.name
+@pytest.mark.parametrize("path", SCRIPTS, ids=command_of)
+def test_the_fields_of_a_script_are_those_of_its_dialog(path: Path) -> None:
+    fields = [field for field in read_header(path) if field.name not in ("context", "image")]
+    assert [field.name for field in fields] == [field.name for field in dialog_of(command_of(path)).fields()]
+    for field in fields:
+        # A text without a value: absent is not typed, SciJava shows no dialog of its own, nothing is remembered.
+        assert field.type == "java.lang.CharSequence"
+        assert (field.attributes["required"], field.attributes["persist"]) == ("false", "false")
+        assert "value" not in field.attributes
 
 
-@pytest.mark.parametrize("name", [*sorted(set(CLASSES) - set(BOTH_KINDS))])
-def test_a_dialog_shows_every_parameter_that_always_has_a_value(name: str) -> None:
-    shown = {field.name for field in read_header(script(name))}
-    needed = {info.name for cls in CLASSES[name] for info in describe(cls) if not info.optional}
-    assert needed - COUNTED_FROM_1 <= shown
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_a_source_names_no_field_itself(path: Path) -> None:
+    header = {field.name: field.attributes for field in read_header(path)}
+    assert set(header) <= {"context", "image"}
+    if "image" in header:  # what SciJava remembers of an image is an empty one
+        assert header["image"]["persist"] == "false"
 
 
-@pytest.mark.parametrize("name", BOTH_KINDS)
-def test_a_dialog_for_both_kinds_of_rois_shows_every_field_of_both(name: str) -> None:
-    shown = {field.name for field in read_header(script(name))}
-    assert {info.name for info in describe(Roi3DParameters)} <= shown
-    assert {PREFIX_2D + info.name for info in describe(Roi2DParameters)} <= shown
+@pytest.mark.parametrize("command", DIALOGS)
+def test_no_two_fields_of_a_dialog_have_the_same_name_or_label(command: str) -> None:
+    fields = list(dialog_of(command).fields())
+    assert len({field.name for field in fields}) == len(fields)
+    labels = [(field.section.title, field.info.label) for field in fields]
+    assert len(set(labels)) == len(labels)
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_values_are_remembered_per_script_or_not_at_all(path: Path) -> None:
-    for field in read_header(path):
-        if field.type in ("Context", "ImagePlus"):
-            continue
-        assert field.attributes.get("persist") == "false" or field.attributes["persistKey"].startswith("deepd3."), \
-            field.name
+@pytest.mark.parametrize("command", DIALOGS)
+def test_what_a_dialog_shows_can_be_typed_into_it(command: str) -> None:
+    required = {field.name: "/somewhere/a.file" for field in dialog_of(command).fields() if field.info.required}
+    shown = ask(command, typed=required)
+    assert shown["state"] == "done", shown
+    texts = {item["name"]: a_text_for(item) for item in shown["fields"]}
+    typed = ask(command, typed=texts)
+    assert typed["state"] == "done", typed
+    for before, after in zip(shown["fields"], typed["fields"], strict=True):
+        if before["value"] not in (None, ""):
+            assert after["value"] == before["value"], before["name"]
+        if before["name"] != "model" or command == "DeepD3 Settings...":
+            assert after["origin"] == "typed", before["name"]
+    steps = {(item["class"], item["parameter"]) for item in typed["fields"] if item["step"]}
+    assert {(kind, name) for kind, values in typed["choices"].items() for name in values} == steps
 
 
-def test_a_remembered_value_belongs_to_parameters_of_one_kind() -> None:
-    kinds: dict[str, set[tuple[str, tuple[str, ...]]]] = {}
-    for path in SCRIPTS:
-        for field in read_header(path):
-            if "persistKey" in field.attributes:
-                kinds.setdefault(field.attributes["persistKey"], set()).add((field.type, field.choices))
-    assert all(len(kind) == 1 for kind in kinds.values())
+@pytest.mark.parametrize(("command", "classes"), [
+    ("Segment Dendrites and Spines...", [PredictionParameters]),
+    ("Clean Predictions...", [CleaningParameters]),
+    ("Build 2D ROIs...", [Roi2DParameters]),
+    ("Build 3D ROIs...", [Roi3DParameters]),
+    ("Measure Spines...", [MeasureParameters]),
+    ("Export All Results...", [MeasureParameters]),
+    ("Analyze Dendrites and Spines...", [AnalysisParameters, PredictionParameters, CleaningParameters, Roi3DParameters,
+                                         Roi2DParameters, MeasureParameters]),
+    ("Batch Folder...", [AnalysisParameters, PredictionParameters, CleaningParameters, Roi3DParameters,
+                         Roi2DParameters, MeasureParameters])])
+def test_a_dialog_shows_every_parameter_of_its_steps(command: str, classes: list[Any]) -> None:
+    shown = {(field.section.cls, field.info.name) for field in dialog_of(command).fields()}
+    assert {(cls, info.name) for cls in classes for info in describe(cls)} <= shown
 
 
-def test_the_model_list_names_the_bundled_models_and_those_of_the_zoo() -> None:
-    names = {"default", *ZOO_NAMES, *(entry.name for entry in available() if entry.origin == "bundled")}
-    fields = [field for path in SCRIPTS for field in read_header(path) if field.name == "model" and field.choices]
-    assert len(fields) == 3
-    assert all(set(field.choices) == names for field in fields)
+def test_a_dialog_tells_units_ranges_and_help() -> None:
+    items = {item["name"]: item for item in ask("Build 3D ROIs...")["fields"]}
+    distance = items["distance_um"]
+    assert (distance["label"], distance["unit"], distance["low"], distance["high"]) == ("Distance", "µm", 0, 1000)
+    assert distance["accepted"] == "a number from 0 to 1000 (um)"
+    assert items["min_planes"]["unit"] == ""  # its label says it
+    assert items["mode"]["choices"] == ["floodfill", "connected"]
+    assert all(item["help"] for item in items.values())
 
 
-def test_no_two_commands_have_the_same_name() -> None:
-    names = [path.name for path in SCRIPTS]
-    assert len(set(names)) == len(names)
+def test_values_come_from_typing_then_the_live_test_then_the_model_then_the_default() -> None:
+    recommended = {"Roi3DParameters": {"area_threshold": 0.4, "peak_threshold": 0.5, "seed_delta": 0.6}}
+    reply = ask("Build 3D ROIs...", typed={"area_threshold": "0.25"},
+                kept={"kept": {"Roi3DParameters": {"area_threshold": 0.1, "peak_threshold": 0.7}}},
+                provenance=json.dumps({"model": {"recommended": recommended}}))
+    values = {item["name"]: (item["value"], item["origin"]) for item in reply["fields"]}
+    assert values["area_threshold"] == (0.25, "typed")  # also where it is the table's default
+    assert values["peak_threshold"] == (0.7, "kept")
+    assert values["seed_delta"] == (0.6, "recommended")
+    assert values["distance_um"] == (2.0, "default")
+    assert reply["choices"] == {"Roi3DParameters": {"area_threshold": 0.25}}
+
+
+@pytest.mark.parametrize(("texts", "told"), [
+    ({"min_voxels": "many"}, "min_voxels is 'many'"), ({"watershed": "maybe"}, "accepted: true or false"),
+    ({"min_voxels": ""}, "min_voxels is ''"), ({"seed_delta": "50"}, "from 0 to 1"),
+    ({"speed": "1"}, "no field 'speed'"), ({"min_voxels": "50", "max_voxels": "40"}, "at most max_voxels")])
+def test_a_text_that_is_no_value_is_named(texts: dict[str, str], told: str) -> None:
+    assert told in ask("Build 3D ROIs...", typed=texts)["message"]
+
+
+def test_a_volume_of_the_model_counts_for_each_stack_of_a_batch() -> None:
+    folders = {"source": "/a", "target": "/b"}
+    shown = {item["name"]: item for item in ask("Batch Folder...", typed=folders)["fields"]}
+    smallest = shown["min_voxels"]  # the shipped model recommends a volume
+    assert (smallest["value"], smallest["origin"], smallest["optional"]) == (None, "recommended", True)
+    assert "µm³" in smallest["help"]
+    left_empty = ask("Batch Folder...", typed={**folders, "min_voxels": "", "seed_delta": "0.3"})
+    assert left_empty["choices"]["Roi3DParameters"] == {"seed_delta": 0.3}
+    given = ask("Batch Folder...", typed={**folders, "min_voxels": "7"})
+    assert given["choices"]["Roi3DParameters"] == {"min_voxels": 7}
+
+
+def test_a_file_that_is_needed_and_not_given_is_named() -> None:
+    assert "Image file is empty; accepted: a file" in ask("Open Stack...", typed={"path": " "})["message"]
+
+
+def test_a_dialog_is_told_without_loading_tensorflow_or_java() -> None:
+    values = {"verb": "dialog", "version": deepd3_ij.__version__,
+              "values": {"command": "Analyze Dendrites and Spines..."}}
+    code = (f"import sys; from deepd3_ij.service import calls; print(calls.call({json.dumps(values)!r}, {{}})"
+            ".values['state'], [m for m in ('tensorflow', 'jpype') if m in sys.modules])")
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "done []"
+
+
+def test_there_is_an_export_command_per_kind_of_output() -> None:
+    scripts = {command_of(path): path.read_text(encoding="ascii") for path in SCRIPTS}
+    for output in OUTPUTS.values():
+        source = scripts[f"Export {output.title}..."]
+        assert f'export(fiji, "{output.name}", {output.needs!r})' in source
+        assert "KIND_" not in source
+
+
+def test_names_and_colours_of_the_scripts_are_those_of_the_package() -> None:
+    for module, name in ((names, "deepd3_names"), (colours, "deepd3_colours")):
+        written: dict[str, Any] = {}
+        exec((menu_folder() / "jars" / "Lib" / f"{name}.py").read_text(encoding="ascii"), written)
+        constants = {key: value for key, value in vars(module).items() if key.isupper()}
+        assert constants
+        assert {key: written[key] for key in constants} == constants
+    assert list(map(list, written["DISTINCT"])) == colours.distinct_colours().tolist()
 
 
 @pytest.mark.parametrize("path", [*SCRIPTS, *SHARED], ids=lambda path: path.stem)
@@ -143,33 +193,36 @@ def test_scripts_are_plain_ascii_without_an_encoding_line(path: Path) -> None:
     assert not re.search(r"coding[:=]", "\n".join(text.splitlines()[:2]))
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_every_script_starts_its_work_through_the_shared_runner(path: Path) -> None:
+@pytest.mark.parametrize("path", SCRIPTS, ids=command_of)
+def test_every_script_runs_its_command_through_the_shared_runner(path: Path) -> None:
     lines = [line for line in path.read_text(encoding="ascii").splitlines() if line]
-    assert re.fullmatch(r'deepd3\.run\(context, "[^"]+", \w+\)', lines[-1])
+    assert lines[-1].startswith(f'run(globals(), "{command_of(path)}", ')
+    assert "globals()" not in "\n".join(lines[:-1])
 
 
-def test_the_macros_name_every_field_with_its_default_so_that_fiji_asks_for_none() -> None:
-    for macro in (script_folder() / "macros").glob("*.ijm"):
-        text = re.sub(r'" \+\s*"', "", macro.read_text(encoding="ascii"))
-        variables = dict(re.findall(r'^var (\w+) = "([^"]*)";', text, re.MULTILINE))
-        calls = re.findall(r'step\("([^"]+)", ([^;]+)\);', text)
-        assert calls
-        for command, options in calls:
-            given = " ".join(variables.get(part.strip(), part.strip('" ')) for part in options.split(" + "))
-            fields = [field for field in read_header(script(command.replace(" ", "_") + ".py"))
-                      if field.type not in ("Context", "ImagePlus")]
-            for field in fields:
-                value = re.search(rf"\b{field.name}=(\[[^\]]*\]?|\S+)", given)
-                assert value, f"{macro.name}: {command} {field.name}"
-                if options in variables:
-                    assert value[1].strip("[]") == field.attributes.get("value", "").strip('"'), field.name
+@pytest.mark.parametrize("macro", MACROS, ids=lambda path: path.stem)
+def test_the_macros_name_commands_and_fields_that_there_are(macro: Path) -> None:
+    found = re.findall(r'step\("([^"]+)", ([^;]*)\);', macro.read_text(encoding="ascii"))
+    assert found
+    for command, options in found:
+        assert set(re.findall(r"(\w+)=", options)) <= {field.name for field in dialog_of(command).fields()}
 
 
-@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
-def test_an_optional_file_is_asked_for_as_text(path: Path) -> None:
-    # Fiji opens a file chooser, and cancels without windows, if a file is all that a macro left out; an empty text
-    # is recorded and does not ask.
-    for field in read_header(path):
-        if field.attributes.get("required") == "false" and field.type != "ImagePlus":
-            assert (field.type, field.attributes.get("value", "")) == ("String", ""), field.name
+def test_an_undefined_name_in_a_script_is_found(tmp_path: Path) -> None:
+    shutil.copy(script_folder() / "ruff.toml", tmp_path)
+    script = tmp_path / "script.py"
+
+    def problems(text: str) -> str:
+        script.write_text(text)
+        return subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", str(script)], capture_output=True,
+                              text=True, check=False).stdout
+
+    assert "All checks passed" in problems('#@ Context context\n"""Nothing."""\n\nname = unicode("a")\n')
+    assert "F821" in problems('"""Something."""\n\nname = unicod("a")\n')
+    assert "F401" in problems('"""Something."""\n\nfrom ij import IJ\n')
+
+
+def test_the_scripts_are_linted() -> None:
+    run = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", str(script_folder())],
+                         capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout

@@ -25,6 +25,11 @@ def ask(verb: str, progress: Progress = no_progress, **values: Any) -> Reply:
     return calls.call(json.dumps({"verb": verb, "version": deepd3_ij.__version__, "values": values}), {}, progress)
 
 
+def scene(**series: int) -> dict[str, Any]:
+    """What a user typed for small simulated stacks."""
+    return {"typed": {"SimulationParameters": SCENE, "SeriesParameters": series}}
+
+
 def done(reply: Reply) -> dict[str, Any]:
     assert reply.values["state"] == "done", reply.values
     json.dumps(reply.values)  # all of it can be sent
@@ -40,7 +45,7 @@ def message(reply: Reply) -> str:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two simulated stacks with their training data and the set of both."""
     folder = tmp_path_factory.mktemp("training")
-    done(ask("simulate", choice={"typed": SCENE}, series={"typed": {"seed": 5, "count": 2}}, folder=str(folder)))
+    done(ask("simulate", choices=scene(seed=5, count=2), folder=str(folder)))
     for stem in ("simulated_0005", "simulated_0006"):
         done(ask("create_training_data", stack=str(folder / f"{stem}.tif"), dendrites=str(folder / f"{stem}_true.swc"),
                  spines=str(folder / f"{stem}_true_spines.tif"), out=str(folder / "data" / stem)))
@@ -49,7 +54,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_simulated_stack_is_that_of_the_package() -> None:
-    reply = ask("simulate", choice={"typed": SCENE}, series={"typed": {"seed": 5}})
+    reply = ask("simulate", choices=scene(seed=5))
     expected = simulate(SimulationParameters(**SCENE), 5)
     np.testing.assert_array_equal(reply.arrays["stack"], expected.stack.values)
     np.testing.assert_array_equal(reply.arrays["labels"], expected.spine.values)
@@ -58,7 +63,7 @@ def test_a_simulated_stack_is_that_of_the_package() -> None:
 
 
 def test_several_stacks_without_a_folder_are_refused() -> None:
-    assert "count is 3" in message(ask("simulate", series={"typed": {"count": 3}}))
+    assert "count is 3" in message(ask("simulate", choices=scene(count=3)))
 
 
 def test_every_stack_of_a_series_has_its_own_seed_and_files(folder: Path) -> None:
@@ -93,7 +98,8 @@ def test_a_file_without_a_folder_is_refused(folder: Path) -> None:
 def test_a_box_outside_of_the_stack_is_named(folder: Path) -> None:
     stem = folder / "simulated_0005"
     text = message(ask("create_training_data", stack=f"{stem}.tif", dendrites=f"{stem}_true.swc",
-                       spines=f"{stem}_true_spines.tif", out=str(folder / "box"), choice={"typed": {"x_px": 500}}))
+                       spines=f"{stem}_true_spines.tif", out=str(folder / "box"),
+                       choices={"typed": {"TrainingDataParameters": {"x_px": 500}}}))
     assert "columns 0 to 127" in text
 
 
@@ -108,7 +114,8 @@ def test_a_stopped_training_goes_on_where_it_was_and_its_model_is_listed(folder:
         if at == 3:
             raise Cancelled("stopped")
 
-    values: dict[str, Any] = {"training": str(folder / "both.d3set"), "choice": {"typed": NETWORK}}
+    values: dict[str, Any] = {"training": str(folder / "both.d3set"),
+                              "choices": {"typed": {"TrainingParameters": NETWORK}}}
     assert ask("train", stop, **values).values == {"state": "cancelled"}
     assert not (models / "both.keras").exists()
     trained = done(ask("train", lambda at, total, text: seen.append(at), **values, resume=True))
@@ -129,7 +136,7 @@ def test_detections_are_compared_with_annotated_spines(folder: Path) -> None:
     table = str(folder / "simulated_0005_true_spines.csv")
     reply = done(ask("evaluate", detected=table, truth=table, report=str(folder / "scores.json")))
     assert (reply["scores"]["recall"], reply["scores"]["false_positives"]) == (1.0, 0)
-    assert json.loads((folder / "scores.json").read_text())["parameters"]["xy_um"] == 1.2
+    assert json.loads((folder / "scores.json").read_text())["parameters"]["match_xy_um"] == 1.2
 
 
 @pytest.mark.parametrize("kind", ["TrainingParameters", "SimulationParameters", "SeriesParameters",

@@ -78,7 +78,8 @@ def test_maps_of_different_shapes_are_refused(maps: dict[str, np.ndarray]) -> No
 
 
 def test_an_unknown_parameter_is_named(maps: dict[str, np.ndarray]) -> None:
-    assert "closeness" in failure(ask("clean", maps, image=IMAGE, choice={"typed": {"closeness": 3}}))
+    choices = {"typed": {"CleaningParameters": {"closeness": 3}}}
+    assert "closeness" in failure(ask("clean", maps, image=IMAGE, choices=choices))
 
 
 def test_an_image_without_a_voxel_size_is_told_where_to_set_it(maps: dict[str, np.ndarray]) -> None:
@@ -115,14 +116,15 @@ def test_rois_come_back_as_the_same_labels(maps: dict[str, np.ndarray]) -> None:
 
 def test_the_model_fills_what_the_user_did_not_type(maps: dict[str, np.ndarray]) -> None:
     recommended = {"Roi3DParameters": {"area_threshold": 0.92}}
-    one = ask("build_rois_3d", maps, image=IMAGE, choice={"recommended": recommended})
-    two = ask("build_rois_3d", maps, image=IMAGE,
-              choice={"typed": {"area_threshold": 0.3}, "recommended": recommended})
+    provenance = json.dumps({"model": {"recommended": recommended}})
+    one = ask("build_rois_3d", maps, image=IMAGE, provenance=provenance)
+    two = ask("build_rois_3d", maps, image=IMAGE, provenance=provenance,
+              choices={"typed": {"Roi3DParameters": {"area_threshold": 0.3}}})
     assert (one.values["count"], two.values["count"]) == (1, 2)
 
 
 def test_cleaning_and_measuring_give_maps_and_tables(maps: dict[str, np.ndarray]) -> None:
-    cleaned = ask("clean", maps, image=IMAGE, choice={"typed": {"spine_distance_um": 0.5}})
+    cleaned = ask("clean", maps, image=IMAGE, choices={"typed": {"CleaningParameters": {"spine_distance_um": 0.5}}})
     assert "CleaningParameters" in cleaned.values["provenance"]
     assert cleaned.arrays["spine"].max() < maps["spine"].max() + 1e-6
     rois = ask("build_rois_3d", maps, image=IMAGE)
@@ -154,7 +156,7 @@ def test_the_parameters_verb_tells_what_the_classes_say() -> None:
 
 def test_a_title_cannot_lead_out_of_the_folder(maps: dict[str, np.ndarray], tmp_path: Any) -> None:
     folder = tmp_path / "results"
-    reply = ask("export", maps, what="predictions", folder=str(folder), stem="../../a.tif", image=IMAGE)
+    reply = ask("export", maps, what="maps", folder=str(folder), stem="../../a.tif", image=IMAGE)
     assert reply.values["state"] == "done"
     assert sorted(path.name for path in folder.iterdir()) == ["a_dendrites.tif", "a_spines.tif"]
     assert list(tmp_path.iterdir()) == [folder]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -38,12 +39,12 @@ class Worker:
         text = json.dumps({"verb": verb, "version": VERSION, "values": values})
         self.send(number, requestType="EXECUTE", script=script, inputs={"request": text, "arrays": arrays or {}})
 
-    def answer(self, kind: str) -> dict[str, Any]:
-        """The next answer of a kind; progress in between is passed over."""
+    def answer(self, *kinds: str) -> dict[str, Any]:
+        """The next answer of these kinds; progress in between is passed over."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             answer: dict[str, Any] = message.decode(line)
-            if answer["responseType"] == kind:
+            if answer["responseType"] in kinds:
                 return answer
             assert answer["responseType"] in ("LAUNCH", "UPDATE")
         raise AssertionError("the worker ended")
@@ -147,13 +148,87 @@ def test_the_worker_still_answers_after_a_failure(worker: Worker) -> None:
     assert reply(worker.answer("COMPLETION"))["version"] == VERSION
 
 
+def unreadable_lines() -> list[bytes]:
+    gone = {"appose_type": "ndarray", "dtype": "uint8", "shape": [8],
+            "shm": {"appose_type": "shm", "name": "gone_block", "rsize": 8}}
+    requests: list[Any] = [
+        [], 7, None, {}, {"task": "t"}, {"requestType": "EXECUTE"}, {"task": "t", "requestType": "NONSENSE"},
+        {"task": "t", "requestType": "EXECUTE", "script": DISPATCH, "inputs": [1]},
+        {"task": "t", "requestType": "EXECUTE", "script": DISPATCH, "inputs": {"arrays": {"a": gone}}},
+        {"task": ["t"], "requestType": "CANCEL"}, {"task": "t", "requestType": "EXECUTE", "script": DISPATCH}]
+    return [b"nonsense", b"{", b"\xff\xfe\x00", b"", b"   ", b"[" * 100_000, b'{"task": "t", "requestType": ',
+            *(json.dumps(request).encode() for request in requests)]
+
+
+@pytest.mark.parametrize("line", unreadable_lines(), ids=lambda line: line[:30].decode(errors="replace"))
+def test_the_worker_survives_a_line_that_it_cannot_read(worker: Worker, line: bytes) -> None:
+    assert worker.process.stdin is not None
+    worker.process.stdin.buffer.write(line + b"\n")
+    worker.process.stdin.flush()
+    worker.ask("after", "about")
+    while (answer := worker.answer("COMPLETION", "FAILURE"))["task"] != "after":
+        assert answer["task"] in ("t", "['t']", "None")
+    assert reply(answer)["version"] == VERSION
+
+
+def test_a_failure_of_a_line_names_its_task(worker: Worker) -> None:
+    worker.send("named", requestType="NONSENSE")
+    answer = worker.answer("FAILURE")
+    assert answer["task"] == "named"
+    assert "accepted: EXECUTE, CANCEL" in answer["error"]
+
+
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="looks at shared memory as Linux shows it")
+@pytest.mark.parametrize(("marked", "stays"), [(False, True), (True, False)])
+def test_at_its_end_the_worker_frees_only_what_fiji_made(marked: bool, stays: bool) -> None:
+    ending = Worker()
+    block = NDArray("uint8", [64])
+    name = block.shm.name
+    text = json.dumps({"verb": "echo", "version": VERSION, "values": {"text": "a"}})
+    inputs: dict[str, Any] = {"request": text, "arrays": {}, "spare": {"0": block}}
+    ending.send("a", requestType="EXECUTE", script=DISPATCH,
+                inputs={**inputs, **({"made_by_fiji": [name]} if marked else {})})
+    assert ending.answer("COMPLETION")["task"] == "a"
+    assert ending.process.stdin is not None
+    ending.process.stdin.close()
+    assert ending.process.wait(60) == 0
+    there = (Path("/dev/shm") / name.lstrip("/")).exists()
+    if there:
+        block.shm.unlink()
+    assert there == stays
+
+
+def test_unexpected_failures_go_into_a_file_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from deepd3_ij.service import log_file, verbs
+
+    def fail(progress: object) -> None:
+        raise ZeroDivisionError("odd")
+
+    root = logging.getLogger()
+    before = list(root.handlers)
+    monkeypatch.setattr(log_file, "_file", None)
+    monkeypatch.setitem(verbs.VERBS, "about", fail)
+    try:
+        path = log_file.log_to_file(tmp_path)
+        answer = verbs.call(json.dumps({"verb": "about", "version": VERSION, "values": {}}), {})
+    finally:
+        for handler in [handler for handler in root.handlers if handler not in before]:
+            root.removeHandler(handler)
+            handler.close()
+    assert path == tmp_path / "worker.log"
+    assert str(path) in answer.values["message"]
+    assert "ZeroDivisionError: odd" in path.read_text()
+    assert "Traceback" in path.read_text()
+
+
 def test_cancelling_stops_a_running_verb(worker: Worker) -> None:
     image = {"title": "a", "pixel_size": [0.1, 0.1, 0.5], "units": ["um", "um", "um"]}
     spine = np.random.default_rng(1).random((30, 300, 300), np.float32)
     with NDArray("float32", list(spine.shape)) as shared:
         shared.ndarray()[...] = spine
         worker.ask("e", "build_rois_3d", {"dendrite": shared, "spine": shared}, image=image,
-                   choice={"typed": {"min_voxels": 1, "area_threshold": 0.5, "peak_threshold": 0.6}})
+                   choices={"typed": {"Roi3DParameters": {
+                       "min_voxels": 1, "area_threshold": 0.5, "peak_threshold": 0.6}}})
         worker.send("e", requestType="CANCEL")
         assert reply(worker.answer("COMPLETION"))["state"] == "cancelled"
 
@@ -169,7 +244,8 @@ def test_a_training_reports_its_batches_and_is_stopped(worker: Worker, tmp_path:
     create_training_data(stack, dendrites, spines, tmp_path / "a.d3data")
     arrange_training_data([tmp_path / "a.d3data"], tmp_path / "a.d3set")
     worker.ask("g", "train", training=str(tmp_path / "a.d3set"), out=str(tmp_path / "a.keras"),
-               choice={"typed": {"filters": 2, "steps": 100_000, "batch_size": 2, "tile_px": 64, "validate_every": 2}})
+               choices={"typed": {"TrainingParameters": {
+                   "filters": 2, "steps": 100_000, "batch_size": 2, "tile_px": 64, "validate_every": 2}}})
     while worker.answer("UPDATE")["current"] < 3:
         pass
     worker.send("g", requestType="CANCEL")

@@ -12,7 +12,10 @@ from typing import Any
 
 from tests.scripts.host_process import Host
 
-LOOK = str(Path(__file__).parent / "look.py")
+STATE = str(Path(__file__).parent / "jython" / "dialog_state.py")
+TYPE = str(Path(__file__).parent / "jython" / "dialog_type.py")
+FOCUS = str(Path(__file__).parent / "jython" / "dialog_focus.py")
+LOOK = str(Path(__file__).parent / "jython" / "look.py")
 
 
 class User:
@@ -28,6 +31,30 @@ class User:
     def click(self, label: str) -> None:
         """Click a button as soon as it shows."""
         self._press(self.until(lambda: self.host.ask("where", label), f"no button {label!r}"))
+
+    def dialog(self) -> dict[str, Any]:
+        """What the open dialog of a command shows, as soon as there is one."""
+        return dict(json.loads(str(self.until(lambda: self._dialog(), "no dialog"))))
+
+    def no_dialog(self) -> bool:
+        """No dialog of a command is open."""
+        return self._dialog() == ""
+
+    def enter(self, field: str, text: str = "") -> None:
+        """Type into a field of the open dialog, choose there, or press one of its buttons by its name."""
+        assert self.host.ask("script", TYPE, field=field, text=text) == "typed"
+
+    def focus(self, field: str) -> None:
+        """Put the cursor into a field of the open dialog."""
+        self.until(lambda: self.host.ask("script", FOCUS, field=field) == "focused", "the field takes no focus")
+
+    def press(self, key: str) -> None:
+        """Press a key."""
+        self._xdotool("key", key)
+
+    def _dialog(self) -> str:
+        state = self.host.ask("script", STATE)
+        return "" if state == "null" else state
 
     def click_pixel(self, title: str, x: int, y: int) -> None:
         """Click a pixel of an image."""

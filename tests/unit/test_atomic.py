@@ -26,8 +26,9 @@ def test_the_target_appears_only_when_the_block_has_ended(tmp_path: Path) -> Non
     target = tmp_path / "result.tif"
     with replacing(target) as temporary:
         temporary.write_text("new")
-        assert temporary.parent == tmp_path
-        assert temporary.suffix == ".tif"
+        assert temporary.parent.parent == tmp_path
+        assert temporary.parent.name.startswith(".")
+        assert temporary.name == target.name
         assert not target.exists()
     assert target.read_text() == "new"
     assert list(tmp_path.iterdir()) == [target]

@@ -5,14 +5,21 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 from deepd3_ij.batch import BatchItem, BatchSettings, analyze_folder, find_stacks, run_batch
+from deepd3_ij.batch_log import BatchLog
 from deepd3_ij.errors import Cancelled, ParameterError, StackError
 from deepd3_ij.parameters import Roi2DParameters, Roi3DParameters
 from deepd3_ij.progress import Progress
 
 SETTINGS: dict[str, object] = {"area_threshold": 0.25}
+
+
+def write_tiff(path: Path, value: int = 0, **options: object) -> None:
+    tifffile.imwrite(path, np.full((2, 8, 8), value, np.uint8), photometric="minisblack", **options)
 
 
 class Work:
@@ -38,14 +45,14 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     source = tmp_path / "in"
     for name in ("a.tif", "b.ome.tif", "deeper/a.tiff"):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
-        (source / name).write_text(name)
+        write_tiff(source / name)
     (source / "notes.txt").write_text("")
     return source, tmp_path / "out"
 
 
 def test_stacks_of_all_folders_are_found_and_the_tree_is_kept(folders: tuple[Path, Path]) -> None:
     source, target = folders
-    items = find_stacks(source, target)
+    items, _ = find_stacks(source, target)
     assert [(item.source.relative_to(source).as_posix(), item.folder, item.stem) for item in items] == [
         ("a.tif", target, "a"), ("b.ome.tif", target, "b"), ("deeper/a.tiff", target / "deeper", "a")]
 
@@ -54,25 +61,28 @@ def test_results_below_the_stacks_are_no_stacks(folders: tuple[Path, Path]) -> N
     source, _ = folders
     target = source / "results"
     target.mkdir()
-    (target / "a_spines.tif").write_text("")
-    assert len(find_stacks(source, target)) == 3
+    write_tiff(target / "a_spines.tif")
+    items, passed = find_stacks(source, target)
+    assert len(items) == 3
+    assert [(entry.path, entry.reason) for entry in passed if entry.path == target] == [
+        (target, "the folder for the results")]
 
 
 def test_a_folder_without_stacks_is_an_error(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    with pytest.raises(StackError, match=r"matches '\*\.lif'"):
+    with pytest.raises(StackError, match=r"matches '\*\.lif' is a stack"):
         find_stacks(folders[0], tmp_path, "*.lif")
     with pytest.raises(StackError, match="is no folder"):
         find_stacks(tmp_path / "missing", tmp_path)
 
 
 def test_two_stacks_with_the_same_results_are_an_error(folders: tuple[Path, Path]) -> None:
-    (folders[0] / "a.tiff").write_text("")
+    write_tiff(folders[0] / "a.tiff")
     with pytest.raises(StackError, match=r"a\.tif and a\.tiff would get results of the same name"):
         find_stacks(*folders)
 
 
 def test_one_that_fails_is_listed_and_does_not_stop_the_others(folders: tuple[Path, Path]) -> None:
-    items = find_stacks(*folders)
+    items = find_stacks(*folders)[0]
     result = run_batch(items, Work(failing=("b",)), SETTINGS)
     assert result.done == (items[0], items[2])
     assert result.failed == ((items[1], "b is damaged"),)
@@ -80,7 +90,7 @@ def test_one_that_fails_is_listed_and_does_not_stop_the_others(folders: tuple[Pa
 
 
 def test_what_is_done_is_skipped_and_what_failed_is_done_again(folders: tuple[Path, Path]) -> None:
-    items = find_stacks(*folders)
+    items = find_stacks(*folders)[0]
     run_batch(items, Work(failing=("b",)), SETTINGS)
     work = Work()
     result = run_batch(items, work, SETTINGS)
@@ -90,11 +100,11 @@ def test_what_is_done_is_skipped_and_what_failed_is_done_again(folders: tuple[Pa
 
 @pytest.mark.parametrize("change", ["stack", "time", "settings", "result", "record"])
 def test_what_has_changed_is_done_again(change: str, folders: tuple[Path, Path]) -> None:
-    items = find_stacks(*folders)
+    items = find_stacks(*folders)[0]
     run_batch(items, Work(), SETTINGS)
     settings = SETTINGS
     if change == "stack":
-        items[0].source.write_text("another")
+        write_tiff(items[0].source, 7)
     elif change == "time":
         os.utime(items[0].source, ns=(1, 1))
     elif change == "result":
@@ -109,7 +119,7 @@ def test_what_has_changed_is_done_again(change: str, folders: tuple[Path, Path])
 
 
 def test_everything_is_done_again_without_resume(folders: tuple[Path, Path]) -> None:
-    items = find_stacks(*folders)
+    items = find_stacks(*folders)[0]
     run_batch(items, Work(), SETTINGS)
     work = Work()
     run_batch(items, work, SETTINGS, resume=False)
@@ -117,7 +127,7 @@ def test_everything_is_done_again_without_resume(folders: tuple[Path, Path]) -> 
 
 
 def test_cancelling_keeps_what_is_done(folders: tuple[Path, Path]) -> None:
-    items = find_stacks(*folders)
+    items = find_stacks(*folders)[0]
     with pytest.raises(Cancelled):
         run_batch(items, Work(cancelled_at="b"), SETTINGS)
     work = Work()
@@ -126,7 +136,7 @@ def test_cancelling_keeps_what_is_done(folders: tuple[Path, Path]) -> None:
 
 
 def test_a_record_cannot_point_out_of_its_folder(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    items = find_stacks(*folders)[:1]
+    items = find_stacks(*folders)[0][:1]
     run_batch(items, Work(), SETTINGS)
     (tmp_path / "elsewhere.csv").write_text("")
     text = items[0].record.read_text()
@@ -138,7 +148,7 @@ def test_a_record_cannot_point_out_of_its_folder(folders: tuple[Path, Path], tmp
 
 def test_progress_counts_stacks(folders: tuple[Path, Path]) -> None:
     calls: list[tuple[int, int]] = []
-    run_batch(find_stacks(*folders), Work(), SETTINGS,
+    run_batch(find_stacks(*folders)[0], Work(), SETTINGS,
               progress=lambda done, total, message: calls.append((done, total)))
     assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
 
@@ -155,3 +165,56 @@ def test_other_settings_are_other_results() -> None:
     deep = BatchSettings({Roi3DParameters: {"min_voxels": 5}})
     assert flat.to_dict() != deep.to_dict()
     assert json.loads(json.dumps(flat.to_dict())) == BatchSettings({Roi2DParameters: {"min_area_px": 5}}).to_dict()
+
+
+def test_a_stack_that_is_replaced_while_it_is_analyzed_fails_and_is_done_again(folders: tuple[Path, Path]) -> None:
+    items = find_stacks(*folders)[0][:1]
+
+    class Replacing(Work):
+        def __call__(self, item: BatchItem, progress: Progress) -> Iterable[Path]:
+            files = super().__call__(item, progress)
+            write_tiff(item.source, 9)
+            return files
+
+    result = run_batch(items, Replacing(), SETTINGS)
+    assert "was changed while it was analyzed" in result.failed[0][1]
+    assert not items[0].record.exists()
+    assert run_batch(items, Work(), SETTINGS).done == (items[0],)
+
+
+def test_a_file_of_a_set_that_is_replaced_is_noticed(folders: tuple[Path, Path]) -> None:
+    first, second = find_stacks(*folders)[0][:2]
+    item = BatchItem(first.source, first.folder, first.stem, (first.source, second.source))
+    run_batch([item], Work(), SETTINGS)
+    assert run_batch([item], Work(), SETTINGS).skipped == (item,)
+    write_tiff(second.source, 9)
+    assert run_batch([item], Work(), SETTINGS).done == (item,)
+
+
+def test_the_log_has_the_trace_of_every_failure_and_what_was_passed_over(tmp_path: Path) -> None:
+    source, target = tmp_path / "in", tmp_path / "out"
+    source.mkdir()
+    write_tiff(source / "no_size.tif")
+    (source / "odd\n\x1b.tif").write_text("no tiff")
+    settings = BatchSettings({Roi3DParameters: {}})
+    for _ in range(2):
+        result = analyze_folder(source, target, None, settings)
+    assert len(result.failed) == 1
+    assert result.log == target / "log.txt"
+    text = result.log.read_text(encoding="utf-8")
+    assert text.count("DeepD3 batch ") == 2
+    assert text.count("Traceback") == 2
+    assert "VoxelSizeError" in text
+    assert f"passed over: {source}/odd\\n\\x1b.tif: no TIFF file" in text
+    assert "\x1b" not in text
+
+
+def test_a_log_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "log.txt").write_text("my notes")
+    log = BatchLog(tmp_path)
+    log.begin("a to b", [])
+    assert not log.is_needed
+    log.add("failed: a")
+    assert log.file == tmp_path / "deepd3_log.txt"
+    assert (tmp_path / "log.txt").read_text() == "my notes"
+    assert log.file.read_text().splitlines()[1] == "failed: a"

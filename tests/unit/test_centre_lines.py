@@ -5,6 +5,7 @@ from deepd3_ij.measurement.centre_lines import tracing_of
 from deepd3_ij.measurement.dendrites import find_dendrites
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.stack import label_stack
+from tests.tracings import length_of, tree_count
 
 
 def branched_dendrites() -> object:
@@ -20,8 +21,8 @@ def branched_dendrites() -> object:
 def test_every_dendrite_becomes_one_tree_of_its_length(tmp_path: object) -> None:
     dendrites = branched_dendrites()
     tracing = tracing_of(dendrites)
-    assert tracing.n_roots == len(dendrites.centre_lines) == 2
-    np.testing.assert_allclose(tracing.length, sum(line.total_um for line in dendrites.centre_lines), rtol=1e-6)
+    assert tree_count(tracing) == len(dendrites.centre_lines) == 2
+    np.testing.assert_allclose(length_of(tracing), sum(line.total_um for line in dendrites.centre_lines), rtol=1e-6)
     write_swc(f"{tmp_path}/d.swc", tracing)
     back = read_swc(f"{tmp_path}/d.swc")
     np.testing.assert_allclose(back.xyz, tracing.xyz, atol=1e-3)

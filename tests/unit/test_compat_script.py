@@ -33,6 +33,7 @@ from deepd3_ij.files.hdf5 import write_prediction
 from deepd3_ij.files.roi_zip import write_roi_zip
 from deepd3_ij.files.tables import write_centroids
 from deepd3_ij.files.tiff import write_prediction_maps, write_stack
+from deepd3_ij.stack import label_prediction
 from tests.unit.random_models import save_random
 
 PITCH = {"xy": 0.12, "z": 0.4}
@@ -50,20 +51,8 @@ def place(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def own(place):
-    """The package's own way."""
-    stack = open_stack(place.stack, xy_um=PITCH["xy"], z_um=PITCH["z"])
-    prediction = predict(stack, place.model, PredictionParameters(tiling="fourfold", tile_px=64, inset_px=48))
-    cleaned = clean(prediction, CleaningParameters(closing=False, dendrite_threshold=0.5, min_dendrite_voxels=30,
-                                                   spine_iterations=2))
-    rois = build_rois_3d(cleaned, Roi3DParameters(area_threshold=0.3, peak_threshold=0.6, seed_delta=0.5,
-                                                  distance_um=1.5, min_voxels=3, max_voxels=500))
-    return SimpleNamespace(prediction=prediction, cleaned=cleaned, rois=rois)
-
-
-@pytest.fixture(scope="module")
 def script(place):
-    """The same as a reader of the guide writes it."""
+    """A script as a reader of the guide writes it."""
     stack = Stack(str(place.stack), dimensions=PITCH)
     assert not stack.segmented
     assert stack.predictFourFold(str(place.model), tile_size=64, inset_size=48)
@@ -76,11 +65,27 @@ def script(place):
     return SimpleNamespace(stack=stack, raw=raw, creator=creator, count=creator.create(3, 500, 1))
 
 
+@pytest.fixture(scope="module")
+def own(place, script):
+    """The package's own steps; those after the network begin with the script's maps, so that they must agree exactly.
+
+    Two runs of a network need not agree to the last bit.
+    """
+    stack = open_stack(place.stack, xy_um=PITCH["xy"], z_um=PITCH["z"])
+    prediction = predict(stack, place.model, PredictionParameters(tiling="fourfold", tile_px=64, inset_px=48))
+    start = label_prediction(script.raw[..., 0], script.raw[..., 1], stack, {})
+    cleaned = clean(start, CleaningParameters(closing=False, dendrite_threshold=0.5, min_dendrite_voxels=30,
+                                              spine_iterations=2))
+    rois = build_rois_3d(cleaned, Roi3DParameters(area_threshold=0.3, peak_threshold=0.6, seed_delta=0.5,
+                                                  distance_um=1.5, min_voxels=3, max_voxels=500))
+    return SimpleNamespace(prediction=prediction, cleaned=cleaned, rois=rois)
+
+
 def test_predictions_and_cleaned_maps_are_equal(script, own):
     for channel, name in enumerate(("dendrite", "spine", "dendrite")):
-        np.testing.assert_array_equal(script.raw[..., channel], own.prediction[name])
+        np.testing.assert_allclose(script.raw[..., channel], own.prediction[name], atol=1e-5)
         np.testing.assert_array_equal(script.stack.prediction[..., channel], own.cleaned[name])
-    assert (own.cleaned["spine"] != own.prediction["spine"]).any()
+    assert (own.cleaned["spine"].values != script.raw[..., 1]).any()
 
 
 def test_rois_are_equal(script, own):
@@ -127,12 +132,14 @@ def test_tiles_are_the_packages_own_and_the_dendrite_is_cleaned_as_documented(pl
                                                                    padding="min"), z_range=(1, 3))
     arguments = {"tile_size": 64, "inset_size": 48, "pad_op": np.min, "zmin": 1, "zmax": 3}
     assert stack.predictInset(place.model, **arguments, clean_dendrite=False)
-    np.testing.assert_array_equal(stack.prediction[..., 0], expected["dendrite"])
+    np.testing.assert_allclose(stack.prediction[..., 0], expected["dendrite"], atol=1e-5)
     assert (stack.prediction[0] == 0).all()
     assert stack.predictInset(place.model, **arguments, dendrite_threshold=0.6)
-    np.testing.assert_array_equal(stack.prediction[..., 0],
-                                  clean_dendrite(expected["dendrite"].values, 0.6, 100, dimensions=2))
-    np.testing.assert_array_equal(stack.prediction[..., 1], expected["spine"])
+    cleaned = clean_dendrite(expected["dendrite"].values, 0.6, 100, dimensions=2)
+    # The last bits of a probability may put a pixel to the other side of the threshold.
+    assert np.isclose(stack.prediction[..., 0], cleaned, atol=1e-5).mean() > 0.999
+    assert np.isclose(expected["dendrite"], cleaned, atol=1e-5).mean() < 0.9
+    np.testing.assert_allclose(stack.prediction[..., 1], expected["spine"], atol=1e-5)
 
 
 def test_planes_are_the_packages_own_and_progress_is_told(place):
@@ -141,7 +148,7 @@ def test_planes_are_the_packages_own_and_progress_is_told(place):
     assert stack.predictWholeImage(place.model)
     expected = predict(open_stack(place.stack, xy_um=0.094, z_um=0.5), place.model,
                        PredictionParameters(tiling="plane"))
-    np.testing.assert_array_equal(stack.prediction[..., 1], expected["spine"])
+    np.testing.assert_allclose(stack.prediction[..., 1], expected["spine"], atol=1e-5)
     assert stack.segmented
     assert told[-1] == (3, 3)
 

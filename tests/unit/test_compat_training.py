@@ -11,6 +11,7 @@ import tifffile
 from deepd3_ij.compat.training import generator
 from deepd3_ij.compat.training.generator import Arrange, Selector, Viewer, addStackWidget, askSpacing
 from deepd3_ij.errors import AnnotationError, Cancelled, FijiError, FileFormatError, ParameterError, VoxelSizeError
+from deepd3_ij.fiji import training_window
 from deepd3_ij.files.d3data import D3Data, read_d3data, write_d3data
 from deepd3_ij.files.d3set import read_d3set, write_d3set
 
@@ -235,8 +236,8 @@ def test_the_program_arranges_a_set_and_ends_when_the_user_cancels(tmp_path, mon
             return chosen
         return choose
 
-    monkeypatch.setattr(generator, "choose_one", answer(steps))
-    monkeypatch.setattr(generator, "choose_file", answer(files))
+    monkeypatch.setattr(training_window, "choose_one", answer(steps))
+    monkeypatch.setattr(training_window, "choose_file", answer(files))
     with pytest.raises(SystemExit) as end:
         generator.main([])
     assert end.value.code == 0
@@ -247,7 +248,7 @@ def test_the_program_without_a_display_ends_with_one_line(monkeypatch, capsys):
     def refuse(*_, **__):
         raise FijiError("A visible ImageJ needs a display.")
 
-    monkeypatch.setattr(generator, "choose_one", refuse)
+    monkeypatch.setattr(training_window, "choose_one", refuse)
     with pytest.raises(SystemExit) as end:
         generator.main([])
     assert end.value.code == 1

@@ -9,6 +9,7 @@ import pytest
 from deepd3_ij.errors import AnnotationError, FileFormatError
 from deepd3_ij.files.d3data import cut_d3data, read_d3data, update_meta, write_d3data
 from deepd3_ij.stack import label_stack
+from tests.unit.pickles import pickles_in
 
 
 def annotated(dtype=np.uint16, shape=(6, 20, 30)):
@@ -22,6 +23,7 @@ def annotated(dtype=np.uint16, shape=(6, 20, 30)):
 def test_training_data_come_back_in_their_pixel_type(tmp_path, dtype):
     data = cut_d3data(*annotated(dtype))
     write_d3data(tmp_path / "a.d3data", data)
+    assert pickles_in(tmp_path / "a.d3data") == []
     back = read_d3data(tmp_path / "a.d3data")
     assert back.stack.dtype == dtype
     assert back.dendrite.dtype == back.spines.dtype == bool

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepd3_ij.errors import AnnotationError, ParameterError, VoxelSizeError
-from deepd3_ij.files.point_tables import read_evaluation_points, read_spine_points
+from deepd3_ij.files.point_tables import read_evaluation_points
 from deepd3_ij.files.swc import parse_swc
 from deepd3_ij.measurement.evaluation import Scores, distance_to_tracing_um, evaluate, match_points, pool
 from deepd3_ij.measurement.points import SpinePoints
@@ -90,12 +90,11 @@ def test_no_other_pairing_has_more_pairs_or_the_same_number_with_less_distance(
     found = match_points(distance, np.zeros_like(distance), parameters)
     best = (0, 0.0)
     for size in range(min(rows, columns), 0, -1):
-        totals = [sum(distance[row, column] for row, column in zip(chosen, order, strict=True))
-                  for chosen in itertools.combinations(range(rows), size)
-                  for order in itertools.permutations(range(columns), size)
-                  if all(distance[row, column] <= parameters.xy_um for row, column in zip(chosen, order, strict=True))]
+        pairings = [distance[list(chosen), list(order)] for chosen in itertools.combinations(range(rows), size)
+                    for order in itertools.permutations(range(columns), size)]
+        totals = [pairing.sum() for pairing in pairings if (pairing <= parameters.match_xy_um).all()]
         if totals:
-            best = (size, min(totals))
+            best = (size, float(min(totals)))
             break
     assert len(found[0]) == best[0]
     assert distance[found].sum() == pytest.approx(best[1])
@@ -130,20 +129,24 @@ OWN = "id,z_um,y_um,x_um,z_px,y_px,x_px,planes\n3,2.0,1.2,2.4,4.0,12.0,24.0,2\n8
 MARKERS = "idx,x_px,y_px,z_slice0,isBad,head_x_px,head_y_px\n7,1,2,3.0,,24,12\n9,5,5,5,1,6,6\n11,8,9,10.0,0,5,20\n"
 
 
+def read_one(path: Path, **size: float) -> SpinePoints:
+    return read_evaluation_points(path, path, **size)[0]
+
+
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")
     return path
 
 
 def test_the_voxel_size_follows_from_this_packages_table(tmp_path: Path) -> None:
-    found = read_spine_points(write(tmp_path / "a.csv", OWN))
+    found = read_one(write(tmp_path / "a.csv", OWN))
     assert (found.z_um, found.xy_um) == (pytest.approx(0.5), pytest.approx(0.1))
     assert found.ids.tolist() == [3, 8]
     np.testing.assert_allclose(found.zyx_px[0], [4, 12, 24])
 
 
 def test_markers_are_read_at_their_heads_without_bad_ones(tmp_path: Path) -> None:
-    real = read_spine_points(write(tmp_path / "b.csv", "\ufeff" + MARKERS), xy_um=0.12, z_um=1)
+    real = read_one(write(tmp_path / "b.csv", "\ufeff" + MARKERS), xy_um=0.12, z_um=1)
     assert real.ids.tolist() == [7, 11]
     np.testing.assert_allclose(real.zyx_px, [[3, 12, 24], [10, 20, 5]])
 
@@ -162,14 +165,14 @@ def test_a_given_voxel_size_wins_over_the_tables(tmp_path: Path) -> None:
 
 def test_positions_in_micrometres_alone_need_a_voxel_size(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "z_um,y_um,x_um\n1.0,2.0,3.0\n")
-    np.testing.assert_allclose(read_spine_points(path, xy_um=0.1, z_um=0.5).zyx_px, [[2, 20, 30]])
+    np.testing.assert_allclose(read_one(path, xy_um=0.1, z_um=0.5).zyx_px, [[2, 20, 30]])
     with pytest.raises(AnnotationError, match="--xy and --z"):
-        read_spine_points(path)
+        read_one(path)
 
 
 def test_an_empty_table_of_this_package_has_no_spines(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", OWN.splitlines()[0] + "\n")
-    assert len(read_spine_points(path, xy_um=0.1, z_um=0.5)) == 0
+    assert len(read_one(path, xy_um=0.1, z_um=0.5)) == 0
 
 
 @pytest.mark.parametrize(("text", "words"), [
@@ -180,6 +183,6 @@ def test_an_empty_table_of_this_package_has_no_spines(tmp_path: Path) -> None:
 ])
 def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, text: str, words: str) -> None:
     with pytest.raises(AnnotationError, match=words) as caught:
-        read_spine_points(write(tmp_path / "a.csv", text), xy_um=0.1, z_um=0.5)
+        read_one(write(tmp_path / "a.csv", text), xy_um=0.1, z_um=0.5)
     assert "a.csv" in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -20,7 +20,7 @@ from deepd3_ij.compat.training.generator import Arrange, Viewer
 from deepd3_ij.errors import DeepD3Error, FileFormatError, ModelError
 from deepd3_ij.files.d3data import D3Data, read_d3data, write_d3data
 from deepd3_ij.files.d3set import read_d3set, write_d3set
-from deepd3_ij.files.hdf5 import read_prediction, read_roi_table, read_rois, write_prediction, write_rois
+from deepd3_ij.files.hdf5 import read_prediction, read_rois, write_prediction, write_rois
 from deepd3_ij.files.roi_settings import read_roi_settings
 from deepd3_ij.files.roi_zip import read_roi_zip
 from deepd3_ij.rois import RoiSet
@@ -102,7 +102,6 @@ def test_pickled_outlines_and_attributes_of_a_rois_file_are_not_unpickled(trap, 
         trap.set_array(file, "deepd3")
         trap.set_attributes(file)
     assert len(read_rois(tmp_path / "a.rois", **SIZE)) == 1
-    assert read_roi_table(tmp_path / "a.rois") is None
 
 
 def test_a_pickle_in_place_of_the_roi_map_is_refused(trap, tmp_path):

@@ -12,6 +12,7 @@ from deepd3_ij.measurement.dendrites import DENDRITE_COLUMNS, Dendrites, dendrit
 from deepd3_ij.measurement.skeleton import _blurred, fill_cavities, smooth_path, trace_centre_line
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.stack import label_stack
+from tests.tracings import length_of
 
 S = np.linspace(0, 1, 200)
 
@@ -45,7 +46,7 @@ def tube(points: np.ndarray, radius: float, xy_um: float, z_um: float) -> tuple[
     tracing = chain(points - points.min(axis=0) + 2 * radius + 1, radius)
     extent = tracing.xyz.max(axis=0)[::-1] + 2 * radius + 1
     shape = tuple(int(length / size) + 1 for length, size in zip(extent, (z_um, xy_um, xy_um), strict=True))
-    return tracing.length, draw_tracing(tracing, shape, xy_um=xy_um, z_um=z_um)
+    return length_of(tracing), draw_tracing(tracing, shape, xy_um=xy_um, z_um=z_um)
 
 
 def found(mask: np.ndarray, xy_um: float = 0.1, z_um: float = 0.5, **parameters: float) -> Dendrites:

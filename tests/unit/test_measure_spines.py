@@ -15,7 +15,6 @@ from deepd3_ij.measurement.spines import (
     INTENSITY_COLUMNS,
     SPINE_COLUMNS,
     nearest_dendrite,
-    roi_points,
     roi_voxels,
 )
 from deepd3_ij.parameters import MeasureParameters
@@ -209,14 +208,6 @@ def test_a_single_plane_is_measured() -> None:
     result = measured(labels, dendrite)
     assert result.spines["distance_to_dendrite_um"].iloc[0] == pytest.approx(0.2)
     assert result.dendrites["length_um"].iloc[0] == pytest.approx(18, rel=0.06)
-
-
-def test_positions_for_an_evaluation_are_the_centroids() -> None:
-    labels = volume()
-    labels[2, 10, 20:24] = 7
-    found = roi_points(RoiSet(label_like(labels, like())))
-    assert found.ids.tolist() == [7]
-    np.testing.assert_allclose(found.zyx_um, [[1.0, 1.0, 2.15]])
 
 
 def test_shapes_that_differ_are_an_error() -> None:

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from deepd3_ij.errors import AnnotationError
-from deepd3_ij.files.point_tables import read_evaluation_points, read_positions, read_spine_points
+from deepd3_ij.files.point_tables import read_evaluation_points, read_positions
+from deepd3_ij.measurement.points import SpinePoints
 
 SIZE = {"xy_um": 0.1, "z_um": 0.5}
+
+
+def read_spine_points(path, **size: float) -> SpinePoints:
+    return read_evaluation_points(path, path, **size)[0]
 
 
 def saved(folder, text: str, name: str = "a.csv"):

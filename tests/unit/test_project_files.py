@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from pathlib import Path
 
 import yaml
 
@@ -32,9 +34,31 @@ def test_conda_environment_has_java_and_maven() -> None:
     assert {"openjdk", "maven"} <= {requirement(text)[0] for text in conda if isinstance(text, str)}
 
 
-def test_parameter_reference_in_the_docs_is_up_to_date() -> None:
-    import runpy
+def test_property_names_are_written_in_one_module() -> None:
+    elsewhere = [path for path in (ROOT / "deepd3_ij").rglob("*.py") if path.name != "names.py"]
+    assert [(path.name, text) for path in elsewhere for text in texts_in(path)
+            if re.fullmatch(r"deepd3\.[a-z0-9_]+", text)] == []
 
-    reference = runpy.run_path(str(ROOT / "docs" / "make_parameters.py"))["reference"]
 
-    assert (ROOT / "docs" / "parameters.md").read_text(encoding="utf-8") == reference()
+def test_names_and_colours_are_plain_constants_of_their_own() -> None:
+    for name in ("names", "colours"):
+        tree = ast.parse((ROOT / "deepd3_ij" / f"{name}.py").read_text(encoding="utf-8"))
+        imported = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
+        imported |= {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}
+        assert imported <= {"__future__", "colorsys", "functools", "typing"}
+        for node in tree.body:
+            if isinstance(node, ast.Assign):
+                ast.literal_eval(node.value)
+
+
+def test_every_generator_of_random_numbers_in_the_tests_has_a_seed() -> None:
+    without = [(path.name, node.lineno) for path in (ROOT / "tests").rglob("*.py")
+               for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+               if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not node.args
+               and node.func.attr in ("default_rng", "RandomState", "Random", "SeedSequence")]
+    assert without == []
+
+
+def texts_in(path: Path) -> list[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]

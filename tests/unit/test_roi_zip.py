@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from roifile import ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
+from deepd3_ij.colours import roi_colour
 from deepd3_ij.errors import Cancelled, FileFormatError, OutputError
-from deepd3_ij.files.imagej_roi import roi_color, roi_name
+from deepd3_ij.files.imagej_roi import roi_name
 from deepd3_ij.files.roi_zip import read_roi_zip, write_roi_zip
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_stack
@@ -80,7 +81,7 @@ def test_one_roi_per_spine_and_plane_with_name_position_property_and_colour(tmp_
     roi = rois["spine0012_z002.roi"]
     assert (roi.name, roi.z_position, roi.position, roi.c_position, roi.t_position) == ("spine0012_z002", 2, 2, 0, 0)
     assert roi.properties["deepd3.id"] == 12
-    assert roi.stroke_color == bytes((255, *roi_color(12)))
+    assert roi.stroke_color == bytes((255, *roi_colour(12)))
     assert roi.group == 0
     assert roi.roitype == ROI_TYPE.TRACED
     assert sorted(map(tuple, roi.coordinates().tolist())) == [(2, 2), (2, 4), (5, 2), (5, 4)]
@@ -100,7 +101,7 @@ def test_parts_and_holes_of_a_plane_stay_one_roi(tmp_path: Path) -> None:
 
 
 def test_colours_of_neighbouring_ids_differ_clearly() -> None:
-    colours = np.array([roi_color(roi_id) for roi_id in range(1, 500)])
+    colours = np.array([roi_colour(roi_id) for roi_id in range(1, 500)])
     assert np.abs(np.diff(colours, axis=0)).sum(axis=1).min() > 120
     assert colours.max(axis=1).min() == 255
 

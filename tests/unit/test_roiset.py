@@ -92,25 +92,10 @@ def test_removed_rois_leave_labels_table_and_contours():
     assert rois.labels.values.max() == 3
 
 
-def test_relabelled_rois_are_numbered_from_one_in_the_old_order():
-    labels = np.array([[[0, 8, 8, 0, 3, 5]]], np.int32)
-    rois = RoiSet.from_labels(labels, stack_like(labels.shape)).relabelled()
-    assert rois.labels.values.tolist() == [[[0, 3, 3, 0, 1, 2]]]
-
-
-def test_a_mask_comes_with_its_box():
-    labels = np.zeros((3, 6, 8), np.int32)
-    labels[1, 2:4, 5], labels[1, 2, 6] = 4, 4
-    box, mask = RoiSet.from_labels(labels, stack_like(labels.shape)).mask_of(4)
-    assert box == (slice(1, 2), slice(2, 4), slice(5, 7))
-    assert mask.tolist() == [[[True, True], [True, False]]]
-
-
-@pytest.mark.parametrize("call", [lambda rois: rois.without([9]), lambda rois: rois.mask_of(9)])
-def test_an_unknown_id_is_refused(call):
+def test_an_unknown_id_is_refused():
     labels = np.ones((1, 2, 2), np.int32)
     with pytest.raises(ParameterError, match="no ROI 9"):
-        call(RoiSet.from_labels(labels, stack_like(labels.shape)))
+        RoiSet.from_labels(labels, stack_like(labels.shape)).without([9])
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int64, bool])

@@ -7,7 +7,7 @@ import pytest
 
 from deepd3_ij.errors import AnnotationError, Cancelled, ParameterError
 from deepd3_ij.parameters import AugmentationParameters, SamplerParameters
-from deepd3_ij.training.sampler import Sampler, SampleSource, as_keras_dataset, as_tf_dataset
+from deepd3_ij.training.sampler import Sampler, SampleSource
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,18 @@ def annotated(shape=(4, 40, 50), dtype=np.uint8, seed=0, **voxel_size) -> Annota
     return Annotated(stack.astype(dtype), dendrite, spines, **voxel_size)
 
 
-SMALL = SamplerParameters(height_px=16, width_px=16, batch_size=4, samples_per_epoch=24)
+SMALL = SamplerParameters(height_px=16, width_px=16)
 AUGMENTED = AugmentationParameters()
+
+
+def sample(sampler: Sampler, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    drawn = sampler.samples(index, 1)
+    return drawn.image[0], drawn.dendrite[0], drawn.spine[0]
+
+
+def window(sampler: Sampler, index: int) -> tuple[int, tuple[int, int, int]]:
+    """Where a sample is cut: number of the stack that has room for samples, and first voxel (z, y, x), resampled."""
+    return sampler._draw_window(sampler._random(index))
 
 
 def batches_equal(first, second) -> bool:
@@ -41,45 +51,37 @@ def batches_equal(first, second) -> bool:
 # Reproducibility
 
 @pytest.mark.parametrize("augmentation", [None, AUGMENTED])
-def test_samples_depend_on_seed_epoch_and_number_only(augmentation):
+def test_samples_depend_on_seed_and_number_only(augmentation):
     sampler = Sampler([annotated(), annotated(seed=1)], SMALL, augmentation)
-    first = [sampler.batch(number) for number in range(6)]
+    first = [sampler.samples(number, 4) for number in range(0, 24, 4)]
     np.random.seed(7)  # noqa: NPY002 - global state must not matter
     python_random.seed(7)
     again = Sampler([annotated(), annotated(seed=1)], SMALL, augmentation)
-    backwards = [again.batch(number) for number in reversed(range(6))][::-1]
+    backwards = [again.samples(number, 4) for number in reversed(range(0, 24, 4))][::-1]
     assert all(map(batches_equal, first, backwards))
     other_seed = Sampler([annotated(), annotated(seed=1)], replace(SMALL, seed=43), augmentation)
-    assert not batches_equal(first[0], sampler.batch(0, epoch=1))
-    assert not batches_equal(first[0], other_seed.batch(0))
+    assert not batches_equal(first[0], sampler.samples(4, 4))
+    assert not batches_equal(first[0], other_seed.samples(0, 4))
 
 
 def test_the_global_random_state_is_left_alone():
     before = np.random.get_state()[1].copy(), python_random.getstate()  # noqa: NPY002
-    Sampler([annotated()], SMALL, AUGMENTED).batch(0)
+    Sampler([annotated()], SMALL, AUGMENTED).samples(0, 4)
     assert np.array_equal(before[0], np.random.get_state()[1])  # noqa: NPY002
     assert before[1] == python_random.getstate()
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
-def test_batches_come_in_order_whatever_the_number_of_workers(workers):
+def test_a_sample_is_the_same_alone_and_among_others():
     sampler = Sampler([annotated()], SMALL, AUGMENTED)
-    drawn = list(sampler.batches(epoch=3, workers=workers))
-    assert len(drawn) == sampler.batches_per_epoch == 6
-    assert all(batches_equal(batch, sampler.batch(number, epoch=3)) for number, batch in enumerate(drawn))
-
-
-def test_a_sample_is_its_place_in_the_batch():
-    sampler = Sampler([annotated()], SMALL, AUGMENTED)
-    batch = sampler.batch(2)
+    batch = sampler.samples(8, 4)
     for place, part in enumerate(zip(batch.image, batch.dendrite, batch.spine, strict=True)):
-        for inside, alone in zip(part, sampler.sample(2 * 4 + place), strict=True):
+        for inside, alone in zip(part, sample(sampler, 8 + place), strict=True):
             np.testing.assert_array_equal(inside, alone)
 
 
 def test_augmentation_does_not_change_which_windows_are_drawn():
     plain, varied = Sampler([annotated()], SMALL), Sampler([annotated()], SMALL, AUGMENTED)
-    assert [plain.window(index) for index in range(30)] == [varied.window(index) for index in range(30)]
+    assert [window(plain, index) for index in range(30)] == [window(varied, index) for index in range(30)]
 
 
 # Where windows lie
@@ -88,18 +90,18 @@ def test_samples_are_the_windows_that_are_told():
     stacks = [annotated(), annotated(shape=(2, 30, 20), seed=1)]
     sampler = Sampler(stacks, SMALL)
     for index in range(40):
-        number, (z, y, x) = sampler.window(index)
-        window = (z, slice(y, y + 16), slice(x, x + 16))
-        image, dendrite, spine = sampler.sample(index)
-        grey = stacks[number].stack[window].astype(float)
+        number, (z, y, x) = window(sampler, index)
+        cut = (z, slice(y, y + 16), slice(x, x + 16))
+        image, dendrite, spine = sample(sampler, index)
+        grey = stacks[number].stack[cut].astype(float)
         np.testing.assert_allclose(image, (grey - grey.min()) / np.ptp(grey) * 2 - 1, atol=1e-6)
-        np.testing.assert_array_equal(dendrite, stacks[number].dendrite[window])
-        np.testing.assert_array_equal(spine, stacks[number].spines[window])
+        np.testing.assert_array_equal(dendrite, stacks[number].dendrite[cut])
+        np.testing.assert_array_equal(spine, stacks[number].spines[cut])
 
 
 def test_first_and_last_offset_of_every_axis_are_drawn():
     sampler = Sampler([annotated(shape=(3, 18, 19))], SMALL)
-    origins = np.array([sampler.window(index)[1] for index in range(600)])
+    origins = np.array([window(sampler, index)[1] for index in range(600)])
     np.testing.assert_array_equal(origins.min(axis=0), [0, 0, 0])
     np.testing.assert_array_equal(origins.max(axis=0), [2, 2, 3])
 
@@ -109,15 +111,15 @@ def test_stacks_are_chosen_by_their_number_of_windows_or_uniformly():
     share = {}
     for choice in ("size", "uniform"):
         sampler = Sampler(stacks, replace(SMALL, stack_choice=choice))
-        share[choice] = np.mean([sampler.window(index)[0] for index in range(3000)])
+        share[choice] = np.mean([window(sampler, index)[0] for index in range(3000)])
     assert share["size"] == pytest.approx(0.75, abs=0.03)
     assert share["uniform"] == pytest.approx(0.5, abs=0.03)
 
 
 def test_a_stack_without_room_for_a_sample_is_left_out():
     sampler = Sampler([annotated(shape=(2, 10, 50)), annotated()], SMALL)
-    assert sampler.unused == (0,)
-    assert {sampler.window(index)[0] for index in range(50)} == {1}
+    assert sampler.windows == 4 * 25 * 35
+    sampler.samples(0, 50)
 
 
 def test_every_sample_has_the_wanted_content_even_where_it_is_rare():
@@ -128,7 +130,7 @@ def test_every_sample_has_the_wanted_content_even_where_it_is_rare():
     sampler = Sampler([stack], replace(SMALL, min_content_voxels=15))
     assert sampler.windows == 13 * 13
     for index in range(100):
-        assert sampler.sample(index)[2].sum() == 16
+        assert sample(sampler, index)[2].sum() == 16
 
 
 # Scaling
@@ -139,15 +141,15 @@ def test_augmented_samples_do_not_depend_on_the_bit_depth(dtype):
     factor, offset = {np.uint8: (1, 0), np.int16: (150, -30_000), np.uint16: (300, 0), np.int32: (10_000, -5),
                       np.float32: (0.001, 3)}[dtype]
     stack = (reference.stack.astype(np.float64) * factor + offset).astype(dtype)
-    expected = Sampler([reference], SMALL, AUGMENTED).batch(0)
-    batch = Sampler([replace(reference, stack=stack)], SMALL, AUGMENTED).batch(0)
+    expected = Sampler([reference], SMALL, AUGMENTED).samples(0, 4)
+    batch = Sampler([replace(reference, stack=stack)], SMALL, AUGMENTED).samples(0, 4)
     np.testing.assert_allclose(batch.image, expected.image, atol=2e-3)
     np.testing.assert_array_equal(batch.spine, expected.spine)
 
 
 @pytest.mark.parametrize("augmentation", [None, AUGMENTED])
 def test_images_span_the_range_and_masks_are_exactly_0_and_1(augmentation):
-    batch = Sampler([annotated()], replace(SMALL, low=0, high=2, batch_size=64), augmentation).batch(0)
+    batch = Sampler([annotated()], replace(SMALL, low=0, high=2), augmentation).samples(0, 64)
     np.testing.assert_allclose(batch.image.min(axis=(1, 2)), 0, atol=1e-6)
     np.testing.assert_allclose(batch.image.max(axis=(1, 2)), 2, atol=1e-6)
     assert {batch.image.dtype, batch.dendrite.dtype, batch.spine.dtype} == {np.dtype(np.float32)}
@@ -158,17 +160,17 @@ def test_scaling_by_plane_is_that_of_the_plane_the_sample_lies_in():
     stack = annotated()
     sampler = Sampler([stack], replace(SMALL, normalise="plane", planes=2))
     for index in range(20):
-        _, (z, y, x) = sampler.window(index)
+        _, (z, y, x) = window(sampler, index)
         planes = stack.stack[z:z + 2].astype(float)
         low, high = planes.min(axis=(1, 2), keepdims=True), planes.max(axis=(1, 2), keepdims=True)
         expected = ((planes - low) / (high - low) * 2 - 1)[:, y:y + 16, x:x + 16]
-        np.testing.assert_allclose(sampler.sample(index)[0], expected, atol=1e-5)
+        np.testing.assert_allclose(sample(sampler, index)[0], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("normalise", ["tile", "plane"])
 def test_a_constant_stack_gives_finite_samples(normalise):
     stack = replace(annotated(), stack=np.full((4, 40, 50), 7, np.uint16))
-    np.testing.assert_array_equal(Sampler([stack], replace(SMALL, normalise=normalise)).batch(0).image, -1)
+    np.testing.assert_array_equal(Sampler([stack], replace(SMALL, normalise=normalise)).samples(0, 4).image, -1)
 
 
 # Several planes and resolutions
@@ -176,16 +178,16 @@ def test_a_constant_stack_gives_finite_samples(normalise):
 @pytest.mark.parametrize("augmentation", [None, AUGMENTED])
 def test_samples_of_several_planes_have_their_planes_first(augmentation):
     sampler = Sampler([annotated()], replace(SMALL, planes=3, height_px=12, width_px=20), augmentation)
-    batch = sampler.batch(0)
+    batch = sampler.samples(0, 4)
     assert batch.image.shape == batch.dendrite.shape == batch.spine.shape == (4, 3, 12, 20)
-    assert sampler.sample(0)[0].shape == (3, 12, 20)
+    assert sample(sampler, 0)[0].shape == (3, 12, 20)
 
 
 def test_stacks_are_resampled_to_the_target_with_height_and_width_in_their_places():
     stack = annotated(shape=(3, 60, 90), xy_um=0.2)
     parameters = replace(SMALL, target_resolution_um=0.1, height_px=96, width_px=64)
     sampler = Sampler([stack], parameters)
-    batch = sampler.batch(0)
+    batch = sampler.samples(0, 4)
     assert batch.image.shape == (4, 96, 64)
     # The dendrite, 4 px of 0.2 µm wide, runs along x and is 8 px of 0.1 µm wide now.
     assert set(batch.dendrite.sum(axis=1).ravel()) == {8}
@@ -197,8 +199,8 @@ def test_a_mix_of_resolutions_is_brought_to_one():
     sampler = Sampler([fine, coarse], replace(SMALL, target_resolution_um=0.1))
     widths = {0: 0, 1: 0}
     for index in range(60):
-        number = sampler.window(index)[0]
-        widths[number] = max(widths[number], sampler.sample(index)[1].sum(axis=0).max())
+        number = window(sampler, index)[0]
+        widths[number] = max(widths[number], sample(sampler, index)[1].sum(axis=0).max())
     assert widths == {0: 2, 1: 4}
 
 
@@ -262,48 +264,9 @@ def test_preparation_can_be_cancelled():
         Sampler([annotated(), annotated()], SMALL, progress=cancel)
 
 
-# Keras and TensorFlow
-
 def test_batches_of_any_size_continue_the_same_row_of_samples():
     sampler = Sampler([annotated()], SMALL, AUGMENTED)
     image, dendrite, spine = SampleSource(sampler).batch(3, 2)
     assert image.shape == dendrite.shape == spine.shape == (2, 16, 16, 1)
-    np.testing.assert_array_equal(image[..., 0], sampler.batch(1).image[2:])
-    np.testing.assert_array_equal(spine[..., 0], sampler.batch(1).spine[2:])
-
-
-def test_a_tf_dataset_gives_the_samplers_batches_epoch_after_epoch():
-    sampler = Sampler([annotated()], SMALL, AUGMENTED)
-    elements = list(as_tf_dataset(sampler, first_epoch=1, epochs=2, workers=3).as_numpy_iterator())
-    expected = [sampler.batch(number, epoch) for epoch in (1, 2) for number in range(6)]
-    assert len(elements) == 12
-    for (image, (dendrite, spine)), batch in zip(elements, expected, strict=True):
-        assert image.shape == dendrite.shape == spine.shape == (4, 16, 16, 1)
-        np.testing.assert_array_equal(image[..., 0], batch.image)
-        np.testing.assert_array_equal(dendrite[..., 0], batch.dendrite)
-        np.testing.assert_array_equal(spine[..., 0], batch.spine)
-
-
-def test_a_tf_dataset_has_static_shapes_and_a_length():
-    dataset = as_tf_dataset(Sampler([annotated()], replace(SMALL, planes=2)), same_every_epoch=True, epochs=None)
-    image_spec, mask_specs = dataset.element_spec
-    assert {tuple(spec.shape) for spec in (image_spec, *mask_specs)} == {(4, 2, 16, 16, 1)}
-    first = [image for image, _ in dataset.take(12).as_numpy_iterator()]
-    np.testing.assert_array_equal(first[:6], first[6:])
-    assert int(as_tf_dataset(Sampler([annotated()], SMALL)).cardinality()) == 6
-    with pytest.raises(ParameterError, match="epochs is 0"):
-        as_tf_dataset(Sampler([annotated()], SMALL), epochs=0)
-
-
-def test_keras_fit_sees_every_epoch_of_the_sampler_once():
-    import keras
-
-    sampler = Sampler([annotated()], SMALL, AUGMENTED)
-    dataset = as_keras_dataset(sampler, first_epoch=2, workers=2)
-    entry = keras.Input((16, 16, 1))
-    outputs = [keras.layers.Conv2D(1, 1, activation="sigmoid")(entry) for _ in range(2)]
-    model = keras.Model(entry, outputs)
-    model.compile("sgd", loss=["mse", "mse"])
-    model.fit(dataset, epochs=2, shuffle=False, verbose=0)
-    assert dataset.epoch == 4
-    np.testing.assert_array_equal(dataset[1][0][..., 0], sampler.batch(1, epoch=4).image)
+    np.testing.assert_array_equal(image[..., 0], sampler.samples(6, 2).image)
+    np.testing.assert_array_equal(spine[..., 0], sampler.samples(6, 2).spine)

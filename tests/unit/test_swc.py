@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import AnnotationError
 from deepd3_ij.files.swc import format_swc, parse_swc, read_swc, write_swc
+from tests.tracings import length_of, tree_count
 
 PLAIN = "1 3 0 0 0 1 -1\n2 3 4 3 0 1 1\n3 3 4 3 2 0.5 2\n"
 
@@ -21,7 +22,7 @@ def test_columns_become_arrays() -> None:
     np.testing.assert_array_equal(tracing.xyz, [[0, 0, 0], [4, 3, 0], [4, 3, 2]])
     assert tracing.radius.tolist() == [1, 1, 0.5]
     assert tracing.parents.tolist() == [-1, 1, 2]
-    assert tracing.length == pytest.approx(7)
+    assert length_of(tracing) == pytest.approx(7)
 
 
 @pytest.mark.parametrize("text", [
@@ -44,8 +45,8 @@ def test_ids_may_have_gaps_and_children_may_come_first() -> None:
 
 def test_several_roots_stay_apart() -> None:
     tracing = parse_swc("1 3 0 0 0 1 -1\n2 3 1 0 0 1 1\n3 3 9 9 9 1 -2\n4 3 9 9 8 1 3\n", "a.swc")
-    assert tracing.n_roots == 2
-    assert tracing.length == pytest.approx(2)
+    assert tree_count(tracing) == 2
+    assert length_of(tracing) == pytest.approx(2)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])

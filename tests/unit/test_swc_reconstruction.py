@@ -23,33 +23,65 @@ def path(*nodes: tuple[float, float, float, float]) -> Tracing:
                    np.array([-1, *range(1, count)]))
 
 
-def surface_distance_um(tracing: Tracing, shape: tuple[int, int, int], voxel: tuple[float, float, float]) -> np.ndarray:
-    """Signed distance of every voxel to the nearest of many balls along the tracing (negative inside)."""
+TOLERANCE_UM = 0.01  # of the densely sampled balls
+
+
+def sampled(tracing: Tracing, shape: tuple[int, int, int], voxel: tuple[float, float, float]
+            ) -> tuple[np.ndarray, np.ndarray]:
+    """What many balls along the tracing say of every voxel.
+
+    Returns the signed distance of its centre to the nearest ball (negative inside), and whether a ball's centre lies
+    in the voxel (which reaches half a voxel to each side of its centre).
+    """
     grid = np.stack(np.meshgrid(*(np.arange(n) * s for n, s in zip(shape, voxel, strict=True)), indexing="ij"), axis=-1)
-    nearest = np.full(shape, np.inf)
+    nearest, crossed = np.full(shape, np.inf), np.zeros(shape, bool)
     for begin, end in tracing.segments:
-        for t in np.linspace(0, 1, 400):
+        length = np.linalg.norm(tracing.xyz[end] - tracing.xyz[begin])
+        for t in np.linspace(0, 1, 2 + int(length / TOLERANCE_UM)):
             centre = (1 - t) * tracing.xyz[begin] + t * tracing.xyz[end]
             radius = (1 - t) * tracing.radius[begin] + t * tracing.radius[end]
-            nearest = np.minimum(nearest, np.linalg.norm(grid - centre[::-1], axis=-1) - radius)
-    return nearest
+            away = np.abs(grid - centre[::-1])
+            nearest = np.minimum(nearest, np.linalg.norm(away, axis=-1) - radius)
+            crossed |= (away <= np.array(voxel) / 2 + TOLERANCE_UM).all(axis=-1)
+    return nearest, crossed
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.data())
-def test_a_voxel_is_set_where_its_centre_lies_in_the_tapered_tube(data: st.DataObject) -> None:
-    shape, voxel = (9, 20, 24), data.draw(st.sampled_from([(0.5, 0.1, 0.1), (0.1, 0.1, 0.1), (0.2, 0.12, 0.12)]))
-    extent = [n * s for n, s in zip(shape[::-1], voxel[::-1], strict=True)]
-    inside = [end - step for end, step in zip(extent, voxel[::-1], strict=True)]
-    ends = [(*(data.draw(st.floats(0, end)) for end in inside), data.draw(st.floats(0.15, 0.6))) for _ in range(2)]
-    tracing = path(*ends)
+@st.composite
+def tubes(draw: st.DrawFn, beyond_um: float) -> tuple[Tracing, tuple[int, int, int], tuple[float, float, float]]:
+    """One segment with its volume; its ends lie in the volume or up to so many µm beside it."""
+    shape, voxel = (6, 14, 18), draw(st.sampled_from([(0.5, 0.1, 0.1), (0.1, 0.1, 0.1), (0.2, 0.12, 0.12)]))
+    ranges = [(-0.499 * size - beyond_um, (count - 0.501) * size + beyond_um)
+              for count, size in zip(shape[::-1], voxel[::-1], strict=True)]
+    ends = [(*(draw(st.floats(*reach)) for reach in ranges), draw(st.floats(0.15, 0.6))) for _ in range(2)]
+    return path(*ends), shape, voxel
+
+
+@settings(max_examples=25)
+@given(tubes(beyond_um=0))
+def test_a_voxel_is_set_where_its_centre_lies_in_the_tapered_tube_or_the_centre_line_passes(
+    tube: tuple[Tracing, tuple[int, int, int], tuple[float, float, float]]
+) -> None:
+    tracing, shape, voxel = tube
     drawn = draw_tracing(tracing, shape, xy_um=voxel[1], z_um=voxel[0])
-    distance = surface_distance_um(tracing, shape, voxel)
-    tolerance = 0.01  # of the densely sampled balls
-    assert drawn[distance < -tolerance].all()
-    line = draw_tracing(path(*((*end[:3], 0.0) for end in ends)), shape, xy_um=voxel[1], z_um=voxel[0]) \
-        if any(0 <= end[0] < extent[0] for end in ends) else drawn
-    assert not (drawn & ~line)[distance > tolerance].any()
+    distance, crossed = sampled(tracing, shape, voxel)
+    assert drawn[distance < -TOLERANCE_UM].all()
+    assert not drawn[(distance > TOLERANCE_UM) & ~crossed].any()
+
+
+@settings(max_examples=25)
+@given(tubes(beyond_um=1))
+def test_a_tube_is_cut_off_at_the_border_and_one_that_lies_beside_the_volume_is_refused(
+    tube: tuple[Tracing, tuple[int, int, int], tuple[float, float, float]]
+) -> None:
+    tracing, shape, voxel = tube
+    distance, crossed = sampled(tracing, shape, voxel)
+    try:
+        drawn = draw_tracing(tracing, shape, xy_um=voxel[1], z_um=voxel[0])
+    except AnnotationError:
+        assert distance.min() > -TOLERANCE_UM
+    else:
+        assert drawn[distance < -TOLERANCE_UM].all()
+        assert not drawn[(distance > TOLERANCE_UM) & ~crossed].any()
 
 
 def test_the_radius_is_in_micrometres_in_every_direction() -> None:
@@ -106,8 +138,15 @@ def test_roots_are_not_joined() -> None:
 
 
 def test_a_tracing_in_the_wrong_unit_is_noticed() -> None:
-    with pytest.raises(AnnotationError, match="outside of the volume"):
+    with pytest.raises(AnnotationError, match="outside of the volume") as caught:
         draw_tracing(path((500, 400, 30, 1), (520, 400, 30, 1)), (20, 64, 64), xy_um=0.1, z_um=0.5)
+    assert "the volume from (-0.05, -0.05, -0.25) to (6.35, 6.35, 9.75) µm" in str(caught.value)
+
+
+def test_a_node_at_the_far_face_of_the_last_voxel_lies_in_the_volume_and_one_beyond_it_does_not() -> None:
+    assert draw_tracing(path((6.34, 3, 2, 0)), (20, 64, 64), xy_um=0.1, z_um=0.5)[4, 30, 63]
+    with pytest.raises(AnnotationError, match="outside of the volume"):
+        draw_tracing(path((6.36, 3, 2, 0)), (20, 64, 64), xy_um=0.1, z_um=0.5)
 
 
 def test_wrong_options_are_named() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import dask.array
@@ -19,7 +18,6 @@ from deepd3_ij.errors import Cancelled, OutputError
 from deepd3_ij.files import tiff
 from deepd3_ij.files.tiff import (
     open_stack_for_writing,
-    write_prediction_composite,
     write_prediction_maps,
     write_stack,
 )
@@ -73,9 +71,9 @@ def test_usual_pixel_sizes_are_exact(size: float, tmp_path: Path) -> None:
     assert open_stack(tmp_path / "stack.tif").attrs["voxel_size_um"] == (size, size, size)
 
 
-def test_planes_calibration_range_and_labels_are_in_imagejs_metadata(tmp_path: Path) -> None:
-    write_stack(tmp_path / "stack.tif", stack_of(np.zeros((2, 3, 4), np.uint16), 0.125, 0.7), display_range=(10, 200),
-                labels=["first", "second"], properties={"deepd3.role": "stack"})
+def test_planes_calibration_range_and_provenance_are_in_imagejs_metadata(tmp_path: Path) -> None:
+    stack = stack_of(np.zeros((2, 3, 4), np.uint16), 0.125, 0.7).assign_attrs(provenance='{"made": "by hand"}')
+    write_stack(tmp_path / "stack.tif", stack, display_range=(10, 200))
     with tifffile.TiffFile(tmp_path / "stack.tif") as file:
         metadata = file.imagej_metadata
         assert metadata is not None
@@ -85,22 +83,12 @@ def test_planes_calibration_range_and_labels_are_in_imagejs_metadata(tmp_path: P
     assert metadata["unit"] == "micron"
     assert metadata["spacing"] == 0.7
     assert (metadata["min"], metadata["max"]) == (10.0, 200.0)
-    assert metadata["Labels"] == ["first", "second"]
-    assert metadata["Properties"] == {"deepd3.role": "stack"}
+    assert metadata["Properties"] == {"deepd3.provenance": '{"made": "by hand"}'}
 
 
 def test_three_pixels_wide_planes_are_no_colour_image(tmp_path: Path) -> None:
     array = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3)
     write_stack(tmp_path / "stack.tif", stack_of(array))
-    np.testing.assert_array_equal(open_stack(tmp_path / "stack.tif"), array)
-
-
-def test_a_colour_changes_the_lookup_table_and_no_pixel(tmp_path: Path) -> None:
-    array = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
-    write_stack(tmp_path / "stack.tif", stack_of(array), colour="green")
-    with tifffile.TiffFile(tmp_path / "stack.tif") as file:
-        table = np.array(file.pages.first.tags["ColorMap"].value).reshape(3, 256)
-    assert table[:, -1].tolist() == [0, 65535, 0]
     np.testing.assert_array_equal(open_stack(tmp_path / "stack.tif"), array)
 
 
@@ -208,23 +196,6 @@ def test_a_stem_cannot_leave_its_folder(tmp_path: Path, stem: str) -> None:
     zeros = np.zeros((1, 2, 2), np.float32)
     with pytest.raises(OutputError, match="cannot be the beginning of a file name"):
         write_prediction_maps(tmp_path, stem, prediction_of(zeros, zeros))
-
-
-def test_the_composite_has_a_magenta_dendrite_and_a_green_spine_channel(tmp_path: Path) -> None:
-    rng = np.random.default_rng(2)
-    dendrite, spine = rng.random((2, 3, 4, 5)).astype(np.float32)
-    write_prediction_composite(tmp_path / "both.tif", prediction_of(dendrite, spine))
-    with tifffile.TiffFile(tmp_path / "both.tif") as file:
-        assert file.series[0].axes == "ZCYX"
-        metadata = file.imagej_metadata
-        assert metadata is not None
-    assert metadata["mode"] == "composite"
-    assert metadata["Ranges"] == (0.0, 1.0, 0.0, 1.0)
-    assert [table[:, -1].tolist() for table in metadata["LUTs"]] == [[255, 0, 255], [0, 255, 0]]
-    assert metadata["Labels"] == ["dendrite", "spine"] * 3
-    assert json.loads(metadata["Properties"]["deepd3.provenance"])["tile_px"] == 128
-    for channel, expected in enumerate((dendrite, spine)):
-        np.testing.assert_array_equal(open_stack(tmp_path / "both.tif", channel=channel), expected)
 
 
 def test_a_result_can_be_written_plane_by_plane_into_a_mapped_file(tmp_path: Path) -> None:

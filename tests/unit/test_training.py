@@ -249,7 +249,8 @@ def test_a_set_becomes_model_files_with_thresholds_in_their_card(tmp_path: Path)
     pieces = [cut_d3data(scene.stack, scene.dendrite.values, scene.spine.values > 0) for scene in scenes]
     write_d3set(tmp_path / "train.d3set", pieces[:1])
     write_d3set(tmp_path / "check.d3set", pieces[1:])
-    trained = train_from_set(tmp_path / "train.d3set", tmp_path / "mine.keras", TINY, min_content_voxels=0,
+    trained = train_from_set(tmp_path / "train.d3set", tmp_path / "mine.keras",
+                             dataclasses.replace(TINY, min_content_voxels=0),
                              validation=tmp_path / "check.d3set")
     for path in (trained.keras, trained.h5):
         model = load_model(path)

@@ -9,8 +9,8 @@ import threading
 import pytest
 
 from deepd3_ij.errors import Cancelled, ModelError
+from deepd3_ij.file_identity import sha256_of
 from deepd3_ij.model import load_model, zoo
-from deepd3_ij.model.network_file import sha256_of
 from tests.unit.random_models import save_random
 
 

@@ -71,10 +71,6 @@ class Segment(Settings[PredictionParameters]):
         super().__init__(PredictionParameters(tiling="plane", padding="min"))
         self.model_fn = None if model_fn is None else str(model_fn)
 
-    def close(self) -> bool:
-        """End the entry of settings; True."""
-        return super().close()
-
     def findModel(self) -> str:
         """Ask for a model file in ImageJ's dialog; a choice that is cancelled leaves the model as it was."""
         from deepd3_ij.fiji.choosers import choose_file
@@ -91,10 +87,6 @@ class Cleaning(Settings[CleaningParameters]):
     def __init__(self) -> None:
         super().__init__(CleaningParameters(spine_iterations=21))
 
-    def close(self) -> bool:
-        """End the entry of settings; True."""
-        return super().close()
-
 
 class ROI2D(Settings[Roi2DParameters]):
     """How 2-D ROIs are built."""
@@ -103,10 +95,6 @@ class ROI2D(Settings[Roi2DParameters]):
 
     def __init__(self) -> None:
         super().__init__(Roi2DParameters())
-
-    def close(self) -> bool:
-        """End the entry of settings; True."""
-        return super().close()
 
 
 class ROI3D(Settings[Roi3DParameters]):
@@ -128,10 +116,6 @@ class ROI3D(Settings[Roi3DParameters]):
     def settings(self) -> dict[str, Any]:
         """The parameters by DeepD3's names."""
         return settings_of(self.parameters)
-
-    def close(self) -> bool:
-        """End the entry of settings; True."""
-        return super().close()
 
 
 class askDimensions:

@@ -6,20 +6,25 @@ Jython 2.7. The parameters, their ranges and defaults come from the service.
 import json
 import threading
 
-import deepd3_fiji as deepd3
-from deepd3_transport import Array
+import deepd3_transport
+import jarray
+from deepd3_colours import FRAME
+from deepd3_errors import DeepD3Error
+from deepd3_images import describe, map_channels, pixels, shape_of
+from deepd3_names import MERGED, ROI_PARAMETERS, ROLE, STACK
+from deepd3_placement import place_beside
+from deepd3_rois import decoded, kept_parameters
+from deepd3_transport import CODES, Array
 from ij.gui import DialogListener, NonBlockingGenericDialog, Overlay, Roi
 from ij.plugin.frame import RoiManager
 from java.awt import Color
 from java.awt.event import MouseAdapter
 from java.lang import System
-import jarray
 
 SPINE_MAP, INTENSITY = "spine map", "intensity"
 PLANES_BEFORE, PLANES, SIDE_PX = 3, 6, 128
-FIELDS = ("mode", "sigma_px", "area_threshold", "peak_threshold", "seed_delta", "distance_um", "min_voxels", "max_voxels",
-          "min_planes", "watershed")
 # Useful parts of ranges that are wider than a slider; other values can be typed.
+COMMAND = "Build 3D ROIs..."
 SLIDERS = {"sigma_px": (0.0, 3.0), "distance_um": (0.0, 10.0), "min_voxels": (1, 500), "max_voxels": (1, 10000),
            "min_planes": (1, 10)}
 
@@ -33,10 +38,9 @@ class LiveTest(object):
         self.choices = [name for name, source in ((SPINE_MAP, self.prediction), (INTENSITY, self.grey)) if source]
         self.data = self.choices[0]
         self.image = image if image in (self.prediction, self.grey) else self.prediction or self.grey
-        reply, _ = fiji.call("parameters", {"kind": "Roi3DParameters"})
-        self.parameters = dict((item["name"], item) for item in reply["parameters"])
-        self.values = dict((name, self.parameters[name]["default"]) for name in FIELDS)
-        self.values.update((name, value) for name, value in deepd3.tested_parameters(image).items() if name in FIELDS)
+        self.fields = fiji.fields_of(COMMAND, {}, calibrated=True)["fields"]
+        self.shown = dict((item["name"], item["value"]) for item in self.fields)
+        self.values = dict(self.shown)
         self.crop = None
         self.pixels = {}
         self.dialog = None
@@ -52,18 +56,23 @@ class LiveTest(object):
             listeners.append((image.getCanvas(), _Clicks(self, image)))
             listeners[-1][0].addMouseListener(listeners[-1][1])
         try:
-            planes, height, width = deepd3.shape_of(self.image)
+            planes, height, width = shape_of(self.image)
             self._place(self.image.getZ() - 1, height // 2, width // 2)
             self._draw()
             if self._ask():
-                for image in self._images():
-                    image.setProp(deepd3.ROI_PARAMETERS, json.dumps(self.values))
+                self._keep()
         finally:
             for canvas, clicks in listeners:
                 canvas.removeMouseListener(clicks)
             for image, overlay in before:
                 image.setOverlay(overlay)
                 _show_manager(image, "Show All without labels")
+
+    def _keep(self):
+        """Keep what was changed, so that the model's values count for the rest, and what was kept before."""
+        changed = dict(item for item in self.values.items() if item[1] != self.shown[item[0]])
+        for image in self._images():
+            image.setProp(ROI_PARAMETERS, json.dumps(dict(kept_parameters(image), **changed)))
 
     def _images(self):
         found = [self.image]
@@ -80,7 +89,7 @@ class LiveTest(object):
     def _place(self, z, y, x):
         starts = []
         for position, reach, size, whole in zip((z, y, x), (PLANES_BEFORE, SIDE_PX // 2, SIDE_PX // 2),
-                                                (PLANES, SIDE_PX, SIDE_PX), deepd3.shape_of(self.image)):
+                                                (PLANES, SIDE_PX, SIDE_PX), shape_of(self.image)):
             start = max(0, min(position - reach, whole - size))
             starts.append((start, min(whole, start + size)))
         self.crop = starts
@@ -90,7 +99,7 @@ class LiveTest(object):
         """Build and show the ROIs of the crop with the values as they are; the dialog tells what fails."""
         try:
             self._draw()
-        except deepd3.DeepD3Error as error:
+        except DeepD3Error as error:
             self._say(error.message)
 
     def _draw(self):
@@ -100,9 +109,9 @@ class LiveTest(object):
         overlay = Overlay()
         overlay.selectable(False)  # a click is meant for the test
         frame = Roi(left, top, right - left, bottom - top)
-        frame.setStrokeColor(Color.yellow)
+        frame.setStrokeColor(Color(*FRAME))
         overlay.add(frame)
-        for roi in deepd3.decoded(reply["lengths"], arrays["outlines"]):
+        for roi in decoded(reply["lengths"], arrays["outlines"]):
             bounds = roi.getBounds()
             roi.setLocation(bounds.x + left, bounds.y + top)
             roi.setPosition(0, roi.getZPosition() + z, 0)
@@ -113,7 +122,8 @@ class LiveTest(object):
             reply["count"], right - left, bottom - top, z + 1, last))
 
     def _ask_service(self):
-        values = {"image": dict(deepd3.describe(self.image), origin_px=[0, 0, 0]), "choice": {"typed": self.values}}
+        values = {"image": dict(describe(self.image), origin_px=[0, 0, 0]),
+                  "choices": {"typed": {"Roi3DParameters": self.values}}}
         if self.data not in self.pixels:
             self.pixels[self.data] = self._read()
         if self.data == SPINE_MAP:
@@ -122,20 +132,20 @@ class LiveTest(object):
         return self._call(dict(values, display_range=[low, high]), {"grey": self.pixels[self.data]})
 
     def _call(self, values, arrays):
-        return deepd3.deepd3_transport.call(self.fiji.context, "test_rois", values, arrays)
+        return deepd3_transport.call(self.fiji.context, "test_rois", values, arrays)
 
     def _read(self):
         """Pixels of the crop."""
         if self.data == SPINE_MAP:
-            image, channel = self.prediction, deepd3.map_channels(self.prediction)[1]
+            image, channel = self.prediction, map_channels(self.prediction)[1]
         else:
             image = self.grey
-            channel = 1 if image.getProp(deepd3.ROLE) == deepd3.MERGED else image.getC()
-        whole = deepd3.pixels(image, channel)
+            channel = 1 if image.getProp(ROLE) == MERGED else image.getC()
+        whole = pixels(image, channel)
         (first, last), (top, bottom), (left, right) = self.crop
         width, planes = image.getWidth(), []
         for z in range(first, last):
-            plane = jarray.zeros((bottom - top) * (right - left), deepd3.deepd3_transport.CODES[whole.dtype])
+            plane = jarray.zeros((bottom - top) * (right - left), CODES[whole.dtype])
             for row in range(top, bottom):
                 System.arraycopy(whole.planes[z], row * width + left, plane, (row - top) * (right - left), right - left)
             planes.append(plane)
@@ -144,21 +154,22 @@ class LiveTest(object):
     def _ask(self):
         dialog = NonBlockingGenericDialog("Test 3D ROIs")
         dialog.addChoice("Data", self.choices, self.data)
-        for name in FIELDS:
-            item, value = self.parameters[name], self.values[name]
-            label = _label(item)
+        for item in self.fields:
+            value, label = self.values[item["name"]], _label(item)
             if item["type"] == "bool":
                 dialog.addCheckbox(label, value)
             elif item["choices"]:
                 dialog.addChoice(label, item["choices"], value)
             else:
-                low, high = SLIDERS.get(name, (item["low"], item["high"]))
+                low, high = SLIDERS.get(item["name"], (item["low"], item["high"]))
                 dialog.addSlider(label, float(low), float(high), float(value), 1.0 if item["type"] == "int" else 0.05)
         dialog.addMessage(" " * 70)
         dialog.setOKLabel("Keep settings")
         dialog.setCancelLabel("Close")
         dialog.addDialogListener(_Changes(self))
-        _place_beside(dialog, self.image.getWindow())
+        dialog.centerDialog(False)
+        dialog.pack()
+        place_beside(dialog, self.image.getWindow())
         self.dialog = dialog
         self.draw()
         dialog.showDialog()
@@ -168,11 +179,11 @@ class LiveTest(object):
     def read(self, dialog):
         """Take the values of the dialog."""
         self.data, values = dialog.getNextChoice(), {}
-        for name in FIELDS:
-            kind = self.parameters[name]["type"]
+        for item in self.fields:
+            name, kind = item["name"], item["type"]
             if kind == "bool":
                 values[name] = bool(dialog.getNextBoolean())
-            elif self.parameters[name]["choices"]:
+            elif item["choices"]:
                 values[name] = dialog.getNextChoice()
             else:
                 number = dialog.getNextNumber()
@@ -187,17 +198,17 @@ class LiveTest(object):
 
 def _sources(fiji, image):
     """The image with the spine map and the one with grey levels; None for what there is not."""
-    role = image.getProp(deepd3.ROLE)
+    role = image.getProp(ROLE)
     try:
-        prediction = fiji.prediction_of(image)
-    except deepd3.DeepD3Error:
+        prediction = fiji.images.prediction_of(image)
+    except DeepD3Error:
         prediction = None
-    grey = image if role in (None, deepd3.STACK, deepd3.MERGED) else fiji.stack_of(image)
-    if prediction is not None and grey is not None and deepd3.shape_of(grey) != deepd3.shape_of(prediction):
+    grey = image if role in (None, STACK, MERGED) else fiji.images.stack_of(image)
+    if prediction is not None and grey is not None and shape_of(grey) != shape_of(prediction):
         # Only some planes of the stack were segmented.
         prediction, grey = (None, grey) if image is grey else (prediction, None)
     if prediction is None and grey is None:
-        raise deepd3.DeepD3Error(u"'%s' has neither a prediction nor a stack that is open; open the stack."
+        raise DeepD3Error(u"'%s' has neither a prediction nor a stack that is open; open the stack."
                                  % image.getTitle())
     return prediction, grey
 
@@ -209,22 +220,8 @@ def _show_manager(image, command):
         manager.runCommand(image, command)
 
 
-def _place_beside(dialog, window):
-    """Right of a window, so that it does not cover what it changes; left of it where the screen ends."""
-    dialog.centerDialog(False)
-    dialog.pack()
-    x = window.getX() + window.getWidth() + 10
-    if x + dialog.getWidth() > dialog.getToolkit().getScreenSize().width:
-        x = max(0, window.getX() - dialog.getWidth() - 10)
-    dialog.setLocation(x, window.getY())
-
-
 def _label(item):
-    text, unit = item["label"], {"um": "micron"}.get(item["unit"], item["unit"])
-    for ending in (" um", " px"):
-        if text.endswith(ending):
-            text = text[:-len(ending)]
-    return "%s (%s)" % (text, unit) if unit and not text.endswith(unit) else text
+    return u"%s (%s)" % (item["label"], item["unit"]) if item["unit"] else item["label"]
 
 
 class _Clicks(MouseAdapter):

@@ -3,10 +3,15 @@
 Jython 2.7.
 """
 
+import json
+
+from deepd3_errors import DeepD3Error
+from deepd3_settings_fields import FIELDS
 from java.lang import Integer, String
 from org.scijava.module import DefaultMutableModuleInfo, DefaultMutableModuleItem, ModuleService
 
-KINDS = {"python": String, "threads": Integer, "model": String}
+COMMAND = "DeepD3 Settings..."
+KINDS = {"python": String, "threads": Integer, "model": String, "folder": String}
 
 
 class Settings(object):
@@ -15,6 +20,7 @@ class Settings(object):
     python: the program that is started instead of the one that install-fiji stored.
     threads: how many processors Python may use.
     model: name or file of the model that 'default' stands for.
+    folder: where the last file was chosen.
     """
 
     def __init__(self, context):
@@ -31,6 +37,35 @@ class Settings(object):
         """Change a setting; None takes it back."""
         kind = KINDS[name]
         self._modules.save(_item(name), None if value is None else kind(value))
+
+    def fields(self, typed, models):
+        """What the dialog of the settings shows, in the form of the service's dialogs, given the texts that were typed.
+
+        Python has no part in this, as these settings mend what keeps it from starting.
+        """
+        reply = json.loads(FIELDS)
+        for item in reply["fields"]:
+            name = item["name"]
+            value = self.read(name)
+            item["origin"] = "default" if value is None else "kept"
+            if name in typed:
+                value, item["origin"] = typed[name].strip() or None, "typed"
+            if name == "threads":
+                value = _whole(item, value or 0)
+            elif name == "model":
+                item["suggestions"] = models
+            item["value"] = value
+        return reply
+
+
+def _whole(item, value):
+    try:
+        number = int(value)
+    except ValueError:
+        number = None
+    if number is None or not item["low"] <= number <= item["high"]:
+        raise DeepD3Error(u"%s is %s; accepted: %s." % (item["name"], value, item["accepted"]))
+    return number
 
 
 def _item(name):

@@ -8,7 +8,9 @@ import os
 import threading
 
 import jarray
+from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_memory import Memory
+from deepd3_names import SERVICE, VERSION
 from deepd3_settings import Settings
 from java.io import File, IOException
 from java.lang import Boolean, String, System
@@ -18,7 +20,6 @@ from java.util.concurrent import Semaphore, TimeUnit
 from java.util.function import Consumer, Function
 from org.scijava.object import ObjectService
 
-IN_PROCESS = "deepd3.service"
 WORKER = "deepd3.worker"
 STARTED = "deepd3.worker_started_with"
 ANSWERED = "deepd3.worker_answered"
@@ -31,19 +32,6 @@ CODES = {"uint8": "b", "uint16": "h", "int32": "i", "float32": "f", "float64": "
 _THREADS = ("DEEPD3_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS",
             "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 _WAIT_MS = 50
-
-
-class DeepD3Error(Exception):
-    """One sentence for the user; the trace, if any, is for the Log."""
-
-    def __init__(self, message, trace=None):
-        Exception.__init__(self, message)
-        self.message = message
-        self.trace = trace
-
-
-class Cancelled(Exception):
-    """The user stopped the work."""
 
 
 class Array(object):
@@ -117,7 +105,7 @@ def stop_worker(context):
 
 
 def _in_process(objects):
-    found = _named(objects, Function, IN_PROCESS)
+    found = _named(objects, Function, SERVICE)
     return found[0] if found else None
 
 
@@ -218,6 +206,9 @@ def _call_worker(worker, request, arrays, monitor, objects):
         inputs.put("request", request)
         inputs.put("arrays", shared)
         inputs.put("spare", spare)
+        # What this Fiji made: the worker frees it should Fiji end before it does, and no block but these.
+        made = [block.shm().name() for block in list(shared.values()) + list(spare.values())]
+        inputs.put("made_by_fiji", ArrayList(made))
         task = worker.task(DISPATCH, inputs)
         follower = _Follower()
         task.listen(follower)
@@ -413,7 +404,7 @@ def _version(objects):
     stored = installation().get("version")
     if stored:
         return stored
-    return System.getProperty("deepd3.version")
+    return System.getProperty(VERSION)
 
 
 class _Silent(object):

@@ -8,8 +8,9 @@ import xarray as xr
 
 from deepd3_ij.errors import FijiError, StackError, VoxelSizeError
 from deepd3_ij.fiji import Session
-from deepd3_ij.fiji.hyperstacks import ID, ROLE, SOURCE_ID, replace_channels
+from deepd3_ij.fiji.hyperstacks import replace_channels
 from deepd3_ij.fiji.java import java_class
+from deepd3_ij.names import ID, ROLE, SOURCE_ID
 from deepd3_ij.stack import label_prediction, label_stack, provenance_of, voxel_size_um
 
 SHAPE = (5, 33, 47)

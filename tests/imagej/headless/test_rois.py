@@ -5,10 +5,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from deepd3_ij.colours import roi_colour
 from deepd3_ij.errors import FijiError
 from deepd3_ij.fiji import Session
 from deepd3_ij.fiji.java import java_class
-from deepd3_ij.files.imagej_roi import roi_color
 from deepd3_ij.files.roi_zip import write_roi_zip
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_stack
@@ -56,7 +56,7 @@ def test_outlines_carry_name_plane_id_and_colour(session: Session) -> None:
     assert (roi.getZPosition(), roi.hasHyperStackPosition()) == (3, True)
     assert str(roi.getProperty("deepd3.id")) == "9"
     colour = roi.getStrokeColor()
-    assert (colour.getRed(), colour.getGreen(), colour.getBlue()) == roi_color(9)
+    assert (colour.getRed(), colour.getGreen(), colour.getBlue()) == roi_colour(9)
     other = outlines["spine0004_z003"].getStrokeColor()
     assert not other.equals(colour)
 

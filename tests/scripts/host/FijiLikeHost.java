@@ -3,7 +3,6 @@ import ij.ImagePlus;
 import ij.Macro;
 import ij.Menus;
 import ij.WindowManager;
-import ij.gui.GenericDialog;
 import ij.gui.ImageWindow;
 import ij.plugin.PlugIn;
 import ij.plugin.frame.Recorder;
@@ -32,7 +31,6 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.python.jsr223.PyScriptEngineFactory;
 import org.scijava.Context;
-import org.scijava.ItemVisibility;
 import org.scijava.convert.ConvertService;
 import org.scijava.module.ModuleItem;
 import org.scijava.module.ModuleService;
@@ -266,8 +264,7 @@ public class FijiLikeHost implements PlugIn {
 			if (item == null) throw new IllegalArgumentException("no parameter " + entry.getKey() + " in " + file);
 			inputs.put(entry.getKey(), convert.convert(entry.getValue(), item.getType()));
 		}
-		if (ask && !ask(info, inputs)) return "dialog cancelled";
-		if (FULL) leaveNothingToAsk(info, inputs);
+		if (!ask) leaveNothingToAsk(info, inputs);
 		// Without postprocessors, which would open a window for every answer.
 		final List<PreprocessorPlugin> before = context.service(PluginService.class).createInstancesOfType(
 			PreprocessorPlugin.class);
@@ -277,56 +274,11 @@ public class FijiLikeHost implements PlugIn {
 		return answer != null ? answer.toString() : System.getProperty("deepd3.outcome", "no outcome");
 	}
 
+	/** What a program leaves out, it has decided to leave out: no dialog asks for it. */
 	private static void leaveNothingToAsk(final ScriptInfo info, final Map<String, Object> inputs) {
 		for (final ModuleItem<?> item : info.inputs()) {
-			final boolean filled = item.getType() == ImagePlus.class || Context.class.isAssignableFrom(item.getType());
-			if (!filled && !inputs.containsKey(item.getName())) inputs.put(item.getName(), item.getDefaultValue());
+			if (item.getType() == CharSequence.class) inputs.putIfAbsent(item.getName(), null);
 		}
-	}
-
-	/** Asks for the parameters that have no value yet, as a menu command of Fiji does. */
-	private static boolean ask(final ScriptInfo info, final Map<String, Object> inputs) {
-		final GenericDialog dialog = new GenericDialog(fileName(info));
-		final List<ModuleItem<?>> asked = new java.util.ArrayList<>();
-		for (final ModuleItem<?> item : info.inputs()) {
-			final Class<?> type = item.getType();
-			if (inputs.containsKey(item.getName()) || type == ImagePlus.class || Context.class.isAssignableFrom(type)) continue;
-			if (item.getVisibility() == ItemVisibility.MESSAGE) {
-				dialog.addMessage(String.valueOf(item.getDefaultValue()));
-				continue;
-			}
-			asked.add(item);
-			final String label = item.getLabel() == null || item.getLabel().isEmpty() ? item.getName() : item.getLabel();
-			final Object value = item.getDefaultValue();
-			if (type == Boolean.class) dialog.addCheckbox(label, Boolean.TRUE.equals(value));
-			else if (item.getChoices() != null && !item.getChoices().isEmpty()) {
-				final String[] choices = item.getChoices().stream().map(Object::toString).toArray(String[]::new);
-				dialog.addChoice(label, choices, String.valueOf(value));
-			}
-			else if (Number.class.isAssignableFrom(type)) {
-				final double number = value == null ? 0 : ((Number) value).doubleValue();
-				dialog.addNumericField(label, number, type == Integer.class ? 0 : 2);
-			}
-			else if (type == File.class) {
-				if ("directory".equals(item.getWidgetStyle())) dialog.addDirectoryField(label, "", 30);
-				else dialog.addFileField(label, "", 30);
-			}
-			else dialog.addStringField(label, value == null ? "" : value.toString(), 20);
-		}
-		if (asked.isEmpty()) return true;
-		dialog.showDialog();
-		if (dialog.wasCanceled()) return false;
-		final ConvertService convert = context.service(ConvertService.class);
-		for (final ModuleItem<?> item : asked) {
-			final Class<?> type = item.getType();
-			final Object value;
-			if (type == Boolean.class) value = dialog.getNextBoolean();
-			else if (item.getChoices() != null && !item.getChoices().isEmpty()) value = dialog.getNextChoice();
-			else if (Number.class.isAssignableFrom(type)) value = dialog.getNextNumber();
-			else value = dialog.getNextString();
-			inputs.put(item.getName(), convert.convert(value, type));
-		}
-		return true;
 	}
 
 	private static String fileName(final ScriptInfo info) {

@@ -11,12 +11,11 @@ import numpy as np
 
 from deepd3_ij import label_prediction, label_stack
 from deepd3_ij.fiji.java import java_class
-from deepd3_ij.fiji.scripts import script_folder
 from deepd3_ij.parameters import CleaningParameters, Roi3DParameters
-from deepd3_ij.service import analysis_verbs as steps
-from deepd3_ij.service import verbs
 from deepd3_ij.service.exchange import Reply
 from deepd3_ij.service.in_process import publish
+from deepd3_ij.service.menu import menu_folder
+from deepd3_ij.service.registry import VERBS
 
 Run = Callable[..., str]
 
@@ -58,9 +57,9 @@ def test_parameters_of_the_live_test_count_where_a_field_was_left_alone(session:
 
     image = session.push(prediction())
     store_parameters(image, Roi3DParameters(area_threshold=0.92))
-    run_script("Build 3D ROIs...", image=image)
+    assert run_script("Build 3D ROIs...", image=image) == "done"
     assert len(session.pull_rois(image)) == 1
-    run_script("Build 3D ROIs...", image=image, recommended=False)
+    assert run_script("Build 3D ROIs...", image=image, area_threshold=0.25) == "done"  # the default, but typed
     assert len(session.pull_rois(image)) == 2
 
 
@@ -75,8 +74,7 @@ def test_an_unexpected_error_in_python_keeps_its_message(session: Any, run_scrip
     def fail(*_: Any, **__: Any) -> Reply:
         raise ZeroDivisionError("the sky fell")
 
-    monkeypatch.setitem(verbs.VERBS, "about", fail)
-    monkeypatch.setattr(steps, "about", fail)
+    monkeypatch.setitem(VERBS, "about", fail)
     outcome = run_script("About DeepD3...")
     assert "ZeroDivisionError: the sky fell" in outcome
     assert "Traceback" in "".join(capfd.readouterr())  # without windows the Log is the output stream
@@ -109,8 +107,8 @@ def test_publishing_twice_gives_one_service(session: Any) -> None:
 def test_the_scripts_of_the_package_are_used_and_its_folder_stays_clean(session: Any, run_script: Run) -> None:
     assert run_script("About DeepD3...") == "done"
     path = java_class("org.python.core.PySystemState")().path
-    assert str(path.get(0)) == str(script_folder() / "jars" / "Lib")
-    assert not list(script_folder().rglob("*.class"))
+    assert str(path.get(0)) == str(menu_folder() / "jars" / "Lib")
+    assert not list(menu_folder().rglob("*.class"))
 
 
 def test_a_command_or_field_that_does_not_exist_is_named(run_script: Run) -> None:
@@ -159,3 +157,41 @@ def test_save_and_load_give_the_same_prediction(session: Any, run_script: Run, t
     assert run_script("Save DeepD3 Results...", image=image, folder=tmp_path) == "done"
     assert (tmp_path / "a.prediction").is_file()
     assert run_script("Load DeepD3 Results...", image=image, path=tmp_path / "a.prediction") == "done"
+
+
+def scene() -> Any:
+    """A small stack with spines."""
+    from deepd3_ij.parameters import SimulationParameters
+    from deepd3_ij.simulation import simulate
+
+    return simulate(SimulationParameters(planes=5, height_px=128, width_px=128, spine_density_per_um=2.0), 1).stack
+
+
+def test_the_menu_does_the_same_as_the_package_step_by_step_and_at_once(session: Any, run_script: Run) -> None:
+    import deepd3_ij as d3
+
+    stack = scene()
+    prediction = d3.predict(stack)
+    cleaned = d3.clean(prediction)
+    steps = d3.build_rois_3d(cleaned).labels.values
+    at_once = d3.analyze(stack).rois.labels.values
+    image = session.push(stack)
+    assert run_script("Segment Dendrites and Spines...", image=image) == "done"
+    assert run_script("Clean Predictions...") == "done"
+    assert run_script("Build 3D ROIs...") == "done"
+    by_menu_steps = session.pull_rois().labels.values
+    assert run_script("Analyze Dendrites and Spines...", image=image) == "done"
+    by_menu = session.pull_rois().labels.values
+    assert steps.max() > 2
+    for labels in (at_once, by_menu_steps, by_menu):
+        np.testing.assert_array_equal(labels, steps)
+
+
+def test_what_was_not_typed_is_told_as_the_models_and_what_was_as_typed(session: Any, run_script: Run) -> None:
+    image = session.push(scene())
+    assert run_script("Analyze Dendrites and Spines...", image=image, area_threshold=0.25, watershed=False) == "done"
+    stated = session.pull_rois().provenance
+    assert stated["Roi3DParameters"]["area_threshold"] == 0.25  # the table's default, but not the model's
+    origins = stated["origins"]["Roi3DParameters"]
+    assert (origins["area_threshold"], origins["watershed"], origins["mode"]) == ("typed", "typed", "recommended")
+    assert origins["seed_delta"] == "default"

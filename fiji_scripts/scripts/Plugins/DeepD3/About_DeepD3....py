@@ -1,7 +1,7 @@
 #@ Context context
 """Tell the versions in use."""
 
-import deepd3_fiji as deepd3
+from deepd3_command import run
 
 
 def about(fiji):
@@ -11,4 +11,4 @@ def about(fiji):
         "Finds dendrites and dendritic spines in 3-D microscope stacks, after DeepD3 (Fernholz et al. 2024)."])
 
 
-deepd3.run(context, "About DeepD3", about)
+run(globals(), "About DeepD3...", about)

@@ -1,17 +1,16 @@
 #@ Context context
-#@ Boolean (label="Start Python anew", value=false, persist=false, description="Ends the Python worker; the check starts a new one.") restart
 """Check the connection to Python, TensorFlow and the default model."""
 
-import deepd3_fiji as deepd3
+from deepd3_command import run
 
 
 def check(fiji):
-    if restart:
+    if fiji.value("restart"):
         fiji.restart()
-    reply, _ = fiji.call("health")
+    reply, _ = fiji.call("health", {"model": fiji.settings.read("model")})
     fiji.report("DeepD3 works", [
         "DeepD3 %s, Python %s" % (reply["version"], reply["python"]), "Python: " + reply["executable"],
         "Package: " + reply["package"], "Model: " + reply["model"]])
 
 
-deepd3.run(context, "DeepD3 Doctor", check)
+run(globals(), "DeepD3 Doctor...", check)

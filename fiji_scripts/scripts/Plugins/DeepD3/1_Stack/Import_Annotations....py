@@ -1,16 +1,16 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
-#@ File (label="Table (CSV) with X, Y and Z or Pos in pixels and planes from 0", style="file", persistKey="deepd3.annotations.path") path
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Show annotated spine positions as blue points, in their plane and the planes next to it."""
 
-import deepd3_fiji as deepd3
+from deepd3_command import IMAGE, run
+from deepd3_rois import show_annotations
+from deepd3_texts import name_of
 
 
 def import_annotations(fiji):
-    shown = fiji.image(image)
-    _, arrays = fiji.call("import_annotations", {"path": path.getAbsolutePath()})
-    count = deepd3.show_annotations(shown, arrays["positions"], path.getName())
+    _, arrays = fiji.call("import_annotations", {"path": fiji.value("path")})
+    count = show_annotations(fiji.image, arrays["positions"], name_of(fiji.value("path")))
     fiji.say("%d annotated positions inside of the image" % count)
 
 
-deepd3.run(context, "Import Annotations", import_annotations)
+run(globals(), "Import Annotations...", import_annotations, IMAGE)

@@ -1,20 +1,17 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Prediction") image
-#@ Double (label="Dendrite threshold", value=0.5, min=0.0, max=1.0, stepSize=0.05, persistKey="deepd3.measure.dendrite_threshold", description="Dendrite probability above which a voxel is dendrite.") measured_dendrite_threshold
-#@ Double (label="Min dendrite (micron)", value=2.0, min=0.0, max=1000.0, stepSize=0.1, persistKey="deepd3.measure.min_dendrite_um", description="Shortest dendrite that is listed, and shortest side branch that counts.") min_dendrite_um
-#@ Double (label="Background (micron)", value=1.0, min=0.0, max=100.0, stepSize=0.1, persistKey="deepd3.measure.background_um", description="Width of the ring around a spine whose median is the background.") background_um
-#@ Boolean (label="Recommended values for fields left at their default", value=true, persistKey="deepd3.measure.recommended", description="A field that you change always counts; the others take the live test's or the model's recommendation.") recommended
+#@ ImagePlus (required=false, persist=false, label="Prediction") image
 """Measure the ROIs as they are now and the dendrites; shows two tables."""
 
-import deepd3_fiji as deepd3
+from deepd3_command import IMAGE, run
+from deepd3_results import MEASURED, gathered
+from deepd3_tables import show_tables
 
 
 def measure(fiji):
-    shown = fiji.image(image)
-    choice = fiji.choice("MeasureParameters", globals(), recommended and deepd3.recommended_of(shown))
-    values, arrays = deepd3.everything(fiji, shown)
-    reply, tables = fiji.call("measure", dict(values, choice=choice), arrays)
-    deepd3.show_tables(reply, tables, shown)
+    values, arrays = gathered(fiji, fiji.image, MEASURED)
+    values.pop("shape")
+    reply, tables = fiji.call("measure", dict(values, choices=fiji.choices()), arrays)
+    show_tables(reply, tables, fiji.image)
 
 
-deepd3.run(context, "Measure Spines", measure)
+run(globals(), "Measure Spines...", measure, IMAGE)

@@ -1,16 +1,16 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Show the ROIs as they are now as a label image."""
 
-import deepd3_fiji as deepd3
+from deepd3_command import IMAGE, run
+from deepd3_images import describe, new_labels, shape_of
+from deepd3_rois import roi_values
 
 
 def show(fiji):
-    shown = fiji.image(image)
-    values, arrays = deepd3.roi_values(shown)
-    reply, received = fiji.call("labels", dict(values, image=deepd3.describe(shown), shape=deepd3.shape_of(shown)),
-                                arrays)
-    fiji.display(deepd3.new_labels(received["labels"], reply, shown))
+    values, arrays = roi_values(fiji.image)
+    reply, received = fiji.call("labels", dict(values, image=describe(fiji.image), shape=shape_of(fiji.image)), arrays)
+    fiji.images.display(new_labels(received["labels"], reply, fiji.image))
 
 
-deepd3.run(context, "Show Labels", show)
+run(globals(), "Show Labels", show, IMAGE)

@@ -1,12 +1,13 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Show the maximum of the active stack or prediction along z."""
 
-import deepd3_fiji as deepd3
+from deepd3_command import IMAGE, run
+from deepd3_images import projection
 
 
 def show(fiji):
-    fiji.display(deepd3.projection(fiji.image(image), "max"))
+    fiji.images.display(projection(fiji.image, "max"))
 
 
-deepd3.run(context, "Show Maximum Projection", show)
+run(globals(), "Show Maximum Projection", show, IMAGE)

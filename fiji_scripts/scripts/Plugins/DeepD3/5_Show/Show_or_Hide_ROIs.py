@@ -1,12 +1,13 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Show the ROIs on the active image, or hide them."""
 
-import deepd3_fiji as deepd3
+from deepd3_command import IMAGE, run
+from deepd3_rois import toggle_rois
 
 
 def show(fiji):
-    deepd3.toggle_rois(fiji.image(image))
+    toggle_rois(fiji.image)
 
 
-deepd3.run(context, "Show or Hide ROIs", show)
+run(globals(), "Show or Hide ROIs", show, IMAGE)

@@ -1,12 +1,14 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Show the prediction of the active image, or hide it."""
 
-import deepd3_fiji as deepd3
+from deepd3_command import run
+from deepd3_images import toggle
+from deepd3_names import PREDICTION
 
 
 def show(fiji):
-    deepd3.toggle(fiji.prediction(image))
+    toggle(fiji.image)
 
 
-deepd3.run(context, "Show or Hide Segmentation", show)
+run(globals(), "Show or Hide Segmentation", show, PREDICTION)

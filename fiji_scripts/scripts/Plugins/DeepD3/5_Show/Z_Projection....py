@@ -1,15 +1,16 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
-#@ String (label="Projection of the prediction", choices={"max", "sum", "both"}, value="both", persistKey="deepd3.projection.method") method
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Show maximum and sum of the prediction along z."""
 
-import deepd3_fiji as deepd3
+from deepd3_command import run
+from deepd3_images import projection
+from deepd3_names import PREDICTION
 
 
 def show(fiji):
-    prediction = fiji.prediction(image)
+    method = fiji.value("method")
     for each in ("max", "sum") if method == "both" else (method,):
-        fiji.display(deepd3.projection(prediction, each))
+        fiji.images.display(projection(fiji.image, each))
 
 
-deepd3.run(context, "Z Projection", show)
+run(globals(), "Z Projection...", show, PREDICTION)

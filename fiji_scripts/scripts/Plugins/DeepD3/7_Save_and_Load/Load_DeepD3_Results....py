@@ -1,13 +1,13 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Stack") image
-#@ File (label="File (.prediction or .rois)", style="file", persistKey="deepd3.load.path") path
+#@ ImagePlus (required=false, persist=false, label="Stack") image
 """Load a saved prediction or saved ROIs onto the active image."""
 
-import deepd3_fiji as deepd3
+from deepd3_command import run
+from deepd3_results import load
 
 
-def load(fiji):
-    deepd3.load(fiji, fiji.image_or_none(image), path.getAbsolutePath())
+def load_results(fiji):
+    load(fiji, fiji.image, fiji.value("path"))
 
 
-deepd3.run(context, "Load DeepD3 Results", load)
+run(globals(), "Load DeepD3 Results...", load_results)

@@ -1,13 +1,13 @@
 #@ Context context
-#@ ImagePlus (required=false, label="Image") image
-#@ String (label="Folder for the files (empty: that of the stack)", required=false, value="", persist=false) folder
+#@ ImagePlus (required=false, persist=false, label="Image") image
 """Save prediction and ROIs (.prediction, .rois), as a rule beside the stack, from where Open Stack loads them."""
 
-import deepd3_fiji as deepd3
+from deepd3_command import IMAGE, run
+from deepd3_results import save
 
 
-def save(fiji):
-    deepd3.save(fiji, fiji.image(image), folder)
+def save_results(fiji):
+    save(fiji)
 
 
-deepd3.run(context, "Save DeepD3 Results", save)
+run(globals(), "Save DeepD3 Results...", save_results, IMAGE)

@@ -1,15 +1,17 @@
 #@ Context context
-#@ File (label="Training data (.d3data or .d3set)", style="file", persistKey="deepd3.data.shown") path
 """Tell what training data hold, and show a picture of the first stack: left as it is, right with its masks."""
 
-import deepd3_fiji as deepd3
+from deepd3_command import run
+from deepd3_images import new_picture
+from deepd3_texts import name_of
 
 
 def show(fiji):
-    reply, arrays = fiji.call("describe_training_data", {"path": path.getAbsolutePath()})
-    fiji.display(deepd3.new_picture(arrays["picture"], path.getName()))
-    fiji.report("%d stacks in %s" % (len(reply["stacks"]), path.getName()), [
+    name = name_of(fiji.value("path"))
+    reply, arrays = fiji.call("describe_training_data", {"path": fiji.value("path")})
+    fiji.images.display(new_picture(arrays["picture"], name))
+    fiji.report("%d stacks in %s" % (len(reply["stacks"]), name), [
         ", ".join("%s %s" % item for item in sorted(stack.items())) for stack in reply["stacks"]])
 
 
-deepd3.run(context, "Show Training Data", show)
+run(globals(), "Show Training Data...", show)

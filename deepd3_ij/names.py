@@ -1,0 +1,35 @@
+"""Names under which images, ROIs and the process say what they are and where they come from.
+
+The properties stay with an image that ImageJ saves as TIFF and with a ROI in its file. The scripts in Fiji use the
+same names.
+"""
+
+from __future__ import annotations
+
+# What an image is: one of the roles below; a file of one map has the name of the map as its role.
+ROLE = "deepd3.role"
+STACK, PREDICTION, LABELS, MERGED, PROJECTION = "stack", "prediction", "labels", "merged", "projection"
+
+# Which image it is, and of which other one it was made.
+ID = "deepd3.id"
+SOURCE_ID = "deepd3.source_id"
+
+# Where its pixels come from, and how large they are exactly.
+SOURCE = "deepd3.source"
+PROVENANCE = "deepd3.provenance"
+VOXEL_SIZE = "deepd3.voxel_size_um"
+
+# What goes with it: where its ROIs come from, settings that a live test handed over.
+ROIS_PROVENANCE = "deepd3.rois_provenance"
+ROI_PARAMETERS = "deepd3.roi3d_parameters"
+
+# Of a ROI: the spine that it belongs to, whether it stands for itself in its plane (2), the table of an annotation.
+ROI_ID = "deepd3.id"
+ROI_DIMENSIONS = "deepd3.dimensions"
+ANNOTATION = "deepd3.annotation"
+
+# The service that Python offers to scripts, the version of the package, and how the last command ended.
+SERVICE = "deepd3.service"
+VERSION = "deepd3.version"
+OUTCOME = "deepd3.outcome"
+DONE, CANCELLED, FAILED = "done", "cancelled", "failed"  # "failed: " and why

@@ -1,0 +1,212 @@
+"""The one table of Fiji's dialogs: menu command → what its dialog shows.
+
+The headers of the menu's scripts, the dialogs themselves and the fields that a macro can name are all made from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deepd3_ij.errors import FijiError
+from deepd3_ij.outputs.registry import OUTPUTS
+from deepd3_ij.parameters import (
+    AnalysisFolderParameters,
+    AnalysisParameters,
+    AnnotatedStackParameters,
+    AnnotationFileParameters,
+    BatchFolderParameters,
+    BatchParameters,
+    CleaningParameters,
+    DialogParameters,
+    DoctorParameters,
+    EvaluationFilesParameters,
+    EvaluationParameters,
+    FileChannelParameters,
+    FileVoxelParameters,
+    MeasureParameters,
+    ModelDownloadParameters,
+    ModelParameters,
+    OpenStackParameters,
+    ParameterInfo,
+    Parameters,
+    PlaneParameters,
+    PredictionParameters,
+    PreviewParameters,
+    ProjectionParameters,
+    ResultFolderParameters,
+    Roi2DParameters,
+    Roi3DParameters,
+    SavedFileParameters,
+    SeriesParameters,
+    SettingsParameters,
+    SimulatedFilesParameters,
+    SimulationParameters,
+    TrainingDataFileParameters,
+    TrainingDataParameters,
+    TrainingFilesParameters,
+    TrainingParameters,
+    TrainingSetParameters,
+    VoxelSizeParameters,
+    describe,
+)
+
+
+@dataclass(frozen=True)
+class Section:
+    """Part of a dialog.
+
+    Attributes
+    ----------
+    cls
+        Parameter class whose fields are shown.
+    title
+        Heading; empty for none.
+    essential
+        Names that are always in sight, None for all; the others are 'advanced'.
+    without
+        Names that are not shown.
+    prefix
+        Start of the fields' names, where two classes of a dialog share a name.
+    """
+
+    cls: type[Parameters]
+    title: str = ""
+    essential: tuple[str, ...] | None = None
+    without: tuple[str, ...] = ()
+    prefix: str = ""
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a dialog: its name in macros and scripts, and the parameter that it sets."""
+
+    name: str
+    section: Section
+    info: ParameterInfo
+
+    @property
+    def advanced(self) -> bool:
+        """Whether it is out of sight at first."""
+        return self.section.essential is not None and self.info.name not in self.section.essential
+
+    @property
+    def is_step(self) -> bool:
+        """Whether it belongs to a step of the work, not to the dialog alone."""
+        return not issubclass(self.section.cls, DialogParameters)
+
+
+@dataclass(frozen=True)
+class Dialog:
+    """What the dialog of a menu command shows.
+
+    Attributes
+    ----------
+    command
+        The menu command.
+    sections
+        Its parts, in their order.
+    """
+
+    command: str
+    sections: tuple[Section, ...] = ()
+
+    def fields(self) -> Iterator[Field]:
+        """All fields, in their order."""
+        for section in self.sections:
+            for info in describe(section.cls):
+                if info.name not in section.without:
+                    yield Field(section.prefix + info.name, section, info)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model is chosen in it."""
+        return any(section.cls is ModelParameters for section in self.sections)
+
+    @property
+    def classes(self) -> tuple[type[Parameters], ...]:
+        """Its parameter classes."""
+        return tuple(section.cls for section in self.sections)
+
+
+_MODEL = Section(ModelParameters)
+_FOLDER = Section(ResultFolderParameters)
+_PREDICTION = Section(PredictionParameters, "Segmentation", ())
+_CLEANING = Section(CleaningParameters, "Cleaning", ())
+_ROIS_3D = Section(Roi3DParameters, "3D ROIs", ("mode", "area_threshold", "peak_threshold", "seed_delta", "distance_um",
+                                                "min_peak", "min_voxels", "max_voxels"))
+_ROIS_2D = Section(Roi2DParameters, "2D ROIs", (), prefix="roi2d_")
+_MEASURE = Section(MeasureParameters, "Measurement", ())
+_ANALYSIS = (Section(AnalysisParameters), _ROIS_3D, _CLEANING, _ROIS_2D, _PREDICTION, _MEASURE)
+SETTINGS = "DeepD3 Settings..."
+"""The command whose dialog works where Python cannot be started."""
+
+_DIALOGS = (
+    Dialog("Open Stack...", (
+        Section(OpenStackParameters), Section(FileVoxelParameters), Section(FileChannelParameters))),
+    Dialog("Set Voxel Size...", (Section(VoxelSizeParameters),)),
+    Dialog("Import Annotations...", (Section(AnnotationFileParameters),)),
+    Dialog("Segment Dendrites and Spines...", (
+        _MODEL, Section(PlaneParameters),
+        Section(PredictionParameters, essential=("tiling", "resample", "z_sigma_um")))),
+    Dialog("Clean Predictions...", (
+        Section(CleaningParameters, essential=(
+            "closing", "clean_dendrite", "dendrite_threshold", "min_dendrite_voxels", "clean_spines",
+            "spine_distance_um")), Section(PreviewParameters))),
+    Dialog("Build 2D ROIs...", (Section(Roi2DParameters),)),
+    Dialog("Build 3D ROIs...", (Section(Roi3DParameters, essential=_ROIS_3D.essential),)),
+    Dialog("Test 3D ROIs"),
+    Dialog("Measure Spines...", (Section(MeasureParameters),)),
+    Dialog("Show Labels"),
+    Dialog("Show Maximum Projection"),
+    Dialog("Show or Hide ROIs"),
+    Dialog("Show or Hide Segmentation"),
+    Dialog("Z Projection...", (Section(ProjectionParameters),)),
+    Dialog("Export All Results...", (_FOLDER, _MEASURE)),
+    *(Dialog(f"Export {output.title}...", (_FOLDER, _MEASURE) if "measurements" in output.needs else (_FOLDER,))
+      for output in OUTPUTS.values()),
+    Dialog("Load DeepD3 Results...", (Section(SavedFileParameters),)),
+    Dialog("Save DeepD3 Results...", (_FOLDER,)),
+    Dialog("Simulate Stack...", (
+        Section(SeriesParameters), Section(SimulatedFilesParameters),
+        Section(SimulationParameters, essential=("planes", "height_px", "width_px", "xy_um", "z_um", "dendrites",
+                                                 "spine_density_per_um")))),
+    Dialog("Create Training Data...", (
+        Section(AnnotatedStackParameters), Section(PlaneParameters),
+        Section(TrainingDataParameters, "Box", ("x_px", "y_px", "width_px", "height_px"), without=("z_begin", "z_end")),
+        Section(FileVoxelParameters, "Reading the stack", ()), Section(FileChannelParameters, essential=()))),
+    Dialog("Show Training Data...", (Section(TrainingDataFileParameters),)),
+    Dialog("Arrange Training Set...", (Section(TrainingSetParameters),)),
+    Dialog("Train Model...", (
+        Section(TrainingFilesParameters),
+        Section(TrainingParameters, "Training",
+                ("filters", "steps", "batch_size", "tile_px", "target_resolution_um")))),
+    Dialog("Evaluate Spines...", (
+        Section(EvaluationFilesParameters), Section(EvaluationParameters, "Matching"),
+        Section(FileVoxelParameters, "Reading the tables", ()))),
+    Dialog("Analyze Dendrites and Spines...", (_MODEL, Section(AnalysisFolderParameters), *_ANALYSIS)),
+    Dialog("Batch Folder...", (
+        Section(BatchFolderParameters), _MODEL, Section(BatchParameters), *_ANALYSIS,
+        Section(FileVoxelParameters, "Reading the stacks", ()))),
+    Dialog("DeepD3 Models...", (Section(ModelDownloadParameters),)),
+    Dialog(SETTINGS, (Section(SettingsParameters),)),
+    Dialog("DeepD3 Doctor...", (Section(DoctorParameters),)),
+    Dialog("DeepD3 Help..."),
+    Dialog("About DeepD3..."),
+)
+
+DIALOGS: dict[str, Dialog] = {dialog.command: dialog for dialog in _DIALOGS}
+"""All dialogs by their menu command; a command without fields works at once."""
+
+
+def dialog_of(command: str) -> Dialog:
+    """The dialog of a menu command.
+
+    Raises
+    ------
+    FijiError
+        There is no such command.
+    """
+    if command not in DIALOGS:
+        raise FijiError(f"There is no command {command!r} in the menu; known: {', '.join(DIALOGS)}.")
+    return DIALOGS[command]

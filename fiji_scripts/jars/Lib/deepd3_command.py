@@ -1,0 +1,260 @@
+"""Running a command of the menu: its image, the values of its dialog, progress, messages.
+
+Jython 2.7. A script is the work of one command: it calls verbs of the service and displays what they answer.
+"""
+
+import sys
+import traceback
+
+import deepd3_transport
+from deepd3_errors import Cancelled, DeepD3Error
+from deepd3_images import Images, describe, no_image
+from deepd3_names import OUTCOME, PREDICTION, PROVENANCE, STACK
+from deepd3_rois import kept_parameters
+from deepd3_settings import COMMAND as SETTINGS
+from deepd3_settings import Settings
+from deepd3_texts import text_of, unicode_of, wrapped
+from ij import IJ
+from ij.macro import Interpreter
+from java.awt import GraphicsEnvironment
+from java.io import File
+from java.lang import OutOfMemoryError, System, Throwable
+from org.scijava.task import TaskService
+
+IMAGE = "image"
+TOO_LITTLE_MEMORY = (u"Fiji has too little memory; give it more in Edit > Options > Memory & Threads... and start it "
+                     u"again, close images, or segment fewer planes.")
+_MODULE = "org.scijava.script.ScriptModule"
+_FIELD_TYPE = "java.lang.CharSequence"
+
+
+def run(variables, command, work, needs=None):
+    """Run a command; errors become one sentence for the user and a trace in the Log.
+
+    variables: what SciJava injected into the script: context, image, the fields of the dialog.
+    command: its name in the menu.
+    work: gets a Fiji object.
+    needs: what the command works on: 'stack', 'prediction', IMAGE for any image, None if it may do without one.
+    The system property 'deepd3.outcome' tells macros what happened: 'done', 'cancelled' or 'failed: ...'.
+    """
+    fiji = Fiji(variables["context"], command)
+    System.setProperty(OUTCOME, "running")
+    try:
+        fiji.find_image(variables.get("image"), needs)
+        fiji.decide(variables[_MODULE])
+        work(fiji)
+        outcome = "done"
+    except Cancelled:
+        outcome = "cancelled"
+        IJ.showStatus("DeepD3: stopped; no image was changed")
+    except DeepD3Error as error:
+        outcome = u"failed: " + error.message
+        _tell(error.message, error.trace)
+    except OutOfMemoryError:
+        outcome = u"failed: " + TOO_LITTLE_MEMORY
+        _tell(TOO_LITTLE_MEMORY, None)
+    except (Exception, Throwable):
+        trace = unicode_of(traceback.format_exc())
+        reason = unicode_of(sys.exc_info()[1]).strip().split("\n")[0]
+        outcome = u"failed: " + reason
+        _tell(u"Unexpected error: %s. The Log window has the details; please report them." % reason, trace)
+    finally:
+        fiji.close()
+    System.setProperty(OUTCOME, outcome)
+    return outcome
+
+
+def headless():
+    """True where no window can be opened."""
+    return GraphicsEnvironment.isHeadless()
+
+
+def in_macro():
+    """True if a macro runs the command: then no dialog may wait for a user."""
+    return IJ.isMacro() or Interpreter.getInstance() is not None
+
+
+def confirmed(question):
+    """Ask with Keep and Cancel; a macro goes on without asking."""
+    if headless() or in_macro():
+        return True
+    from ij.gui import NonBlockingGenericDialog  # without windows, its class cannot be loaded
+    dialog = NonBlockingGenericDialog("DeepD3")
+    dialog.addMessage(question)
+    dialog.setOKLabel("Keep")
+    dialog.showDialog()
+    return dialog.wasOKed()
+
+
+def _tell(message, trace):
+    if trace:
+        IJ.log(trace)
+    IJ.showProgress(1.0)
+    if headless() or in_macro():
+        IJ.log(u"DeepD3: " + message)
+    else:
+        IJ.error("DeepD3", wrapped(message))
+
+
+class Fiji(object):
+    """The running command.
+
+    image: what it works on, or None.
+    images: all images that DeepD3 knows.
+    settings: those of DeepD3 Settings...
+    """
+
+    def __init__(self, context, command):
+        self.context = context
+        self.command = command
+        self.settings = Settings(context)
+        self.images = Images(context)
+        self.image = None
+        self.message = None
+        self._decided = None
+        self._task = None
+        self._shown = None
+        self._stopped = False
+        IJ.resetEscape()
+
+    # What it works on, and with which values
+
+    def find_image(self, given, needs):
+        """Find the image to work on; DeepD3Error if it is needed and there is none."""
+        found = self.images.current(given)
+        if found is None and needs is not None:
+            raise no_image()
+        if needs == STACK:
+            found = self.images.stack(found)
+        elif needs == PREDICTION:
+            found = self.images.prediction_of(found)
+        self.image = found
+        self._needs = needs
+
+    def decide(self, module):
+        """Decide the values of all fields: ask the user, or take what a macro or a program gave."""
+        names = [item.getName() for item in module.getInfo().inputs() if item.getType().getName() == _FIELD_TYPE]
+        if not names:
+            return
+        given = dict((name, unicode_of(module.getInput(name))) for name in names if module.getInput(name) is not None)
+        called = [name for name in names if module.isInputResolved(name)]
+        if called or headless() or in_macro():
+            self._decided = self.fields_of(self.command, given)
+            return
+        from deepd3_dialog import Dialog  # without windows, its classes cannot be loaded
+        self._decided = Dialog(self, self.command.rstrip(".")).ask()
+        for item in self._decided["fields"]:
+            module.setInput(item["name"], text_of(item["value"]))  # for the macro recorder
+
+    def fields_of(self, command, typed, calibrated=None):
+        """What the service says about the fields of a command, given the texts that were typed, on this image.
+
+        calibrated: the image must have a voxel size; if None, this command's own need decides.
+        """
+        if command == SETTINGS:
+            return self._settings_fields(typed)
+        prediction = None
+        if self.image is not None and self._needs != STACK:
+            prediction = self.images.prediction_or_none(self.image)
+        if calibrated is None:
+            calibrated = self._needs in (STACK, PREDICTION)
+        reply, _ = self.call("dialog", {
+            "command": command, "typed": typed, "kept": {"kept": self._kept(prediction or self.image)},
+            "model": self.settings.read("model"),
+            "provenance": prediction.getProp(PROVENANCE) if prediction is not None else None,
+            "image": describe(self.image) if calibrated else None})
+        IJ.showProgress(1.0)
+        IJ.showStatus("")
+        return reply
+
+    def _settings_fields(self, typed):
+        """Fields of DeepD3 Settings..., which has to work where Python cannot be started."""
+        try:
+            models = [model["name"] for model in self.call("models")[0]["models"] if model["path"]]
+        except DeepD3Error:
+            models = []
+        return self.settings.fields(typed, models)
+
+    def value(self, name):
+        """Value of a field of the dialog, None if an optional one is empty."""
+        return [item["value"] for item in self._decided["fields"] if item["name"] == name][0]
+
+    def file_part(self):
+        """What the fields for reading a file say, as the service's verbs take it."""
+        channel, frame = self.value("channel"), self.value("frame")
+        return {"xy_um": self.value("xy_um"), "z_um": self.value("z_um"),
+                "channel": None if channel is None else channel - 1, "frame": None if frame is None else frame - 1}
+
+    def choices(self):
+        """What was decided for the steps of the work, as the service's verbs take it."""
+        return {"typed": self._decided["choices"], "kept": self._kept(self.image)}
+
+    def _kept(self, image):
+        kept = kept_parameters(image) if image is not None else {}
+        return {"Roi3DParameters": kept} if kept else {}
+
+    # Calls, progress, messages
+
+    def call(self, verb, values=None, arrays=None):
+        """Ask the service; (values, arrays)."""
+        return deepd3_transport.call(self.context, verb, values, arrays, self)
+
+    def show(self, done, total, message):
+        """Show progress."""
+        if self._task is None:
+            self._task = self.context.service(TaskService).createTask("DeepD3: " + self.command.rstrip("."))
+            self._task.start()
+        if self._shown == (done, total, message):
+            return
+        self._shown = (done, total, message)
+        self._task.setProgressMaximum(max(1, total))
+        self._task.setProgressValue(done)
+        self._task.setStatusMessage(message)
+        IJ.showStatus("%s%s" % (message, " (%d of %d; Esc stops)" % (done, total) if 0 < done < total else ""))
+        IJ.showProgress(min(1.0, float(done) / total) if total else 0.0)
+
+    def stopped(self):
+        """True once the user pressed Esc or cancelled the task."""
+        if not self._stopped:
+            self._stopped = IJ.escapePressed() or (self._task is not None and self._task.isCanceled())
+        return self._stopped
+
+    def close(self):
+        """End progress."""
+        if self._task is not None:
+            self._task.finish()
+            IJ.showProgress(1.0)
+            IJ.showStatus("")
+        if self.message:
+            IJ.showStatus("DeepD3: " + self.message)
+        IJ.resetEscape()
+
+    def say(self, text):
+        """Tell a result in the status bar; in a macro or without windows also in the Log."""
+        self.message = text
+        if headless() or in_macro():
+            IJ.log("DeepD3: " + text)
+
+    def report(self, title, lines):
+        """Tell a result in a window, or in the Log."""
+        if headless() or in_macro():
+            for line in [title] + list(lines):
+                IJ.log(line)
+        else:
+            IJ.showMessage(title, u"\n".join(wrapped(line) for line in lines) or title)
+
+    # The Python that does the work
+
+    def restart(self):
+        """End the Python worker; the next call starts a new one."""
+        deepd3_transport.stop_worker(self.context)
+
+    def change_settings(self, python, threads, model):
+        """Keep settings; Python is started anew if that is needed for them to count."""
+        if python is not None and not (File(python).isFile() and File(python).canExecute()):
+            self.settings.write("python", None)
+            raise DeepD3Error(u"%s is no program that can be run; choose the program 'python' of the environment with "
+                              u"DeepD3. Until then the one that install-fiji stored counts." % python)
+        for name, value in (("python", python), ("threads", threads or None), ("model", model)):
+            self.settings.write(name, value)
+        deepd3_transport.stop_other_worker(self.context)

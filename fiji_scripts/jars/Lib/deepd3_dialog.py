@@ -1,0 +1,537 @@
+"""The dialog of a command: its fields, where their values come from, what they accept.
+
+Jython 2.7. What is shown comes from the service, and every field that is shown is what runs. The windows of images
+stay usable while it is open.
+"""
+
+import threading
+
+from deepd3_errors import Cancelled, DeepD3Error
+from deepd3_placement import keep_on_screen, place_beside
+from deepd3_texts import text_of, unicode_of
+from ij import IJ
+from java.awt import (
+    BorderLayout,
+    Color,
+    Dimension,
+    FlowLayout,
+    Font,
+    GridBagConstraints,
+    GridBagLayout,
+    Insets,
+    Toolkit,
+)
+from java.awt.event import ActionListener, FocusAdapter, KeyEvent, WindowAdapter
+from java.lang import Runnable
+from java.util.concurrent import CountDownLatch
+from javax.swing import (
+    BorderFactory,
+    JButton,
+    JCheckBox,
+    JComboBox,
+    JComponent,
+    JDialog,
+    JFileChooser,
+    JLabel,
+    JPanel,
+    JScrollPane,
+    JTextField,
+    KeyStroke,
+    ScrollPaneConstants,
+    SwingUtilities,
+    WindowConstants,
+)
+from javax.swing.event import DocumentListener
+
+ORIGINS = {"recommended": "model", "kept": "tested", "default": "default", "typed": "changed"}
+_CHANGED = ORIGINS["typed"]
+_INVALID = Color(255, 214, 214)
+_NOTE = Color(110, 110, 110)
+_PROBLEM = Color(170, 0, 0)
+_SHOWN, _HIDDEN = u"\u25be Advanced", u"\u25b8 Advanced"
+_SHARE_OF_SCREEN = 0.85
+
+
+class Dialog(object):
+    """Asks for the fields of a command; see ask."""
+
+    def __init__(self, fiji, title):
+        self._fiji = fiji
+        self._title = title
+        self._reply = fiji.fields_of(fiji.command, {})
+        self._finished = CountDownLatch(1)
+        self._answer = None
+        self._busy = False
+        self._asked = 0
+        self._rows = []
+        self._window = self._scroll = self._below = self._advanced = self._message = self._ok = None
+        self._model = dict((item["name"], text_of(item["value"])) for item in self._reply["fields"]).get("model")
+
+    def ask(self):
+        """Show the dialog and wait for OK; what the service says about the fields with the values that were shown."""
+        if SwingUtilities.isEventDispatchThread():
+            self._show(modal=True)  # windows stay alive while it waits
+        else:
+            SwingUtilities.invokeAndWait(_Run(self._show))
+            getattr(self._finished, "await")()
+        if self._answer is None:
+            raise Cancelled()
+        return self._answer
+
+    # The window
+
+    def _show(self, modal=False):
+        window = JDialog(IJ.getInstance(), self._title, modal)
+        self._window = window
+        window.setName("deepd3")
+        window.setDefaultCloseOperation(WindowConstants.DISPOSE_ON_CLOSE)
+        window.addWindowListener(_Closed(self._close))
+        essential = [item for item in self._reply["fields"] if not item["advanced"]]
+        advanced = [item for item in self._reply["fields"] if item["advanced"]]
+        content = JPanel(BorderLayout())
+        content.setBorder(BorderFactory.createEmptyBorder(10, 12, 4, 12))
+        content.add(self._panel(essential, bool(advanced)), BorderLayout.NORTH)
+        if advanced:
+            self._advanced = self._panel(advanced, True)
+            self._advanced.setVisible(False)
+            content.add(self._foldable(), BorderLayout.CENTER)
+        self._align()
+        scroll = JScrollPane(content, ScrollPaneConstants.VERTICAL_SCROLLBAR_AS_NEEDED,
+                             ScrollPaneConstants.HORIZONTAL_SCROLLBAR_NEVER)
+        scroll.setBorder(BorderFactory.createEmptyBorder())
+        scroll.getVerticalScrollBar().setUnitIncrement(16)
+        self._scroll = scroll
+        window.getContentPane().add(scroll, BorderLayout.CENTER)
+        self._below = self._foot()
+        window.getContentPane().add(self._below, BorderLayout.SOUTH)
+        window.getRootPane().setDefaultButton(self._ok)
+        window.getRootPane().registerKeyboardAction(
+            _Act(window.dispose), KeyStroke.getKeyStroke(KeyEvent.VK_ESCAPE, 0), JComponent.WHEN_IN_FOCUSED_WINDOW)
+        self._check()
+        self._fit()
+        self._place()
+        self._tell_model()
+        window.setVisible(True)
+        window.toFront()
+
+    def _place(self):
+        image = self._fiji.image
+        if image is not None and image.getWindow() is not None:
+            place_beside(self._window, image.getWindow())
+        else:
+            self._window.setLocationRelativeTo(IJ.getInstance())
+        keep_on_screen(self._window)
+
+    def _panel(self, items, titled):
+        panel = JPanel(GridBagLayout())
+        line, section = 0, u""
+        for item in items:
+            if titled and item["section"] and item["section"] != section:
+                section = item["section"]
+                title = JLabel(section)
+                title.setFont(title.getFont().deriveFont(Font.BOLD))
+                panel.add(title, _at(0, line, width=4, insets=Insets(10 if line else 0, 0, 2, 0)))
+                line += 1
+            row = _row(item, self)
+            self._rows.append(row)
+            row.put_into(panel, line)
+            line += 1
+        return panel
+
+    def _foldable(self):
+        panel = JPanel(BorderLayout())
+        button = JButton(_HIDDEN)
+        button.setBorderPainted(False)
+        button.setContentAreaFilled(False)
+        button.setFocusPainted(False)
+        button.setMargin(Insets(6, 0, 2, 0))
+        button.setName("advanced")
+
+        def fold():
+            self._advanced.setVisible(not self._advanced.isVisible())
+            button.setText(_SHOWN if self._advanced.isVisible() else _HIDDEN)
+            self._fit()
+            keep_on_screen(self._window)
+
+        button.addActionListener(_Act(fold))
+        line = JPanel(FlowLayout(FlowLayout.LEFT, 0, 4))
+        line.add(button)
+        panel.add(line, BorderLayout.NORTH)
+        panel.add(self._advanced, BorderLayout.CENTER)
+        return panel
+
+    def _foot(self):
+        foot = JPanel(BorderLayout(8, 0))
+        foot.setBorder(BorderFactory.createEmptyBorder(4, 12, 10, 12))
+        self._message = JLabel(u" ")
+        self._message.setName("message")
+        self._message.setForeground(_PROBLEM)
+        self._message.setFont(self._message.getFont().deriveFont(Font.PLAIN))
+        foot.add(self._message, BorderLayout.NORTH)
+        buttons = JPanel(FlowLayout(FlowLayout.RIGHT, 6, 0))
+        self._ok = JButton("OK")
+        self._ok.setName("ok")
+        cancel = JButton("Cancel")
+        reset = JButton(u"Model's values" if self._reply["has_recommendations"] else u"Reset")
+        cancel.setName("cancel")
+        reset.setName("reset")
+        reset.setToolTipText(u"Take back what was changed here")
+        for button, action in ((self._ok, self._accept), (cancel, self._window.dispose), (reset, self._reset)):
+            button.addActionListener(_Act(action))
+        left = JPanel(FlowLayout(FlowLayout.LEFT, 0, 0))
+        left.add(reset)
+        buttons.add(self._ok)
+        buttons.add(cancel)
+        foot.add(left, BorderLayout.WEST)
+        foot.add(buttons, BorderLayout.EAST)
+        return foot
+
+    def _align(self):
+        """Let the labels of all parts be equally wide, so that their fields stand below each other."""
+        for row in self._rows:
+            row.note.setText(_CHANGED)  # the longest text there
+        for parts in ([row.label for row in self._rows], [row.note for row in self._rows]):
+            width = max([part.getPreferredSize().width for part in parts]) + 2
+            for part in parts:
+                part.setPreferredSize(Dimension(width, part.getPreferredSize().height))
+        for row in self._rows:
+            row.tell_origin()
+
+    def _fit(self):
+        """As large as it has to be, and no larger than the screen allows; then it scrolls.
+
+        The size is set once: a window that is too large for a moment is moved by the window manager.
+        """
+        self._scroll.setPreferredSize(None)
+        size = self._scroll.getPreferredSize()
+        around = self._below.getPreferredSize().height + self._window.getInsets().top + self._window.getInsets().bottom
+        room = int(Toolkit.getDefaultToolkit().getScreenSize().height * _SHARE_OF_SCREEN) - around
+        if size.height > room:
+            bar = self._scroll.getVerticalScrollBar().getPreferredSize().width
+            self._scroll.setPreferredSize(Dimension(size.width + bar, room))
+        self._window.pack()
+
+    # What happens in it
+
+    def changed(self, row):
+        """A field was changed."""
+        self._check()
+        if row.item["name"] == "model" and self._reply["has_recommendations"]:
+            self.model_changed()
+
+    def model_changed(self):
+        """Ask the service what suits the model that is chosen now, and show it in the fields that nobody edited."""
+        row = [each for each in self._rows if each.item["name"] == "model"][0]
+        if row.text() == self._model:
+            return
+        self._model = row.text()
+        self._in_background(lambda: self._fiji.fields_of(self._fiji.command, {"model": self._model}), self._refill)
+
+    def _refill(self, reply):
+        self._reply = reply
+        self._tell_model()
+        for row, item in zip(self._rows, self._in_order(reply)):
+            if row.item["name"] != "model":
+                row.take(item, keep_edited=True)
+        self._check()
+
+    def _tell_model(self):
+        """Keep the name of the model whose values are shown with the window."""
+        self._window.getContentPane().putClientProperty("deepd3.model", self._model)
+
+    def _reset(self):
+        model = [row for row in self._rows if row.item["name"] == "model"]
+        for row, item in zip(self._rows, self._in_order(self._reply)):
+            if row not in model:
+                row.take(item, keep_edited=False)
+        self._check()
+
+    def _in_order(self, reply):
+        items = dict((item["name"], item) for item in reply["fields"])
+        return [items[row.item["name"]] for row in self._rows]
+
+    def _check(self):
+        problem = None
+        for row in self._rows:
+            wrong = row.problem()
+            row.mark(wrong is not None)
+            problem = problem or wrong
+        self._say(problem)
+
+    def _say(self, problem):
+        self._message.setText(problem or u" ")
+        self._message.setToolTipText(problem)
+        self._ok.setEnabled(problem is None and not self._busy)
+
+    def _accept(self):
+        texts = dict((row.item["name"], row.text()) for row in self._rows)
+        self._in_background(lambda: self._fiji.fields_of(self._fiji.command, texts), self._done)
+
+    def _done(self, reply):
+        self._answer = reply
+        self._window.dispose()
+
+    def _in_background(self, ask, use):
+        """Ask the service off the event thread; use its answer there, or show why there is none."""
+        self._asked += 1
+        number = self._asked
+        self._busy = True
+        self._say(None)
+
+        def work():
+            answer, problem = None, None
+            try:
+                answer = ask()
+            except DeepD3Error as error:
+                problem = error.message
+
+            def finish():
+                if number != self._asked or not self._window.isDisplayable():
+                    return  # another question was asked meanwhile
+                self._busy = False
+                if problem is None:
+                    self._check()
+                    use(answer)
+                else:
+                    self._say(problem)
+                    self._ok.setEnabled(True)
+
+            SwingUtilities.invokeLater(_Run(finish))
+
+        thread = threading.Thread(target=work)
+        thread.setDaemon(True)
+        thread.start()
+
+    def _close(self):
+        self._finished.countDown()
+
+    def choose_path(self, row):
+        """Let the user choose a file or folder for a field."""
+        kind = row.item["path"] or "file"
+        chooser = JFileChooser(row.text() or self._fiji.settings.read("folder"))
+        chooser.setDialogTitle(row.item["label"])
+        if kind == "folder":
+            chooser.setFileSelectionMode(JFileChooser.DIRECTORIES_ONLY)
+        answer = (chooser.showSaveDialog if kind == "save" else chooser.showOpenDialog)(self._window)
+        if answer == JFileChooser.APPROVE_OPTION:
+            chosen = chooser.getSelectedFile()
+            self._fiji.settings.write("folder", chosen.getPath() if kind == "folder" else chosen.getParent())
+            row.show(chosen.getAbsolutePath())
+            self.changed(row)
+
+
+# Rows
+
+
+def _row(item, dialog):
+    if item["type"] == "bool":
+        return _CheckRow(item, dialog)
+    if item["choices"] or item["suggestions"] is not None:
+        return _ChoiceRow(item, dialog)
+    return _TextRow(item, dialog)
+
+
+class _Row(object):
+    """A field with its label, its unit and where its value comes from."""
+
+    fills = False
+
+    def __init__(self, item, dialog, component):
+        self.item = item
+        self.dialog = dialog
+        self.component = component
+        unit = u" (%s)" % item["unit"] if item["unit"] else u""
+        self.label = JLabel(item["label"] + unit)
+        self.label.setFont(self.label.getFont().deriveFont(Font.PLAIN))
+        self.note = JLabel(_CHANGED)
+        self.note.setForeground(_NOTE)
+        self.note.setFont(self.note.getFont().deriveFont(Font.PLAIN, self.note.getFont().getSize2D() - 1.0))
+        self.edited = False
+        component.setName(item["name"])
+        self.note.setName("origin." + item["name"])
+        for part in (self.label, component, self.note):
+            part.setToolTipText(u"<html><p width='350'>%s</p></html>" % item["help"].replace("<", "&lt;"))
+        self._silent = False
+        self.take(item, keep_edited=False)
+
+    def put_into(self, panel, line):
+        """Add it to a panel."""
+        panel.add(self.label, _at(0, line, insets=Insets(2, 0, 2, 10)))
+        browse = self.item["path"] or self.item["name"] == "model"
+        panel.add(self.component, _at(1, line, weight=1.0, width=1 if browse else 2, fill=self.fills))
+        if browse:
+            button = JButton(u"Browse\u2026")
+            button.setMargin(Insets(1, 6, 1, 6))
+            button.addActionListener(_Act(lambda: self.dialog.choose_path(self)))
+            panel.add(button, _at(2, line, insets=Insets(2, 4, 2, 0)))
+        panel.add(self.note, _at(3, line, insets=Insets(2, 8, 2, 0)))
+
+    def take(self, item, keep_edited):
+        """Show another value of the service, unless the user edited this one and that shall be kept."""
+        self.item = item
+        if keep_edited and self.edited:
+            return
+        self.show(text_of(item["value"]))
+        self.tell_origin()
+
+    def show(self, text):
+        """Show a text without counting it as an edit by itself."""
+        self._silent = True
+        try:
+            self.put(text)
+        finally:
+            self._silent = False
+        self.tell_origin()
+
+    def was_changed(self):
+        """The user changed the field."""
+        if not self._silent:
+            self.tell_origin()
+            self.dialog.changed(self)
+
+    def tell_origin(self):
+        """Tell where the value comes from."""
+        self.edited = self.text() != text_of(self.item["value"])
+        self.note.setText(_CHANGED if self.edited else ORIGINS[self.item["origin"]])
+
+    def problem(self):
+        """What is wrong with the text, or None."""
+        return None
+
+    def mark(self, wrong):
+        """Show that a text is wrong."""
+
+
+class _CheckRow(_Row):
+    def __init__(self, item, dialog):
+        box = JCheckBox()
+        _Row.__init__(self, item, dialog, box)
+        box.addActionListener(_Act(self.was_changed))
+
+    def text(self):
+        return text_of(self.component.isSelected())
+
+    def put(self, text):
+        self.component.setSelected(text == u"true")
+
+
+class _ChoiceRow(_Row):
+    def __init__(self, item, dialog):
+        box = JComboBox(item["choices"] or item["suggestions"])
+        self.free = self.fills = not item["choices"]
+        box.setFont(box.getFont().deriveFont(Font.PLAIN))
+        box.setEditable(self.free)
+        _Row.__init__(self, item, dialog, box)
+        box.addActionListener(_Act(self.was_changed))
+        if self.free:
+            editor = box.getEditor().getEditorComponent()
+            editor.addFocusListener(_Left(self.was_changed))
+
+    def text(self):
+        value = self.component.getEditor().getItem() if self.free else self.component.getSelectedItem()
+        return unicode_of(value or u"").strip()
+
+    def put(self, text):
+        self.component.setSelectedItem(text)
+        if self.free:
+            self.component.getEditor().setItem(text)
+
+    def problem(self):
+        if self.item["required"] and not self.text():
+            return u"%s: %s" % (self.item["label"], self.item["accepted"])
+        return None
+
+
+class _TextRow(_Row):
+    def __init__(self, item, dialog):
+        self.fills = bool(item["path"]) or item["type"] == "str"
+        field = JTextField(24 if self.fills else 9)
+        _Row.__init__(self, item, dialog, field)
+        self._plain = field.getBackground()
+        field.getDocument().addDocumentListener(_Typed(self.was_changed))
+
+    def text(self):
+        return unicode_of(self.component.getText()).strip()
+
+    def put(self, text):
+        self.component.setText(text)
+        self.component.setCaretPosition(0)
+
+    def problem(self):
+        text = self.text()
+        if not text:
+            needed = self.item["required"] or (self.item["type"] != "str" and not self.item["optional"])
+            right = not needed
+        elif self.item["type"] == "str":
+            right = True
+        else:
+            right = self._is_number(text)
+        return None if right else u"%s: %s" % (self.item["label"], self.item["accepted"])
+
+    def _is_number(self, text):
+        try:
+            number = float(text)
+        except ValueError:
+            return False
+        if number != number or (self.item["type"] == "int" and number != int(number)):
+            return False
+        low, high = self.item["low"], self.item["high"]
+        return (low is None or number >= low) and (high is None or number <= high)
+
+    def mark(self, wrong):
+        self.component.setBackground(_INVALID if wrong else self._plain)
+
+
+def _at(column, line, weight=0.0, width=1, insets=None, fill=True):
+    return GridBagConstraints(column, line, width, 1, weight, 0.0, GridBagConstraints.WEST,
+                              GridBagConstraints.HORIZONTAL if fill else GridBagConstraints.NONE,
+                              insets or Insets(2, 0, 2, 0), 0, 0)
+
+
+# Java's listeners
+
+
+class _Run(Runnable):
+    def __init__(self, work):
+        self.work = work
+
+    def run(self):
+        self.work()
+
+
+class _Act(ActionListener):
+    def __init__(self, work):
+        self.work = work
+
+    def actionPerformed(self, event):  # noqa: N802 - Java's name
+        self.work()
+
+
+class _Left(FocusAdapter):
+    def __init__(self, work):
+        self.work = work
+
+    def focusLost(self, event):  # noqa: N802 - Java's name
+        self.work()
+
+
+class _Typed(DocumentListener):
+    def __init__(self, work):
+        self.work = work
+
+    def insertUpdate(self, event):  # noqa: N802 - Java's name
+        self.work()
+
+    def removeUpdate(self, event):  # noqa: N802 - Java's name
+        self.work()
+
+    def changedUpdate(self, event):  # noqa: N802 - Java's name
+        self.work()
+
+
+class _Closed(WindowAdapter):
+    def __init__(self, work):
+        self.work = work
+
+    def windowClosed(self, event):  # noqa: N802 - Java's name
+        self.work()

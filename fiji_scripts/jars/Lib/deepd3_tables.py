@@ -1,0 +1,32 @@
+"""Tables of spines and dendrites.
+
+Jython 2.7.
+"""
+
+from ij.measure import ResultsTable
+from java.awt import GraphicsEnvironment
+from java.util import Arrays
+
+_DIGITS = 4
+
+
+def show_tables(reply, arrays, image):
+    """Show the tables of spines and dendrites; returns both."""
+    return [_table(reply[kind], arrays[values], "%s of %s" % (title, image.getTitle())) for kind, values, title in
+            (("dendrites", "dendrite_values", "Dendrites"), ("spines", "spine_values", "Spines"))]
+
+
+def _table(description, array, title):
+    table = ResultsTable()
+    table.setNaNEmptyCells(True)
+    columns, rows = array.shape
+    for number, (heading, whole) in enumerate(zip(description["headings"], description["whole"])):
+        if rows == 0:
+            table.getFreeColumn(heading)
+            continue
+        table.setValues(heading, Arrays.copyOfRange(array.planes[0], number * rows, (number + 1) * rows))
+        table.setDecimalPlaces(table.getColumnIndex(heading), 0 if whole else _DIGITS)
+    table.showRowNumbers(False)
+    if not GraphicsEnvironment.isHeadless():
+        table.show(title)
+    return table

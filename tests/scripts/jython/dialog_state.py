@@ -1,0 +1,46 @@
+#@output String answer
+"""What the open dialog of DeepD3 shows: values and origins by field, its message, whether OK can be pressed."""
+
+import json
+
+from java.awt import Container, Window
+from javax.swing import JButton, JCheckBox, JComboBox, JDialog, JLabel, JTextField
+
+
+def below(container):
+    """All parts of a window."""
+    for part in container.getComponents():
+        yield part
+        if isinstance(part, Container):
+            for inner in below(part):
+                yield inner
+
+
+def value_of(part):
+    if isinstance(part, JCheckBox):
+        return "true" if part.isSelected() else "false"
+    if isinstance(part, JComboBox):
+        return part.getEditor().getItem() if part.isEditable() else part.getSelectedItem()
+    return part.getText()
+
+
+answer = "null"
+for window in Window.getWindows():
+    if isinstance(window, JDialog) and window.getName() == "deepd3" and window.isShowing():
+        fields, origins, choices, last, message, ok = {}, {}, {}, None, "", False
+        for part in below(window.getContentPane()):
+            name = part.getName()
+            if isinstance(part, (JCheckBox, JComboBox, JTextField)) and name and not name.startswith("ComboBox."):
+                fields[name] = value_of(part)
+                last = name
+                if isinstance(part, JComboBox):
+                    choices[name] = [part.getItemAt(number) for number in range(part.getItemCount())]
+            elif isinstance(part, JLabel) and name == "message":
+                message = part.getText().strip()
+            elif isinstance(part, JLabel) and name and name.startswith("origin."):
+                origins[name[len("origin."):]] = part.getText()
+            elif isinstance(part, JButton) and part.getText() == "OK":
+                ok = part.isEnabled()
+        answer = json.dumps({"title": window.getTitle(), "fields": fields, "origins": origins, "choices": choices,
+                             "message": message, "ok": ok,
+                             "model": window.getContentPane().getClientProperty("deepd3.model")})

@@ -1,0 +1,232 @@
+"""The dialogs of the menu: what they show is what runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deepd3_ij.model.card import attach_card, read_card
+from deepd3_ij.model.zoo import find_model
+from tests.imagej.private_display import private_display
+from tests.scripts.host_process import Host
+from tests.scripts.user import User
+
+pytestmark = pytest.mark.display
+CLOSE_ALL = str(Path(__file__).parent / "jython" / "close_all.py")
+SHIPPED, OWN = "deepd3_ij_8F", "my_model"
+RECOMMENDED = {"Roi3DParameters": {"mode": "floodfill", "area_threshold": 0.3, "peak_threshold": 0.6,
+                                   "seed_delta": 0.5},
+               "CleaningParameters": {"dendrite_threshold": 0.6}, "PredictionParameters": {"z_sigma_um": 0.0},
+               "min_volume_um3": 0.05}
+ANALYZE, SEGMENT, BUILD = "Analyze Dendrites and Spines...", "Segment Dendrites and Spines...", "Build 3D ROIs..."
+
+
+@pytest.fixture(scope="module")
+def user(fiji_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
+    """A user whose folder of models holds a model of their own, with other recommendations."""
+    cache = tmp_path_factory.mktemp("cache")
+    own = cache / "deepd3_ij" / "models" / f"{OWN}.keras"
+    own.parent.mkdir(parents=True)
+    shutil.copy(find_model(SHIPPED), own)
+    attach_card(own, dataclasses.replace(read_card(own), name=OWN, recommended=RECOMMENDED))
+    with private_display() as display:
+        host = Host(fiji_folder, tmp_path_factory.mktemp("dialogs"), headless=False, display=display,
+                    environment={"XDG_CACHE_HOME": str(cache)})
+        yield User(host, display)
+        host.close()
+
+
+@pytest.fixture
+def stack(user: User, stack_file: Path) -> Path:
+    """A stack, alone."""
+    user.host.ask("script", CLOSE_ALL)
+    assert user.host.ask("run", "Open Stack...", path=stack_file) == "done"
+    return stack_file
+
+
+def open_dialog(user: User, command: str) -> dict[str, Any]:
+    user.host.ask("start", "dialog", command)
+    return user.dialog()
+
+
+def accept(user: User) -> None:
+    user.enter("ok")
+    user.until(user.no_dialog, "the dialog stays open")
+    assert user.host.ask("wait") == "done"
+
+
+def choose(user: User, model: str) -> dict[str, Any]:
+    """Choose a model and wait for its values."""
+    user.enter("model", model)
+    return dict(user.until(lambda: (seen := user.dialog())["model"] == model and seen, "the model does not answer"))
+
+
+def stated(user: User) -> dict[str, Any]:
+    """What the provenance of the active image, or of the ROIs on it, tells."""
+    seen = user.look()
+    return dict(json.loads(seen["rois_provenance"] or seen["provenance"]))
+
+
+def as_texts(values: dict[str, Any]) -> dict[str, str]:
+    return {name: "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+            for name, value in values.items()}
+
+
+def assert_shown(shown: dict[str, str], provenance: dict[str, Any], kind: str, prefix: str = "") -> None:
+    """Every value that ran is the one that was shown."""
+    ran = as_texts(provenance[kind])
+    assert {name: shown[prefix + name] for name in ran if prefix + name in shown} == ran
+    assert set(ran) <= {name.removeprefix(prefix) for name in shown}
+
+
+@pytest.mark.parametrize("model", [SHIPPED, OWN])
+def test_analyze_runs_with_what_its_dialog_shows(user: User, stack: Path, model: str) -> None:
+    assert OWN in open_dialog(user, ANALYZE)["choices"]["model"]
+    shown = choose(user, model)["fields"]
+    accept(user)
+    provenance = stated(user)
+    assert provenance["model"]["name"] == model
+    for kind in ("PredictionParameters", "CleaningParameters", "Roi3DParameters"):
+        assert_shown(shown, provenance, kind)
+    assert set(provenance["origins"]["Roi3DParameters"].values()) == {"typed"}
+    recommended = (RECOMMENDED if model == OWN else read_card(find_model(SHIPPED)).recommended)["Roi3DParameters"]
+    assert as_texts(recommended).items() <= shown.items()
+
+
+@pytest.mark.parametrize("model", [SHIPPED, OWN])
+def test_segment_and_build_run_with_what_their_dialogs_show(user: User, stack: Path, model: str) -> None:
+    open_dialog(user, SEGMENT)
+    shown = choose(user, model)["fields"]
+    accept(user)
+    assert_shown(shown, stated(user), "PredictionParameters")
+    seen = open_dialog(user, BUILD)
+    accept(user)
+    assert_shown(seen["fields"], stated(user), "Roi3DParameters")
+    assert seen["origins"]["area_threshold"] == "model"
+    assert seen["origins"]["min_planes"] == "default"
+
+
+def test_a_value_that_is_the_tables_default_runs_where_the_model_recommends_another(user: User, stack: Path) -> None:
+    assert user.host.ask("run", SEGMENT) == "done"
+    assert open_dialog(user, BUILD)["fields"]["area_threshold"] != "0.25"
+    user.enter("area_threshold", "0.25")
+    assert user.dialog()["origins"]["area_threshold"] == "changed"
+    accept(user)
+    assert stated(user)["Roi3DParameters"]["area_threshold"] == 0.25
+
+
+def test_another_model_refills_what_was_not_edited(user: User, stack: Path) -> None:
+    before = open_dialog(user, ANALYZE)["fields"]
+    user.enter("peak_threshold", "0.77")
+    after = choose(user, OWN)
+    assert before["mode"] != after["fields"]["mode"] == "floodfill"
+    assert (after["fields"]["peak_threshold"], after["origins"]["peak_threshold"]) == ("0.77", "changed")
+    assert (after["fields"]["seed_delta"], after["origins"]["seed_delta"]) == ("0.5", "model")
+    assert choose(user, SHIPPED)["fields"] == {**before, "peak_threshold": "0.77"}
+    user.enter("reset")
+    assert user.dialog()["fields"] == before
+    user.enter("cancel")
+    assert user.host.ask("wait") == "cancelled"
+
+
+def test_a_model_that_cannot_be_used_is_told_in_the_dialog(user: User, stack: Path) -> None:
+    open_dialog(user, SEGMENT)
+    user.enter("model", "no_such_model")
+    user.until(lambda: "no model 'no_such_model'" in user.dialog()["message"], "nothing is told")
+    user.enter("cancel")
+    assert user.host.ask("wait") == "cancelled"
+
+
+def test_a_value_that_is_not_accepted_is_marked_and_keeps_ok_from_being_pressed(user: User, stack: Path) -> None:
+    open_dialog(user, ANALYZE)
+    for text in ("7", "much", ""):
+        user.enter("area_threshold", text)
+        seen = user.dialog()
+        assert (seen["ok"], seen["message"]) == (False, "Area threshold: a number from 0 to 1")
+    user.enter("area_threshold", "0.5")
+    assert user.dialog()["ok"]
+    user.enter("min_voxels", "500000")
+    user.enter("ok")
+    user.until(lambda: "at most max_voxels" in user.dialog()["message"], "the values are not checked together")
+    user.enter("cancel")
+    assert user.host.ask("wait") == "cancelled"
+
+
+def test_enter_accepts_and_escape_cancels(user: User, stack: Path) -> None:
+    for key, outcome in (("Escape", "cancelled"), ("Return", "done")):
+        open_dialog(user, "Set Voxel Size...")
+        user.focus("xy_um")
+        user.press(key)
+        assert user.host.ask("wait") == outcome
+
+
+def test_planes_can_be_looked_up_while_a_dialog_is_open(user: User, stack: Path) -> None:
+    open_dialog(user, SEGMENT)
+    assert user.host.ask("script", str(Path(__file__).parent / "jython" / "next_plane.py")) == "plane 2"
+    user.enter("first_plane", "2")
+    user.enter("last_plane", "3")
+    accept(user)
+    assert user.look()["shape"][0] == 2
+
+
+def test_a_file_that_is_needed_is_asked_for(user: User, stack: Path) -> None:
+    seen = open_dialog(user, "Open Stack...")
+    assert (seen["ok"], seen["message"]) == (False, "Image file: a file")
+    user.enter("path", str(stack))
+    accept(user)
+
+
+def test_a_macro_is_asked_nothing(user: User, stack: Path, tmp_path: Path) -> None:
+    macro = tmp_path / "build.ijm"
+    macro.write_text(f'run("{SEGMENT}", ""); run("{BUILD}", "seed_delta=0.4 watershed=true");')
+    user.host.ask("macro", str(macro), seconds=120)
+    origins = stated(user)["origins"]["Roi3DParameters"]
+    assert {name for name, origin in origins.items() if origin == "typed"} == {"seed_delta", "watershed"}
+    assert stated(user)["Roi3DParameters"]["watershed"] is True
+
+
+def test_the_dialog_of_the_settings_shows_what_is_set(user: User, stack: Path) -> None:
+    assert user.host.ask("run", "DeepD3 Settings...", threads=1, model=OWN) == "done"
+    try:
+        seen = open_dialog(user, "DeepD3 Settings...")
+        assert (seen["fields"]["threads"], seen["fields"]["model"]) == ("1", OWN)
+        user.enter("cancel")
+        assert user.host.ask("wait") == "cancelled"
+        seen = open_dialog(user, SEGMENT)
+        assert (seen["model"], seen["origins"]["model"]) == (OWN, "default")
+        user.enter("cancel")
+        assert user.host.ask("wait") == "cancelled"
+    finally:
+        assert user.host.ask("run", "DeepD3 Settings...", threads=0, model="") == "done"
+
+
+@pytest.mark.fiji
+def test_a_recorded_command_names_every_field_and_runs_again_without_asking(user: User, stack: Path,
+                                                                            tmp_path: Path) -> None:
+    if not user.host.full:
+        pytest.skip("needs a whole Fiji, which records")
+    user.host.ask("script", str(Path(__file__).parent / "jython" / "record.py"))
+    for command in (SEGMENT, BUILD, "Export Tables..."):
+        user.host.ask("menu", command)
+        seen = user.dialog()["fields"]
+        user.enter("ok")
+        user.until(lambda: user.host.ask("outcome") == "done", "the command does not end")
+        line = str(user.until(lambda command=command: next(
+            (line for line in user.host.ask("recorded").split("\t") if line.startswith(f'run("{command}"')), None),
+            "nothing is recorded"))
+        for name, value in seen.items():
+            assert f"{name}={value if value else '[]'}" in line.replace(f"[{value}]", value) or not value
+            assert f"{name}=" in line
+    lines = [line for line in user.host.ask("recorded").split("\t") if line.startswith('run("')]
+    table = stack.with_name("small_spines.csv")
+    table.unlink()
+    macro = tmp_path / "recorded.ijm"
+    macro.write_text("\n".join(lines[-3:]))
+    user.host.ask("macro", str(macro), seconds=120)
+    assert table.is_file()
