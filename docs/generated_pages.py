@@ -19,16 +19,18 @@ from deepd3_ij.cli import original_batch
 from deepd3_ij.cli.options import describe_value
 from deepd3_ij.cli.parser import build_parser
 from deepd3_ij.fiji import inference_window
-from deepd3_ij.fiji.scripts import script_folder
 from deepd3_ij.model.card import read_card
 from deepd3_ij.model.zoo import find_model
 from deepd3_ij.outputs.registry import OUTPUTS
-from deepd3_ij.parameters import ParameterInfo, Parameters, describe, table
+from deepd3_ij.parameters import DialogParameters, ParameterInfo, Parameters, describe, table
+from deepd3_ij.parameters.fields import accepted_values
+from deepd3_ij.service.dialogs import DIALOGS
+from deepd3_ij.service.menu import command_of, menu_files
 
 ROOT = Path(__file__).resolve().parents[1]
 MARK = re.compile(r"^<!-- generated: ([\w-]+)(?: ([\w.]+))? -->$", re.MULTILINE)
-PARAMETER_CLASSES = [cls for cls in vars(table).values()
-                     if isinstance(cls, type) and issubclass(cls, Parameters) and cls is not Parameters]
+PARAMETER_CLASSES = [cls for cls in vars(table).values() if isinstance(cls, type) and issubclass(cls, Parameters)
+                     and cls is not Parameters and not issubclass(cls, DialogParameters)]
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
@@ -196,25 +198,39 @@ def _unit(info: ParameterInfo) -> str:
 
 def fiji_menu() -> str:
     """Every command of the menu in its order, from the scripts themselves."""
-    top = script_folder() / "scripts" / "Plugins" / "DeepD3"
-    scripts = sorted(top.rglob("*.py"), key=lambda path: (path.parent == top, path))
+    top = Path("scripts") / "Plugins" / "DeepD3"
+    scripts = {path.relative_to(top): text for path, text in menu_files() if path.is_relative_to(top)}
     rows = []
-    for path in scripts:
-        about = ast.get_docstring(ast.parse(path.read_text(encoding="ascii"))) or ""
-        submenu = "" if path.parent == top else path.parent.name.replace("_", " ")
-        rows.append((submenu, path.stem.replace("_", " ").replace("...", "…"), about.splitlines()[0]))
+    for path in sorted(scripts, key=lambda path: (len(path.parts) == 1, path)):
+        about = ast.get_docstring(ast.parse(scripts[path])) or ""
+        submenu = path.parent.name.replace("_", " ")
+        rows.append((submenu, command_of(path).replace("...", "…"), about.splitlines()[0]))
     return _table(("menu", "command", "what it does"), rows)
 
 
 def fiji_dialogs() -> str:
-    """The fields of the dialogs."""
+    """The fields of every dialog, with the headings and the order that they have there."""
     parts = []
-    for cls in PARAMETER_CLASSES:
-        rows = [(info.label, f"`{info.name}`", describe_value(info), accepted(info), info.help)
-                for info in describe(cls)]
-        parts += [f"## {cls.__name__.removesuffix('Parameters')}", (cls.__doc__ or "").strip(),
-                  _table(("field", "in macros", "default", "accepted", "meaning"), rows)]
+    for dialog in DIALOGS.values():
+        tables: dict[str, list[tuple[str, ...]]] = {}
+        for field in dialog.fields():
+            name = f"`{field.name}`{' (advanced)' if field.advanced else ''}"
+            taken = accepted_values(field.info).replace("(um)", "(µm)")
+            tables.setdefault(field.section.title, []).append(
+                (field.info.label, name, _default_in_words(field.info), taken, field.info.help))
+        if tables:
+            parts.append(f"## {dialog.command.replace('...', '…')}")
+        parts += [_table((title or "field", "in macros", "default", "accepted", "meaning"), rows)
+                  for title, rows in tables.items()]
     return "\n\n".join(parts)
+
+
+def _default_in_words(info: ParameterInfo) -> str:
+    if info.required:
+        return "needed"
+    value = describe_value(info)
+    recommended = recommended_values().get(info.name)
+    return f"{value} (bundled model: {recommended})" if recommended and recommended != value else value
 
 
 # Results, Python names, notebook

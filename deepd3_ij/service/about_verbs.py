@@ -14,7 +14,7 @@ from deepd3_ij.parallel import available_threads
 from deepd3_ij.parameters import describe
 from deepd3_ij.progress import Progress
 from deepd3_ij.service.exchange import Reply, merged
-from deepd3_ij.service.registry import PARAMETER_CLASSES, Anything, verb
+from deepd3_ij.service.registry import Anything, parameter_classes, verb
 
 
 @verb("echo")
@@ -52,9 +52,10 @@ def health(progress: Progress, *, model: str | None = None) -> Reply:
 @verb("parameters")
 def parameters(progress: Progress, *, kind: str) -> Reply:
     """Names, defaults, ranges, units and texts of the parameters of an operation."""
-    cls = PARAMETER_CLASSES.get(kind)
+    classes = parameter_classes()
+    cls = classes.get(kind)
     if cls is None:
-        raise ParameterError(f"There are no parameters {kind!r}; accepted: {', '.join(PARAMETER_CLASSES)}.")
+        raise ParameterError(f"There are no parameters {kind!r}; accepted: {', '.join(classes)}.")
     return Reply({"parameters": [
         {"name": info.name, "type": info.type.__name__, "optional": info.optional, "default": info.default,
          "low": info.low, "high": info.high, "unit": info.unit, "choices": list(info.choices), "label": info.label,

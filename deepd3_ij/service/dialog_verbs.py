@@ -87,7 +87,7 @@ def dialog(progress: Progress, *, command: str, typed: Texts = NOTHING_TYPED, ke
             item["suggestions"] = _zoo_names()
         elif item["name"] == "model":
             item["suggestions"] = _model_names() if item["class"] == "ModelParameters" else []
-    return Reply({"fields": shown, "has_recommendations": asked.has_model or provenance is not None,
+    return Reply({"fields": shown, "has_recommendations": asked.has_model or (asked.follows_model and bool(provenance)),
                   "choices": _choices(shown)})
 
 

@@ -124,11 +124,13 @@ class Dialog:
         return any(section.cls is ModelParameters for section in self.sections)
 
     @property
-    def classes(self) -> tuple[type[Parameters], ...]:
-        """Its parameter classes."""
-        return tuple(section.cls for section in self.sections)
+    def follows_model(self) -> bool:
+        """Whether a model can recommend some of its values."""
+        return any(section.cls in _RECOMMENDED for section in self.sections)
 
 
+_RECOMMENDED = (AnalysisParameters, PredictionParameters, CleaningParameters, Roi3DParameters, Roi2DParameters,
+                MeasureParameters)
 _MODEL = Section(ModelParameters)
 _FOLDER = Section(ResultFolderParameters)
 _PREDICTION = Section(PredictionParameters, "Segmentation", ())
@@ -197,6 +199,11 @@ _DIALOGS = (
 
 DIALOGS: dict[str, Dialog] = {dialog.command: dialog for dialog in _DIALOGS}
 """All dialogs by their menu command; a command without fields works at once."""
+
+
+def add_dialog(command: str, *sections: Section) -> None:
+    """Make the dialog of a command known that stands beside its verb, in a module whose name ends in ``_verbs``."""
+    DIALOGS[command] = Dialog(command, sections)
 
 
 def dialog_of(command: str) -> Dialog:

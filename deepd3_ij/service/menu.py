@@ -18,8 +18,9 @@ from deepd3_ij import colours, names
 from deepd3_ij.fiji.scripts import script_folder
 from deepd3_ij.outputs.registry import OUTPUTS
 from deepd3_ij.progress import no_progress
+from deepd3_ij.service import calls  # noqa: F401 - makes all verbs and their dialogs known
 from deepd3_ij.service.dialog_verbs import dialog
-from deepd3_ij.service.dialogs import SETTINGS, Dialog, dialog_of
+from deepd3_ij.service.dialogs import DIALOGS, SETTINGS, Dialog
 
 _FIELD_TYPE = "java.lang.CharSequence"
 """A text for which SciJava has no dialog of its own: ours asks instead, and what is asked is recorded nevertheless."""
@@ -58,7 +59,7 @@ def menu_files() -> Iterator[tuple[Path, str]]:
         files[_EXPORTS / f"Export {output.title}....py".replace(" ", "_")] = text
     for name, text in files.items():
         if name.is_relative_to(_SCRIPTS):
-            files[name] = with_header(text, dialog_of(command_of(name)))
+            files[name] = with_header(text, DIALOGS.get(command_of(name), Dialog(command_of(name))))
     files[_MODULES / "deepd3_names.py"] = _names_module()
     files[_MODULES / "deepd3_colours.py"] = _colours_module()
     files[_MODULES / "deepd3_settings_fields.py"] = _settings_module()

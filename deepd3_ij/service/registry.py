@@ -14,17 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from deepd3_ij.errors import ParameterError
-from deepd3_ij.parameters import Parameters, Resolved, describe, resolve, table
+from deepd3_ij.parameters import Parameters, Resolved, resolve
 from deepd3_ij.service.exchange import Reply
 
 P = TypeVar("P", bound=Parameters)
 
 VERBS: dict[str, Callable[..., Reply]] = {}
 """All that a script can ask for, by name."""
-
-PARAMETER_CLASSES: dict[str, type[Parameters]] = {
-    name: cls for name, cls in vars(table).items()
-    if isinstance(cls, type) and issubclass(cls, Parameters) and describe(cls)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,9 +79,21 @@ class Choices:
 NOTHING_CHOSEN = Choices()
 
 
+def parameter_classes() -> dict[str, type[Parameters]]:
+    """All parameter classes by name: those of the table, and those that stand beside the verb that they are for."""
+    found: dict[str, type[Parameters]] = {}
+    waiting = list(Parameters.__subclasses__())
+    while waiting:
+        cls = waiting.pop(0)
+        found[cls.__name__] = cls
+        waiting += cls.__subclasses__()
+    return found
+
+
 def _by_class(tables: Mapping[str, Any]) -> dict[type[Parameters], Mapping[str, Any]]:
+    classes = parameter_classes()
     for name, values in tables.items():
-        if name not in PARAMETER_CLASSES or not isinstance(values, Mapping):
+        if name not in classes or not isinstance(values, Mapping):
             raise ParameterError(f"Parameters are given for {name!r}; accepted: a table of values for one of "
-                                 f"{', '.join(PARAMETER_CLASSES)}.")
-    return {PARAMETER_CLASSES[name]: values for name, values in tables.items()}
+                                 f"{', '.join(classes)}.")
+    return {classes[name]: values for name, values in tables.items()}

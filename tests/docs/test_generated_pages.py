@@ -16,7 +16,6 @@ from deepd3_ij.cli import original_batch
 from deepd3_ij.cli.options import typed_values
 from deepd3_ij.cli.parser import build_parser
 from deepd3_ij.fiji import inference_window
-from deepd3_ij.fiji.scripts import script_folder
 from deepd3_ij.model.card import read_card
 from deepd3_ij.model.zoo import find_model
 from deepd3_ij.outputs.registry import OUTPUTS
@@ -32,6 +31,7 @@ from deepd3_ij.parameters import (
     table,
 )
 from deepd3_ij.pipeline import STEPS
+from deepd3_ij.service.dialogs import DIALOGS
 
 CLASSES: dict[str, tuple[type[Parameters], ...]] = {
     "deepd3-ij analyze": STEPS,
@@ -176,12 +176,18 @@ def test_python_parameters_have_the_defaults_of_the_page(generated_pages: Module
         assert {key: ast.literal_eval(value) for key, value in defaults.items()} == parameters.to_dict()
 
 
-def test_the_page_of_the_menu_lists_every_script_with_what_it_does(generated_pages: ModuleType) -> None:
+def test_the_page_of_the_menu_lists_every_command_with_what_it_does(generated_pages: ModuleType) -> None:
     rows = re.findall(r"^\| (.*) \| (.*) \| (.+) \|$", generated_pages.fiji_menu(), re.MULTILINE)[2:]
-    scripts = list((script_folder() / "scripts").rglob("*.py"))
-    assert {command for _, command, _ in rows} == {
-        path.stem.replace("_", " ").replace("...", "…") for path in scripts}
+    assert {command.replace("…", "...") for _, command, _ in rows} == set(DIALOGS)
     assert all(about.endswith(".") for _, _, about in rows)
+
+
+def test_the_page_of_dialogs_names_every_field(generated_pages: ModuleType) -> None:
+    sections = re.split(r"^## (.*)\n", generated_pages.fiji_dialogs(), flags=re.MULTILINE)[1:]
+    named = {title.replace("…", "..."): set(re.findall(r"^\| [^|]* \| `(\w+)`", text, re.MULTILINE))
+             for title, text in zip(sections[::2], sections[1::2], strict=True)}
+    assert named == {command: {field.name for field in dialog.fields()} for command, dialog in DIALOGS.items()
+                     if list(dialog.fields())}
 
 
 def test_the_page_of_files_lists_every_kind_of_result(generated_pages: ModuleType) -> None:

@@ -172,12 +172,12 @@ def test_planes_can_be_looked_up_while_a_dialog_is_open(user: User, stack: Path)
     user.enter("first_plane", "2")
     user.enter("last_plane", "3")
     accept(user)
-    assert user.look()["shape"][0] == 2
+    user.until(lambda: user.look()["shape"][0] == 2, "other planes were segmented")
 
 
 def test_a_file_that_is_needed_is_asked_for(user: User, stack: Path) -> None:
     seen = open_dialog(user, "Open Stack...")
-    assert (seen["ok"], seen["message"]) == (False, "Image file: a file")
+    assert (seen["ok"], seen["message"]) == (False, "Image file: choose a file")
     user.enter("path", str(stack))
     accept(user)
 

@@ -90,7 +90,7 @@ def test_a_voxel_size_that_is_given_goes_before_the_files(stack, model):
 
 def test_the_options_have_the_originals_names_and_defaults():
     options = vars(batch.build_parser().parse_args(["s.tif", "m.h5"]))
-    for own in ("xy", "z", "quiet"):
+    for own in ("xy", "z", "quiet", "debug", "overwrite"):
         options.pop(own)
     assert options == {
         "stack": "s.tif", "neuralnetwork": "m.h5", "tile_size": 128, "inset_size": 96, "average": False, "plane": False,

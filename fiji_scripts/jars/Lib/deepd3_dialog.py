@@ -436,11 +436,6 @@ class _ChoiceRow(_Row):
         if self.free:
             self.component.getEditor().setItem(text)
 
-    def problem(self):
-        if self.item["required"] and not self.text():
-            return u"%s: %s" % (self.item["label"], self.item["accepted"])
-        return None
-
 
 class _TextRow(_Row):
     def __init__(self, item, dialog):
@@ -466,7 +461,9 @@ class _TextRow(_Row):
             right = True
         else:
             right = self._is_number(text)
-        return None if right else u"%s: %s" % (self.item["label"], self.item["accepted"])
+        if right:
+            return None
+        return u"%s: %s%s" % (self.item["label"], u"choose " if self.item["path"] else u"", self.item["accepted"])
 
     def _is_number(self, text):
         try:
