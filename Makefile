@@ -2,6 +2,7 @@
 # make test         style, types and all tests
 # make test-quick   the same without the tests that take more than ten seconds each
 # make test-random  the property-based tests with other examples each time; SEED=... repeats a run
+# make fuzz         100,000 damaged files through every reader; what fails is kept in tests/fuzz/corpus
 # make bench        the figures of benchmarks/README.md
 # make docs         the site in site/; dead links are errors
 # make dist         sdist and wheel in dist/
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 # TensorFlow has wheels for these; the first that exists is taken.
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; print("$(p)") if (3, 11) <= sys.version_info[:2] <= (3, 13) else None' 2>/dev/null | grep python)))
 
-.PHONY: demo test test-quick test-random bench docs dist clean
+.PHONY: demo test test-quick test-random fuzz bench docs dist clean
 
 demo: $(VENV)/installed
 	$(BIN)/deepd3-ij demo
@@ -31,6 +32,9 @@ test-random: $(VENV)/installed-test
 	@seed=$${SEED:-$$(date +%s)}; again="The same examples again: make test-random SEED=$$seed"; echo "$$again"; \
 	$(BIN)/python -m pytest -m hypothesis --hypothesis-profile=random --hypothesis-seed=$$seed tests/unit \
 	|| { echo "$$again"; exit 1; }
+
+fuzz: $(VENV)/installed-test
+	$(BIN)/python -m tests.fuzz.run --inputs 100000 --processes $(shell nproc 2>/dev/null || echo 1)
 
 bench: $(VENV)/installed-test
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done

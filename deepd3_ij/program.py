@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from deepd3_ij.errors import Cancelled, DeepD3Error, one_line
+from deepd3_ij.notes import LOGGER as NOTES
 from deepd3_ij.printing import printable
 
 stop_requested = threading.Event()
@@ -70,7 +71,7 @@ def run_program(name: str, work: Callable[[], int | None], *, debug: bool = Fals
     """
     open_streams()
     try:
-        with _termination_interrupts(signals), _plain_warnings(name, debug):
+        with _termination_interrupts(signals), _plain_warnings(name, debug), _printed_notes(name):
             try:
                 code = int(work() or 0)
             finally:
@@ -144,6 +145,7 @@ def _plain_warnings(name: str, debug: bool) -> Iterator[None]:
 
     root = logging.getLogger()
     handler = logging.StreamHandler() if debug else logging.NullHandler()
+    handler.addFilter(lambda record: record.name != NOTES.name)  # they are printed in any case
     root.addHandler(handler)
     with warnings.catch_warnings():
         warnings.showwarning = show
@@ -151,6 +153,30 @@ def _plain_warnings(name: str, debug: bool) -> Iterator[None]:
             yield
         finally:
             root.removeHandler(handler)
+
+
+@contextmanager
+def _printed_notes(name: str) -> Iterator[None]:
+    """Print every note to the user once, as a line on the error stream."""
+    handler = _NotePrinter(name)
+    NOTES.addHandler(handler)
+    try:
+        yield
+    finally:
+        NOTES.removeHandler(handler)
+
+
+class _NotePrinter(logging.Handler):
+    def __init__(self, name: str) -> None:
+        super().__init__(logging.WARNING)
+        self._program = name
+        self._shown: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if text not in self._shown:
+            self._shown.add(text)
+            _print_error(f"{self._program}: note: {text}")
 
 
 def _fail(name: str, message: str, debug: bool) -> int:

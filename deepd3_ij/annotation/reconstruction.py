@@ -9,10 +9,12 @@ import numpy as np
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.compiled import compiled
 from deepd3_ij.errors import AnnotationError, VoxelSizeError
+from deepd3_ij.notes import note
 from deepd3_ij.progress import Progress, no_progress
 
 UNITS = ("um", "px")
 SEGMENTS_PER_STEP = 500
+_LARGEST_COORDINATE = 1e9
 
 
 def draw_tracing(
@@ -29,7 +31,7 @@ def draw_tracing(
     Every segment is the union of all balls whose centre moves from one node to the next while the radius changes
     linearly (a cone with round ends). A voxel is set if its centre lies in a tube. So are voxels along the centre
     line, so that a tube thinner than a voxel, or of unknown radius (0), stays a connected line. What lies outside of
-    the volume is cut off.
+    the volume is cut off; a note tells if nodes lie there.
 
     Parameters
     ----------
@@ -52,7 +54,8 @@ def draw_tracing(
     Raises
     ------
     AnnotationError
-        Unknown unit, or a tracing that lies outside of the volume altogether (most often a wrong unit).
+        Unknown unit, coordinates that no microscope reaches, or a tracing that lies outside of the volume
+        altogether (most often a wrong unit).
     VoxelSizeError
         A voxel size that is not positive.
     """
@@ -65,6 +68,7 @@ def draw_tracing(
     volume = np.zeros(tuple(shape), dtype=np.bool_)
     voxel = np.array([z_um, xy_um, xy_um])
     nodes = placed.xyz[:, ::-1].copy()
+    _check_range(placed, voxel)
     segments = placed.segments
     alone = np.setdiff1d(np.arange(len(placed)), segments)
     segments = np.concatenate([segments, np.stack([alone, alone], axis=1)])
@@ -72,6 +76,8 @@ def draw_tracing(
     for first in range(0, len(segments), SEGMENTS_PER_STEP):
         _draw_segments(volume, nodes, placed.radius, segments[first:first + SEGMENTS_PER_STEP], voxel)
         progress(min(first + SEGMENTS_PER_STEP, len(segments)), len(segments), "Drawing the tracing")
+        if volume.all():  # nothing can be added; many wide tubes would take for ever
+            break
     if not volume.any():
         # Position 0 is the centre of voxel 0, so the volume begins half a voxel before it.
         low, high, begin, end = (", ".join(f"{value:.2f}" for value in place) for place in (
@@ -80,7 +86,35 @@ def draw_tracing(
         raise AnnotationError(f"The tracing lies outside of the volume: it spans x, y, z from ({low}) to ({high}) µm, "
                               f"the volume from ({begin}) to ({end}) µm. Check the voxel size and whether the units "
                               f"are {' or '.join(UNITS)}.")
+    _tell_outside(placed, tracing, volume.shape, voxel)
     return volume
+
+
+def _check_range(tracing: Tracing, voxel: np.ndarray) -> None:
+    """Refuse what compiled code cannot count in, and what no microscope reaches."""
+    for row, values in enumerate(np.column_stack([tracing.xyz / voxel[::-1], tracing.radius / voxel.min()])):
+        if not (np.abs(values) <= _LARGEST_COORDINATE).all():
+            x, y, z = tracing.xyz[row]
+            raise AnnotationError(f"The tracing's node {tracing.ids[row]} lies at x, y, z = {x:g}, {y:g}, {z:g} µm "
+                                  f"with radius {tracing.radius[row]:g} µm; accepted: at most "
+                                  f"{_LARGEST_COORDINATE:g} voxels from the origin. Mend this node.")
+
+
+def _tell_outside(placed: Tracing, tracing: Tracing, shape: tuple[int, ...], voxel: np.ndarray) -> None:
+    """Say how much of a tracing is cut off; positions in pixels that are read as µm are the most frequent reason."""
+    end = np.array(shape)[::-1]
+    in_voxels = placed.xyz / voxel[::-1]
+    # A node a little outside, such as on the border of the last pixel, is nothing to speak of.
+    outside = ((in_voxels < -1) | (in_voxels > end)).any(axis=1)
+    if not outside.any():
+        return
+    as_pixels = tracing is placed and ((tracing.xyz > -1) & (tracing.xyz < end)).all()
+    guess = " As pixels and planes all would lie inside: are they pixels (units px)?" if as_pixels else ""
+    low, high = (", ".join(f"{value:.1f}" for value in place)
+                 for place in (placed.xyz.min(axis=0), placed.xyz.max(axis=0)))
+    note(f"{np.count_nonzero(outside)} of the tracing's {len(placed)} nodes lie outside of the volume and are cut off: "
+         f"it spans x, y, z from ({low}) to ({high}) µm, the volume ends at "
+         f"({', '.join(f'{value:.1f}' for value in end * voxel[::-1])}) µm.{guess}")
 
 
 @compiled
@@ -94,8 +128,10 @@ def _draw_segments(
         a, b = nodes[begin], nodes[end]
         ra, rb = radius[begin], radius[end]
         for axis in range(3):
-            low[axis] = max(0, int(np.ceil(min(a[axis] - ra, b[axis] - rb) / voxel[axis])))
-            high[axis] = min(volume.shape[axis] - 1, int(np.floor(max(a[axis] + ra, b[axis] + rb) / voxel[axis])))
+            # Limited as floats: beyond the range of whole numbers a conversion is undefined.
+            first = min(max(np.ceil(min(a[axis] - ra, b[axis] - rb) / voxel[axis]), 0.0), float(volume.shape[axis]))
+            last = min(max(np.floor(max(a[axis] + ra, b[axis] + rb) / voxel[axis]), -1.0), volume.shape[axis] - 1.0)
+            low[axis], high[axis] = int(first), int(last)
         for z in range(low[0], high[0] + 1):
             for y in range(low[1], high[1] + 1):
                 for x in range(low[2], high[2] + 1):
@@ -132,7 +168,19 @@ def _inside(z: float, y: float, x: float, a: np.ndarray, b: np.ndarray, ra: floa
 def _draw_line(volume: np.ndarray, a: np.ndarray, b: np.ndarray) -> None:
     """Set the voxels along a line between two points in voxel coordinates."""
     steps = 1 + int(np.ceil(2.0 * np.abs(b - a).max()))
-    for step in range(steps + 1):
+    first, last = 0.0, float(steps)
+    for axis in range(3):  # only the steps inside of the volume, and some around
+        move = (b[axis] - a[axis]) / steps
+        low, high = -1.0 - a[axis], volume.shape[axis] - a[axis]
+        if move == 0.0:
+            if low > 0.0 or high < 0.0:
+                return
+        else:
+            first = max(first, np.floor(min(low / move, high / move)) - 1.0)
+            last = min(last, np.ceil(max(low / move, high / move)) + 1.0)
+    if first > last:
+        return
+    for step in range(int(first), int(last) + 1):
         place = a + (b - a) * (step / steps)
         z, y, x = int(np.floor(place[0] + 0.5)), int(np.floor(place[1] + 0.5)), int(np.floor(place[2] + 0.5))
         if 0 <= z < volume.shape[0] and 0 <= y < volume.shape[1] and 0 <= x < volume.shape[2]:

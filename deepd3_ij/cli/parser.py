@@ -145,6 +145,11 @@ def build_parser() -> argparse.ArgumentParser:
     doctor = command("doctor", "install_commands:doctor", "Check what this computer has and lacks, and how to mend it.")
     doctor.add_argument("--fiji", metavar="FOLDER", help="Fiji to look at, with the menu installed there.")
 
+    inspecting = command("inspect", "inspect_command:inspect", "Show what the program sees in an input file.")
+    inspecting.add_argument("file", metavar="FILE",
+                            help="Stack, maps, ROIs, mask, tracing, table, training data or model.")
+    inspecting.add_argument("--json", action="store_true", help="Print it as JSON.")
+
     # Only listed here: its options are the original's and have a parser of their own.
     commands.add_parser("batch-compat", help="Analyze a stack with the options of the original's batch.py.")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from deepd3_ij.fiji.placement import place_beside
 from deepd3_ij.files.imagej_roi import encode_rois, stated_id
 from deepd3_ij.files.roi_zip import read_roi_zip
 from deepd3_ij.names import ANNOTATION, ROI_DIMENSIONS, ROI_ID, ROIS_PROVENANCE
+from deepd3_ij.notes import note
 from deepd3_ij.rois.regroup import RoiPart, join_parts
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS
@@ -94,7 +94,7 @@ def pull_rois(session: Host, image: Any = None, *, source: Any = "auto") -> RoiS
     -------
     RoiSet
         Imported annotations are no ROIs. ``provenance["skipped"]`` names other selections without an area and
-        those outside of the image; a warning tells how many.
+        those outside of the image; a note tells how many.
 
     Raises
     ------
@@ -128,8 +128,7 @@ def pull_rois(session: Host, image: Any = None, *, source: Any = "auto") -> RoiS
         else:
             parts.append(part)
     if skipped:
-        warnings.warn(f"{len(skipped)} of {len(skipped) + len(parts)} selections were left out (first: {skipped[0]}).",
-                      stacklevel=2)
+        note(f"{len(skipped)} of {len(skipped) + len(parts)} selections were left out (first: {skipped[0]}).")
     before = json.loads(text_of(image.getProp(ROIS_PROVENANCE)) or "{}")
     provenance = {**before, "from": f"ImageJ {source}", **({"skipped": skipped} if skipped else {})}
     return join_parts(parts, like, provenance=provenance)

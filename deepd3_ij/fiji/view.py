@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from deepd3_ij import colours
-from deepd3_ij.errors import AnnotationError, FijiError, one_line
+from deepd3_ij.errors import FijiError
 from deepd3_ij.fiji.hyperstacks import find_image, geometry
 from deepd3_ij.fiji.java import java_class, text_of
 from deepd3_ij.fiji.roi_manager import roi_id_of
+from deepd3_ij.files.point_tables import read_positions
 from deepd3_ij.names import ANNOTATION, MERGED, PREDICTION, ROLE
+from deepd3_ij.notes import note
 
 if TYPE_CHECKING:
     from deepd3_ij.fiji.host import Host
@@ -73,9 +75,13 @@ def import_annotations(session: Host, image: Any, path: str | PathLike[str]) -> 
         A column is missing, or a value is no number.
     """
     image = find_image(session, image)
-    positions = read_annotations(path)
+    positions = read_positions(path)
     planes, height, width = geometry(image).shape
     inside = ((positions >= 0) & (positions < (planes, height, width))).all(axis=1)
+    outside = len(positions) - int(np.count_nonzero(inside))
+    if outside:
+        note(f"{Path(path).name}: {outside} of {len(positions)} positions lie outside of the image and are not shown; "
+             "accepted: pixels and planes, counted from 0.")
     positions = positions[inside]
     overlay = image.getOverlay()
     if overlay is None:
@@ -98,27 +104,6 @@ def import_annotations(session: Host, image: Any, path: str | PathLike[str]) -> 
     image.setOverlay(overlay)
     image.setHideOverlay(False)
     return len(positions)
-
-
-def read_annotations(path: str | PathLike[str]) -> np.ndarray:
-    """Positions (plane, y, x), 0-based, float64, shape ``(n, 3)``, from a CSV table with X, Y and Z or Pos."""
-    from deepd3_ij.files.tables import read_table
-
-    table = read_table(path)
-    columns = {str(name).strip().lower(): name for name in table.columns}
-    plane = columns.get("z", columns.get("pos"))
-    if plane is None or not {"x", "y"} <= columns.keys():
-        raise AnnotationError(f"{path} has the columns {', '.join(map(str, table.columns))}; "
-                              "accepted: X, Y and Z or Pos.")
-    try:
-        positions = table[[plane, columns["y"], columns["x"]]].to_numpy(dtype=np.float64)
-    except ValueError as error:
-        raise AnnotationError(f"{path} holds a position that is no number ({one_line(error)}); mend this row."
-                              ) from error
-    if not np.isfinite(positions).all():
-        raise AnnotationError(f"{path} holds a position that is no number in row "
-                              f"{int(np.argwhere(~np.isfinite(positions))[0][0]) + 1}; mend this row.")
-    return positions
 
 
 def selected_ids(session: Host) -> list[int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -29,19 +29,24 @@ _NO_LENGTH = ("", "pixel", "pixels", "px", "voxel", "voxels", "null", "reference
 _PRINT_UNITS = {2: "inch", 3: "cm"}
 _LARGEST_PLAUSIBLE_PIXEL_UM = 10.0
 _IMAGEJ_SCALE = 1_000_000
+# From super-resolution to what still shows a dendrite; a spine's head is about half a micrometre wide.
+_PLAUSIBLE_XY_UM = (0.005, 5.0)
+_PLAUSIBLE_Z_UM = (0.005, 50.0)
 
 
 @dataclass(frozen=True)
 class FileVoxelSize:
     """What a file says about its voxel size, each in µm or None.
 
-    ``unknown_unit`` is the unit that the file names and that is no known length.
+    ``unknown_unit`` is the unit that the file names and that is no known length, ``origin`` where in the file the sizes
+    are stated.
     """
 
     x_um: float | None = None
     y_um: float | None = None
     z_um: float | None = None
     unknown_unit: str = ""
+    origin: str = field(default="", compare=False)
 
 
 def unit_in_um(unit: str) -> float | None:
@@ -138,12 +143,53 @@ def ome_voxel_size(xml: str, sizes: Mapping[str, int]) -> FileVoxelSize:
     return found.pop() if len(found) == 1 else FileVoxelSize()
 
 
+def lsm_voxel_size(metadata: Mapping[str, Any]) -> FileVoxelSize:
+    """Voxel size of a Zeiss LSM file, whose header states it in metres.
+
+    Parameters
+    ----------
+    metadata
+        Entries of the header (TIFF tag 34412).
+    """
+    x, y, z = (_times(_length(metadata.get(f"VoxelSize{axis}")), 1e6) for axis in "XYZ")
+    return FileVoxelSize(x, y, z)
+
+
+def doubts_about_voxel_size(name: str, xy_um: float, z_um: float) -> list[str]:
+    """Notes on a voxel size at which nothing of the size of a dendrite could be seen, most often a wrong unit.
+
+    Parameters
+    ----------
+    name
+        The file, for the notes.
+    xy_um, z_um
+        Size of a pixel and distance of planes in µm.
+    """
+    doubts = []
+    for what, option, size, (low, high) in (("pixel size", "--xy", xy_um, _PLAUSIBLE_XY_UM),
+                                            ("distance of planes", "--z", z_um, _PLAUSIBLE_Z_UM)):
+        if not low <= size <= high:
+            factor = 1e3 if size < low else 1e-3
+            meant = f" ({option} {size * factor:g} if the unit is wrong by a thousand)" if (
+                low <= size * factor <= high) else ""
+            doubts.append(f"{name}: the {what} is {size:g} µm; for dendrites {low:g} to {high:g} µm is usual. If this "
+                          f"is wrong, give it in µm with {option}{meant}.")
+    return doubts
+
+
 def combined(sources: Sequence[FileVoxelSize]) -> FileVoxelSize:
     """The first stated pixel size and the first stated distance of planes."""
     square = next((found for found in sources if found.x_um is not None and found.y_um is not None), FileVoxelSize())
     z_um = next((found.z_um for found in sources if found.z_um is not None), None)
     unknown_unit = next((found.unknown_unit for found in sources if found.unknown_unit), "")
-    return FileVoxelSize(square.x_um, square.y_um, z_um, unknown_unit)
+    origin_of_z = next((found.origin for found in sources if found.z_um is not None), "")
+    origins = dict.fromkeys(text for text in (square.origin, origin_of_z) if text)
+    return FileVoxelSize(square.x_um, square.y_um, z_um, unknown_unit, " and ".join(origins))
+
+
+def stated_in(origin: str, size: FileVoxelSize) -> FileVoxelSize:
+    """The same size with the place where it is stated."""
+    return replace(size, origin=origin)
 
 
 def _pixel(resolution: tuple[tuple[int, int], tuple[int, int]] | None, axis: int) -> float | None:

@@ -93,7 +93,7 @@ def read_d3set(path: str | PathLike[str], *, progress: Progress = no_progress) -
         groups = [layout.node_of(data, name) if isinstance(data, h5py.Group) else None for name in _ARRAYS]
         if not isinstance(meta, h5py.Group) or not all(isinstance(group, h5py.Group) for group in groups):
             raise FileFormatError(f"{path} has no /data/stacks, /data/dendrites, /data/spines and /meta; give {_KIND}.")
-        rows = _read_table(meta, path)
+        rows = _read_table(meta, path, len(groups[0] or ()))
         if len(rows) != len(groups[0] or ()):
             raise FileFormatError(f"{path}: the table has {len(rows)} rows for {len(groups[0] or ())} stacks; "
                                   "arrange the set again.")
@@ -140,7 +140,7 @@ def _bytes(texts: Any) -> npt.NDArray[np.bytes_]:
     return np.char.encode(np.array(texts, dtype=str), "utf-8")
 
 
-def _read_table(meta: h5py.Group, path: str | PathLike[str]) -> list[dict[str, Any]]:
+def _read_table(meta: h5py.Group, path: str | PathLike[str], stacks: int) -> list[dict[str, Any]]:
     """Rows of the table as far as its blocks hold numbers or plain bytes."""
     columns: dict[str, list[Any]] = {}
     count = layout.read_attribute(meta, "nblocks")
@@ -150,13 +150,19 @@ def _read_table(meta: h5py.Group, path: str | PathLike[str]) -> list[dict[str, A
             continue
         if not isinstance(node, h5py.Dataset) or node.dtype.kind not in "biufS" or node.ndim != 2:
             continue
-        values = node[()] if node.attrs.get("transposed", 0) else node[()].T
+        transposed = bool(layout.read_attribute(node, "transposed"))
+        # Before anything is read: a table of very many rows would take all memory.
+        count_of_rows = node.shape[0 if transposed else 1]
+        if count_of_rows != stacks:
+            raise FileFormatError(f"{path}: the table has {count_of_rows} rows for {stacks} stacks; "
+                                  "arrange the set again.")
+        values = layout.read_values(node) if transposed else layout.read_values(node).T
         if values.shape[1] != len(items):
             raise FileFormatError(f"{path}: block {number} of the table does not fit its columns; "
                                   "arrange the set again.")
         if values.dtype.kind == "S":
             values = np.array([[cell.decode(errors="replace") for cell in row] for row in values], dtype=object)
-        for name, column in zip(items[()].tolist(), values.T.tolist(), strict=True):
+        for name, column in zip(layout.read_values(items).tolist(), values.T.tolist(), strict=True):
             columns[name.decode(errors="replace")] = column
     lengths = {len(column) for column in columns.values()}
     if len(lengths) != 1:

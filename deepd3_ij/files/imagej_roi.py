@@ -22,6 +22,14 @@ from deepd3_ij.rois.regroup import RoiPart
 from deepd3_ij.rois.roiset import RoiSet
 
 _NAME = re.compile(r"spine(\d+)_z(\d+)")
+# ImageJ names a ROI of a stack by plane, row and column, and goes by this where the ROI has no position.
+_STACK_NAME = re.compile(r"(\d{4,6})-\d{4,6}-\d{4,6}(?:-\d+)?")
+# Far beyond any image; ImageJ's own coordinates are 32-bit.
+_LARGEST_COORDINATE = 1e7
+_MOST_CORNERS = 2_000_000
+_MOST_CURVES = 100_000
+_CROSSINGS_AT_ONCE = 5_000_000
+_MOST_CROSSINGS = 1_000_000_000
 _FLATNESS_PX = 0.01
 _MAX_INT_COORDINATE = 32767
 _MOVE, _LINE, _QUADRATIC, _CUBIC, _CLOSE = range(5)
@@ -102,14 +110,18 @@ def decode_roi(data: bytes, name: str, shape_yx: tuple[int, int]) -> RoiPart | s
             return no_area
         y, x, mask = _pixels(roi, data, shape_yx)
         properties = roi.properties
+        named = _STACK_NAME.fullmatch(name) or _STACK_NAME.fullmatch(roi.name or "")
+        plane = (roi.z_position or roi.position or (int(named[1]) if named else 0)) - 1
+        others = [value - 1 if value > 0 else None for value in (roi.t_position, roi.c_position)]
+        roi_id = stated_id(properties.get(ROI_ID), name, roi.name)
     except FileFormatError:
         raise
-    except (ValueError, TypeError, IndexError, struct.error, OverflowError, UnicodeError, RuntimeError) as error:
-        raise FileFormatError(f"The ROI {name!r} is damaged ({one_line(error)}); save it again from ImageJ.") from error
-    plane = (roi.z_position or roi.position) - 1
-    return RoiPart(name=name, plane=plane if plane >= 0 else None, y=y, x=x, mask=mask,
-                   roi_id=stated_id(properties.get(ROI_ID), name, roi.name),
-                   dimensions=2 if properties.get(ROI_DIMENSIONS) == 2 else None)
+    except Exception as error:  # damaged bytes make roifile fail in many ways
+        raise FileFormatError(f"The ROI {name!r} is damaged ({one_line(error, 120)}); save it again from ImageJ."
+                              ) from error
+    return RoiPart(name=name, plane=plane if plane >= 0 else None, y=y, x=x, mask=mask, roi_id=roi_id,
+                   dimensions=2 if properties.get(ROI_DIMENSIONS) == 2 else None, frame=others[0],
+                   channel=others[1])
 
 
 def fill_polygons(outlines: list[np.ndarray], shape_yx: tuple[int, int]) -> tuple[int, int, np.ndarray]:
@@ -132,8 +144,8 @@ def fill_polygons(outlines: list[np.ndarray], shape_yx: tuple[int, int]) -> tupl
         return 0, 0, np.zeros((0, 0), dtype=bool)
     start = np.concatenate(outlines)
     end = np.concatenate([np.roll(points, -1, axis=0) for points in outlines])
-    if not np.isfinite(start).all():
-        raise ValueError("a coordinate is not a finite number")
+    if not (np.abs(start) <= _LARGEST_COORDINATE).all():
+        raise ValueError("a coordinate is no number of a size that an image can have")
     height, width = shape_yx
     low, high = np.floor(start.min(axis=0)), np.ceil(start.max(axis=0))
     left, right = (int(np.clip(value, 0, width)) for value in (low[0], high[0]))
@@ -149,13 +161,22 @@ def fill_polygons(outlines: list[np.ndarray], shape_yx: tuple[int, int]) -> tupl
     upper, lower, first, stop = upper[edges], lower[edges], first[edges], stop[edges]
     slope = (lower[:, 0] - upper[:, 0]) / (lower[:, 1] - upper[:, 1])
     first_row, stop = np.maximum(first, top), np.minimum(stop, bottom)
-    count = stop - first_row
-    edge = np.repeat(np.arange(len(count)), count)
-    row = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + first_row[edge]
-    crossing = upper[edge, 0] + (row + 0.5 - upper[edge, 1]) * slope[edge] + _EDGE_SHIFT
-    column = np.clip(np.floor(crossing + 0.5).astype(np.int64) - left, 0, right - left)
+    counts = stop - first_row
+    ends = np.cumsum(counts)
+    if len(ends) and ends[-1] > _MOST_CROSSINGS:
+        raise ValueError(f"its outline crosses rows {ends[-1]} times")
     flips = np.zeros((bottom - top, right - left + 1), dtype=np.int32)
-    np.add.at(flips, (row - top, column), 1)
+    begin = 0
+    while begin < len(counts):
+        done = int(ends[begin - 1]) if begin else 0
+        last = max(begin + 1, int(np.searchsorted(ends, done + _CROSSINGS_AT_ONCE, side="right")))
+        count = counts[begin:last]
+        edge = begin + np.repeat(np.arange(len(count)), count)
+        row = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + first_row[edge]
+        crossing = upper[edge, 0] + (row + 0.5 - upper[edge, 1]) * slope[edge] + _EDGE_SHIFT
+        column = np.clip(np.floor(crossing + 0.5).astype(np.int64) - left, 0, right - left)
+        np.add.at(flips, (row - top, column), 1)
+        begin = last
     inside = np.cumsum(flips, axis=1)[:, :-1] % 2 == 1
     return top, left, inside
 
@@ -226,8 +247,8 @@ def _pixels(roi: ImagejRoi, data: bytes, shape_yx: tuple[int, int]) -> tuple[int
 def _box_pixels(roi: ImagejRoi, shape_yx: tuple[int, int]) -> tuple[int, int, np.ndarray]:
     """Pixels of a rectangle, a rectangle with round corners, or an oval."""
     if roi.subpixelrect:
-        if not np.isfinite([roi.xd, roi.yd, roi.widthd, roi.heightd]).all():
-            raise ValueError("a coordinate is not a finite number")
+        if not (np.abs([roi.xd, roi.yd, roi.widthd, roi.heightd]) <= _LARGEST_COORDINATE).all():
+            raise ValueError("a coordinate is no number of a size that an image can have")
         left, top = int(roi.xd), int(roi.yd)
         width, height = max(1, int(np.ceil(roi.widthd))), max(1, int(np.ceil(roi.heightd)))
     else:
@@ -283,18 +304,24 @@ def _spline(points_xy: np.ndarray) -> np.ndarray:
     """Closed cubic spline through the vertices; the parameter grows with the root of the distance, as in ImageJ."""
     from scipy.interpolate import CubicSpline
 
+    if not (np.abs(points_xy) <= _LARGEST_COORDINATE).all():
+        raise ValueError("a coordinate is no number of a size that an image can have")
     closed = np.vstack([points_xy, points_xy[:1]])
     distance = np.hypot(*np.diff(closed, axis=0).T)
     position = np.concatenate([[0.0], np.cumsum(np.maximum(np.sqrt(distance), 1e-3))])
     count = max(100, int(distance.sum() / 2))
+    if count > _MOST_CORNERS:
+        raise ValueError(f"its spline has {count} corners")
     return np.asarray(CubicSpline(position, closed, bc_type="periodic")(np.linspace(0, position[-1], count)))
 
 
 def _flatten(path: np.ndarray) -> list[np.ndarray]:
     """Polygons (x, y) of a path of moves, lines, quadratic and cubic curves."""
-    outlines: list[np.ndarray] = []
-    points: list[np.ndarray] = []
-    index = 0
+    if not (np.abs(path) <= _LARGEST_COORDINATE).all():
+        raise ValueError("a coordinate is no number of a size that an image can have")
+    outlines: list[list[np.ndarray]] = []  # of each the points of its steps, of a curve the control points
+    steps: list[np.ndarray] = []
+    index = curved = 0
     while index < len(path):
         operation = int(path[index])
         if not 0 <= operation <= _CLOSE or operation != path[index]:
@@ -305,39 +332,79 @@ def _flatten(path: np.ndarray) -> list[np.ndarray]:
             raise ValueError("a composite's path ends in the middle of a step")
         index += 1 + count
         if operation in (_MOVE, _CLOSE):
-            if points:
-                outlines.append(np.array(points))
-            points = [arguments[0]] if operation == _MOVE else points[:1]
-        elif not points:
+            if steps:
+                outlines.append(steps)
+            steps = [arguments] if operation == _MOVE else steps[:1]
+        elif not steps:
             raise ValueError("a composite's path starts without a point")
         elif operation == _LINE:
-            points.append(arguments[0])
+            steps.append(arguments)
         else:
-            points.extend(_curve(np.vstack([points[-1], arguments])))
-    if points:
-        outlines.append(np.array(points))
-    return outlines
+            steps.append(np.vstack([steps[-1][-1:], arguments]))
+            curved += 1
+            if curved > _MOST_CURVES:
+                raise ValueError(f"its outline has more than {_MOST_CURVES} curves")
+    if steps:
+        outlines.append(steps)
+    for size in (3, 4):
+        places = [(outline, number) for outline in outlines for number, step in enumerate(outline) if len(step) == size]
+        if places:
+            curves = _curves(np.stack([outline[number] for outline, number in places]))
+            for (outline, number), points in zip(places, curves, strict=True):
+                outline[number] = points
+    return [np.concatenate(outline) for outline in outlines]
 
 
-def _curve(control: np.ndarray, halvings: int = 10) -> list[np.ndarray]:
-    """Points of a Bézier curve of second or third degree, without its start.
+def _curves(control: np.ndarray, halvings: int = 10) -> list[np.ndarray]:
+    """Points of Bézier curves of second or third degree, each without its start.
 
-    The curve is halved until its control points lie near the chord, with the tolerance and the
-    limit that ImageJ uses for filling.
+    A curve is halved until its control points lie near the chord, with the tolerance and the
+    limit that ImageJ uses for filling; here all pieces of one level at a time.
+
+    Parameters
+    ----------
+    control
+        Control points, shape ``(n, 3 or 4, 2)``.
+    halvings
+        Largest number of halvings.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        For each curve an array of shape ``(k, 2)``.
     """
-    if halvings == 0 or _bend(control) < _FLATNESS_PX:
-        return [control[-1]]
-    first, last = [control[0]], [control[-1]]
-    while len(control) > 1:
-        control = (control[:-1] + control[1:]) / 2
-        first.append(control[0])
-        last.append(control[-1])
-    return _curve(np.array(first), halvings - 1) + _curve(np.array(last[::-1]), halvings - 1)
+    # Places along all curves, counted in pieces of the smallest length.
+    pieces, places = control, np.arange(len(control), dtype=np.int64) << halvings
+    ends: list[np.ndarray] = []
+    order: list[np.ndarray] = []
+    for level in range(halvings + 1):
+        flat = np.full(len(pieces), True) if level == halvings else _bend(pieces) < _FLATNESS_PX
+        ends.append(pieces[flat, -1])
+        order.append(places[flat])
+        pieces, places = pieces[~flat], places[~flat]
+        if not len(pieces):
+            break
+        if 2 * len(pieces) + sum(map(len, ends)) > _MOST_CORNERS:
+            raise ValueError(f"its outline has more than {_MOST_CORNERS} corners")
+        first, last = [pieces[:, 0]], [pieces[:, -1]]
+        while pieces.shape[1] > 1:
+            pieces = (pieces[:, :-1] + pieces[:, 1:]) / 2
+            first.append(pieces[:, 0])
+            last.append(pieces[:, -1])
+        halves = np.stack([np.stack(first, axis=1), np.stack(last[::-1], axis=1)], axis=1)
+        pieces = halves.reshape(-1, *control.shape[1:])
+        places = np.stack([places, places + (1 << (halvings - level - 1))], axis=1).ravel()
+    along = np.concatenate(order)
+    sorted_places = np.argsort(along)
+    bounds = np.searchsorted(along[sorted_places], np.arange(1, len(control)) << halvings)
+    return np.split(np.concatenate(ends)[sorted_places], bounds)
 
 
-def _bend(control: np.ndarray) -> float:
-    """Largest distance of the inner control points from the chord."""
-    chord, inner = control[-1] - control[0], control[1:-1] - control[0]
-    square = float(chord @ chord)
-    along = np.clip(inner @ chord / square, 0, 1) if square else np.zeros(len(inner))
-    return float(np.sqrt(((inner - along[:, None] * chord) ** 2).sum(axis=1)).max())
+def _bend(control: np.ndarray) -> np.ndarray:
+    """Largest distance of the inner control points from the chord; shape ``(n, k, 2)`` to ``(n,)``."""
+    chord, inner = control[:, -1] - control[:, 0], control[:, 1:-1] - control[:, :1]
+    square = (chord * chord).sum(axis=1)
+    projected = (inner * chord[:, np.newaxis]).sum(axis=2)
+    along = np.clip(projected / np.where(square > 0, square, 1)[:, np.newaxis], 0, 1) * (square > 0)[:, np.newaxis]
+    away = inner - along[:, :, np.newaxis] * chord[:, np.newaxis]
+    return np.asarray(np.sqrt((away ** 2).sum(axis=2)).max(axis=1))

@@ -12,10 +12,20 @@ from deepd3_ij.errors import AnnotationError, FileFormatError, StackError
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.pytables_layout import open_file, read_volume
 from deepd3_ij.files.roi_zip import read_roi_zip
+from deepd3_ij.input_limits import check_regular
+from deepd3_ij.notes import note
 from deepd3_ij.stack import voxel_size_um
 
+_FORMATS = {".traces": "a tracing in SNT's own format", ".asc": "a tracing in Neurolucida's format",
+            ".nml": "a tracing in the format of webKnossos", ".hoc": "a tracing in NEURON's format",
+            ".ano": "a list of Vaa3D", ".am": "a file of Amira", ".ims": "a file of Imaris", ".json": "a JSON file",
+            ".zip": "a zip of ROIs, which are read for spines only", ".roi": "a ROI, which is read for spines only"}
+_BEGINNINGS = {b"\x1f\x8b": "compressed (gzip), as SNT saves its tracings", b"<": "an XML file", b"PK": "a zip file",
+               b"\x89HDF": "an HDF5 file", b"(": "a tracing in Neurolucida's format"}
+_SAMPLE = 1_000_000
 PIPRA = "a pipra file (.mask)"
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
+SWC_SUFFIXES = (".swc", ".eswc")
 ROI_SUFFIXES = (".zip", ".roi")
 PIPRA_SUFFIX = ".mask"
 
@@ -89,9 +99,61 @@ def read_tiff_foreground(path: str | PathLike[str], like: xr.DataArray) -> np.nd
     """
     z_um, xy_um, _ = voxel_size_um(like)
     try:
-        return np.asarray(open_stack(path, xy_um=xy_um, z_um=z_um).values > 0)
+        values = open_stack(path, xy_um=xy_um, z_um=z_um).values
     except StackError as error:
         raise AnnotationError(f"The annotation cannot be read: {error}") from error
+    return foreground_of(values, Path(path).name)
+
+
+def foreground_of(values: np.ndarray, name: str) -> np.ndarray:
+    """Foreground of a mask or label image; what can be neither is refused.
+
+    Parameters
+    ----------
+    values
+        Voxels of a mask; 0 is background, everything above is foreground.
+    name
+        The file, for messages.
+
+    Returns
+    -------
+    numpy.ndarray
+        Boolean, of the same shape.
+
+    Raises
+    ------
+    AnnotationError
+        No voxel is 0 while there are several values (a label image whose background is 1, a probability map), values
+        are negative, or are probabilities. That the whole stack, or more than half of it, is foreground is noted.
+    """
+    low, high = values.min(), values.max()
+    if low < 0:
+        raise AnnotationError(f"{name} has values from {low:g} to {high:g}; accepted for a mask: 0 for background, "
+                              "more for foreground.")
+    positive = values[values > 0]
+    told = _told(positive)
+    if values.dtype.kind == "f" and positive.size and positive.min() < positive.max() and high <= 1:
+        raise AnnotationError(f"{name} is a probability map and no mask: it has values from {low:g} to {high:g}. Apply "
+                              "a threshold first (in Fiji: Image ▸ Adjust ▸ Threshold…) or use the map as prediction.")
+    if low > 0 and low < high:
+        raise AnnotationError(f"{name} has no background: no voxel is 0, it has {told}, so the whole stack would be "
+                              "foreground. Which value is the background? Give it the value 0 (in Fiji: Process ▸ "
+                              "Math).")
+    if low > 0:
+        note(f"{name}: every voxel is foreground (all have the value {low:g}).")
+    elif 2 * positive.size > values.size:
+        note(f"{name}: {positive.size} of {values.size} voxels are foreground ({told}); if 0 is not its background, "
+             "invert it.")
+    return np.asarray(values > 0)
+
+
+def _told(positive: np.ndarray) -> str:
+    """The values of a mask in words."""
+    found = np.unique(positive[:_SAMPLE] if positive.size > _SAMPLE else positive)
+    if len(found) > 3:
+        return f"values from {found[0]:g} to {found[-1]:g}"
+    counts = [f"{np.count_nonzero(positive == value)} of {value:g}" for value in found]
+    return ", ".join(counts) or "no voxel above 0"
 
 
 def read_roi_foreground(path: str | PathLike[str], like: xr.DataArray) -> np.ndarray:
@@ -140,6 +202,43 @@ def read_pipra_foreground(path: str | PathLike[str]) -> np.ndarray:
     """
     try:
         with open_file(path, PIPRA) as file:
-            return np.ascontiguousarray(read_volume(file, "mask", PIPRA).transpose(0, 2, 1) > 0)
+            values = read_volume(file, "mask", PIPRA).transpose(0, 2, 1)
     except FileFormatError as error:
         raise AnnotationError(f"The annotation cannot be read: {error}") from error
+    return np.ascontiguousarray(foreground_of(values, Path(path).name))
+
+
+def is_tracing(path: str | PathLike[str]) -> bool:
+    """Tell by a file's name and beginning whether it is a tracing (SWC) or a mask (TIFF).
+
+    Parameters
+    ----------
+    path
+        Annotation of dendrites.
+
+    Returns
+    -------
+    bool
+        True for a tracing.
+
+    Raises
+    ------
+    AnnotationError
+        It is missing or neither; the message names the format where it is known.
+    """
+    place = Path(path)
+    check_regular(place, "a tracing (SWC) or a mask (TIFF)", AnnotationError)
+    suffix = place.suffix.lower()
+    if suffix in SWC_SUFFIXES:
+        return True
+    try:
+        with place.open("rb") as file:
+            start = file.read(64)
+    except OSError as error:
+        raise AnnotationError(f"{place} cannot be read: {error.strerror or error}.") from error
+    if suffix in TIFF_SUFFIXES or start[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
+        return False
+    known = _FORMATS.get(suffix) or next((text for magic, text in _BEGINNINGS.items() if start.startswith(magic)), "")
+    raise AnnotationError(f"{place.name} is {known or 'neither a tracing (SWC) nor a mask (TIFF)'}; accepted: "
+                          f"{', '.join((*SWC_SUFFIXES, *TIFF_SUFFIXES))}. Export the tracing as SWC "
+                          "(in SNT: File ▸ Export As SWC…).")

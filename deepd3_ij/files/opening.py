@@ -112,6 +112,9 @@ def read_rois_of_any_kind(path: str | PathLike[str], like: xr.Dataset) -> RoiSet
     whole = labels.astype(np.int32)
     if not np.array_equal(whole, labels) or whole.min() < 0:
         raise StackError(f"{Path(path).name} is no ROI map: it holds values that are no whole numbers from 0.")
+    if whole.min() > 0:
+        raise StackError(f"{Path(path).name} has no background: its values go from {whole.min()} to {whole.max()}; "
+                         "accepted for a ROI map: 0 where no ROI is.")
     return RoiSet(label_like(whole, like))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import tifffile
 
 from deepd3_ij.errors import StackError, one_line
+from deepd3_ij.input_limits import check_memory
 
 _KEPT = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
 _EXACT: dict[np.dtype[Any], np.dtype[Any]] = {
@@ -87,6 +88,8 @@ class PlaneSource:
 
     def load(self) -> np.ndarray:
         """Read all planes."""
+        check_memory(float(np.prod([float(n) for n in self.shape])) * self.dtype.itemsize, self.name,
+                     "open it lazily (lazy=True) or crop it", StackError)
         try:
             stack = np.empty(self.shape, self.dtype)
         except (MemoryError, ValueError) as error:
@@ -111,6 +114,8 @@ class PlaneSource:
         place = self.places[plane]
         try:
             pixels = self._read_raw(place) if place.raw else self._read_page(place)
+            if not place.raw and pixels.shape[-2:] != self.shape[1:]:
+                raise ValueError(f"it has {pixels.shape} pixels instead of {self.shape[1:]}")
             pixels = pixels.reshape(-1, *self.shape[1:])[place.part]
             if pixels.dtype.newbyteorder("=") != self.stored.newbyteorder("="):
                 raise ValueError(f"its pixels have the type {pixels.dtype} instead of {self.stored}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from deepd3_ij.errors import AnnotationError, one_line
-from deepd3_ij.files.text_file import read_text
+from deepd3_ij.errors import AnnotationError
+from deepd3_ij.files.tables import read_table
 from deepd3_ij.measurement.points import SpinePoints
 
 # Columns z, y, x in planes and pixels, in the order in which they are looked for. The estimated head of an annotated
@@ -19,6 +18,7 @@ PIXEL_COLUMNS = (("z_px", "y_px", "x_px"), ("z_slice0", "head_y_px", "head_x_px"
 UM_COLUMNS = ("z_um", "y_um", "x_um")
 ID_COLUMNS = ("id", "idx")
 BAD_COLUMN = "isBad"
+_LARGEST_ID = 2**53
 
 
 def read_evaluation_points(
@@ -61,13 +61,35 @@ def _first(*sizes: float | None) -> float | None:
     return next((size for size in sizes if size is not None), None)
 
 
+def read_positions(path: str | PathLike[str]) -> np.ndarray:
+    """Read annotated positions to be shown on an image.
+
+    Parameters
+    ----------
+    path
+        CSV table with the columns X, Y (pixels) and Z or Pos (plane), 0-based, in small or capital letters.
+
+    Returns
+    -------
+    numpy.ndarray
+        Positions (plane, y, x), float64, shape ``(n, 3)``.
+
+    Raises
+    ------
+    AnnotationError
+        A column is missing, or a value is no number.
+    """
+    table = read_table(path, AnnotationError)
+    columns = {str(name).strip().lower(): str(name) for name in table.columns}
+    plane = columns.get("z", columns.get("pos"))
+    if plane is None or not {"x", "y"} <= columns.keys():
+        raise AnnotationError(f"{path} has the columns {', '.join(map(str, table.columns))}; "
+                              "accepted: X, Y and Z or Pos.")
+    return _numbers(table, (plane, columns["y"], columns["x"]), Path(path).name)
+
+
 def _read_table(path: str | PathLike[str]) -> pd.DataFrame:
-    text = read_text(path, "table (CSV)")
-    try:
-        table = pd.read_csv(io.StringIO(text), skipinitialspace=True)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise AnnotationError(f"{Path(path).name} is no CSV table: {one_line(error)}; "
-                              "accepted: comma-separated columns with a header line.") from error
+    table = read_table(path, AnnotationError)
     if BAD_COLUMN in table:
         table = table[pd.to_numeric(table[BAD_COLUMN], errors="coerce") != 1]
     return table
@@ -87,7 +109,7 @@ def _points(table: pd.DataFrame, name: str, xy_um: float | None, z_um: float | N
     else:
         accepted = " or ".join(", ".join(columns) for columns in (*PIXEL_COLUMNS, UM_COLUMNS))
         raise AnnotationError(f"{name} has the columns {', '.join(map(str, table.columns))}; accepted: {accepted}.")
-    return SpinePoints(ids=_ids(table), zyx_px=zyx, z_um=float(z_um), xy_um=float(xy_um))
+    return SpinePoints(ids=_ids(table, name), zyx_px=zyx, z_um=float(z_um), xy_um=float(xy_um))
 
 
 def _pixel_columns(table: pd.DataFrame) -> tuple[str, str, str] | None:
@@ -106,21 +128,35 @@ def _slope(table: pd.DataFrame, px: tuple[str, ...], um: tuple[str, ...]) -> flo
         return None
     pixels, micrometres = (table[list(columns)].apply(pd.to_numeric, errors="coerce").to_numpy().sum()
                            for columns in (px, um))
-    return float(micrometres / pixels) if pixels > 0 and micrometres > 0 else None
+    size = float(micrometres / pixels) if pixels > 0 and micrometres > 0 else None
+    return size if size is None or np.isfinite(size) else None
 
 
 def _numbers(table: pd.DataFrame, columns: tuple[str, str, str], name: str) -> np.ndarray:
     values = table[list(columns)].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     if not np.isfinite(values).all():
         row, column = np.argwhere(~np.isfinite(values))[0]
-        raise AnnotationError(f"{name}, line {table.index[row] + 2}: {columns[column]} is "
-                              f"{table[columns[column]].iloc[row]!r}; accepted: a number.")
+        value = table[columns[column]].iloc[row]
+        raise AnnotationError(f"{name}, line {_line(table, row)}: {columns[column]} is "
+                              f"{value.item() if isinstance(value, np.generic) else value!r}; accepted: a number.")
     return values
 
 
-def _ids(table: pd.DataFrame) -> np.ndarray:
+def _line(table: pd.DataFrame, row: int) -> int:
+    """Number of the line in the file that a row came from."""
+    return int(table.attrs["lines"][table.index[row]])
+
+
+def _ids(table: pd.DataFrame, name: str) -> np.ndarray:
+    """Ids of the table, or row numbers if it has none or names instead."""
     column = next((column for column in ID_COLUMNS if column in table), None)
     if column is None:
         return np.arange(len(table), dtype=np.int64)
-    ids = pd.to_numeric(table[column], errors="coerce")
-    return np.arange(len(table), dtype=np.int64) if ids.isna().any() else ids.to_numpy(dtype=np.int64)
+    ids = pd.to_numeric(table[column], errors="coerce").to_numpy(dtype=np.float64)
+    if np.isnan(ids).any():
+        return np.arange(len(table), dtype=np.int64)
+    wrong = np.flatnonzero(~np.isfinite(ids) | (np.abs(ids) > _LARGEST_ID) | (ids != np.rint(ids)))
+    if len(wrong):
+        raise AnnotationError(f"{name}, line {_line(table, int(wrong[0]))}: {column} is "
+                              f"{table[column].iloc[wrong[0]]}; accepted: a whole number up to {_LARGEST_ID}.")
+    return ids.astype(np.int64)

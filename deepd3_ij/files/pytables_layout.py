@@ -20,13 +20,17 @@ import hdf5plugin  # noqa: F401 - makes the blosc filter known to HDF5
 import numpy as np
 from h5py import h5a, h5d, h5g, h5p, h5s, h5t, h5z
 
-from deepd3_ij.errors import FileFormatError, one_line
+from deepd3_ij.errors import DeepD3Error, FileFormatError, one_line
+from deepd3_ij.input_limits import check_memory, check_regular
 
 _BLOSC = 32001
 _BLOSC_OPTIONS = (2, 2, 0, 0, 9, 1)  # format versions, item and chunk size (filled in), level, shuffle
 _CHUNK_BYTES = 64 * 2**10
 _LARGE_CHUNK_BYTES = 2**20
 _LARGE_ARRAY_BYTES = 64 * 2**20
+# Blosc makes the emptiest map about 250 times smaller; the rest is for other compressions.
+_LARGEST_RATIO = 20_000
+_UNCHECKED_BYTES = 64 * 2**20
 # What an attribute may hold in HDF5's compact form, less its own header.
 MAX_ATTRIBUTE_BYTES = 60_000
 
@@ -115,16 +119,17 @@ def open_file(path: str | PathLike[str], kind: str) -> Iterator[h5py.File]:
         while they are read inside of the block.
     """
     source = Path(path)
-    if not source.is_file():
-        raise FileFormatError(f"{source} does not exist; give {kind}.")
+    check_regular(source, kind)
     try:
         with h5py.File(source, "r", locking=False) as file:  # a reader needs no lock, and some network drives have none
             yield file
+    except DeepD3Error:
+        raise
     except BlockingIOError as error:  # the variable HDF5_USE_FILE_LOCKING goes before what a program asks for
         raise FileFormatError(f"{source} is in use by another program; close it there, or set "
                               "HDF5_USE_FILE_LOCKING=FALSE.") from error
-    except (OSError, RuntimeError, MemoryError) as error:
-        raise FileFormatError(f"{source} is damaged or no HDF5 file ({one_line(error)}); give {kind}.") from error
+    except Exception as error:  # damaged files make h5py fail in many ways
+        raise FileFormatError(f"{source} is damaged or no HDF5 file ({one_line(error, 120)}); give {kind}.") from error
 
 
 def create_group(parent: h5py.Group, name: str, title: str = "") -> h5py.Group:
@@ -219,6 +224,25 @@ def read_volume(parent: h5py.Group, name: str, kind: str) -> np.ndarray:
     if dataset.dtype.kind not in "biuf" or dataset.ndim != 3 or 0 in dataset.shape:
         raise FileFormatError(f"{where} has type {dataset.dtype} and shape {dataset.shape}; accepted: numbers with "
                               f"three dimensions (z, y, x), none empty.")
+    return read_values(dataset)
+
+
+def read_values(dataset: h5py.Dataset) -> np.ndarray:
+    """Read all values of a dataset, after a check that the file can hold them and that they fit into memory.
+
+    Raises
+    ------
+    FileFormatError
+        The file states far more than it stores, or more than memory is free.
+    """
+    where = f"{dataset.file.filename}:{dataset.name}"
+    stated = dataset.size * dataset.dtype.itemsize if dataset.size else 0
+    stored = int(dataset.id.get_storage_size())
+    if stated > _UNCHECKED_BYTES and stated > _LARGEST_RATIO * stored:
+        raise FileFormatError(f"{where} states {stated} bytes and stores {stored}; it is damaged. Write the file "
+                              "again.")
+    chunk = int(np.prod(dataset.chunks or (1,), dtype=np.float64)) * dataset.dtype.itemsize
+    check_memory(max(stated, chunk), where, "close other programs")
     return np.asarray(dataset[()])
 
 
@@ -227,6 +251,7 @@ def read_text(parent: h5py.Group, name: str) -> str | None:
     dataset = node_of(parent, name)
     if not isinstance(dataset, h5py.Dataset) or dataset.shape != () or dataset.dtype.kind != "S":
         return None
+    check_memory(dataset.dtype.itemsize, f"{parent.file.filename}:{name}", "write the file again")
     return bytes(dataset[()]).decode(errors="replace")
 
 

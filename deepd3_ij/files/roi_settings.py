@@ -10,6 +10,7 @@ from typing import Any
 
 from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import FileFormatError, ParameterError, one_line
+from deepd3_ij.files.text_file import read_text
 from deepd3_ij.parameters import Roi3DParameters
 
 _NAMES = {"areaThreshold": "area_threshold", "peakThreshold": "peak_threshold", "seedDelta": "seed_delta",
@@ -68,10 +69,10 @@ def read_roi_settings(path: str | PathLike[str]) -> Roi3DParameters:
     """
     source = Path(path)
     try:
-        settings = json.loads(source.read_text(encoding="utf-8"))
+        settings = json.loads(read_text(source, "file of settings", FileFormatError))
         if not isinstance(settings, dict):
             raise ValueError("it holds no settings by name")
         return parameters_of(settings)
-    except (OSError, ValueError, ParameterError) as error:
-        raise FileFormatError(f"{source} holds no settings of 3-D ROIs ({one_line(error)}); give a .roi3d_settings "
-                              "file.") from error
+    except (FileFormatError, ParameterError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise FileFormatError(f"{source} holds no settings of 3-D ROIs ({one_line(error, 120)}); give a "
+                              ".roi3d_settings file.") from error

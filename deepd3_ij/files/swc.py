@@ -15,7 +15,7 @@ import numpy as np
 
 from deepd3_ij.annotation.tracing import ROOT, Tracing
 from deepd3_ij.errors import AnnotationError
-from deepd3_ij.files.text_file import read_text
+from deepd3_ij.files.text_file import lines_of, read_text
 
 
 def read_swc(path: str | PathLike[str]) -> Tracing:
@@ -40,7 +40,12 @@ def read_swc(path: str | PathLike[str]) -> Tracing:
         With the line's number: too few columns, something that is no number, a negative radius, an id used twice,
         a parent that does not exist, a cycle. Also for a file without nodes or without a readable text.
     """
-    return parse_swc(read_text(path, "tracing (SWC)"), Path(path).name)
+    name, text = Path(path).name, read_text(path, "tracing (SWC)")
+    if text.lstrip()[:1] in ("<", "(", ";", "{"):
+        raise AnnotationError(f"{name} is no SWC file but of another format (it begins with "
+                              f"{text.lstrip()[:20].split(chr(10))[0]!r}); export the tracing as SWC "
+                              "(in SNT: File ▸ Export As SWC…).")
+    return parse_swc(text, name)
 
 
 def write_swc(path: str | PathLike[str], tracing: Tracing, *, comment: str = "") -> None:
@@ -63,7 +68,7 @@ def write_swc(path: str | PathLike[str], tracing: Tracing, *, comment: str = "")
 
 def format_swc(tracing: Tracing, *, comment: str = "") -> str:
     """Text of an SWC file with the given nodes."""
-    lines = [f"# {line}" for line in comment.splitlines()] + ["# id type x y z radius parent"]
+    lines = [f"# {line}" for line in lines_of(comment) if comment] + ["# id type x y z radius parent"]
     rows = zip(tracing.ids, tracing.types, tracing.xyz, tracing.radius, tracing.parents, strict=True)
     lines += [f"{identity} {kind} {x:.4f} {y:.4f} {z:.4f} {radius:.4f} {parent}"
               for identity, kind, (x, y, z), radius, parent in rows]
@@ -91,7 +96,7 @@ def parse_swc(text: str, name: str) -> Tracing:
     """
     nodes: list[tuple[int, int, float, float, float, float, int]] = []
     line_of: dict[int, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(lines_of(text), start=1):
         words = line.split("#", 1)[0].split()
         if not words:
             continue

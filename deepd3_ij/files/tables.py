@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 from os import PathLike
 from pathlib import Path
 
@@ -9,13 +12,15 @@ import numpy as np
 import pandas as pd
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import FileFormatError, one_line
+from deepd3_ij.errors import DeepD3Error, FileFormatError, one_line
+from deepd3_ij.files.text_file import lines_of, read_text
 from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS
 
 # What single precision holds; the same text on every machine.
 _FLOAT_FORMAT = "%.7g"
+_DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
 
 def write_table(path: str | PathLike[str], table: pd.DataFrame, *, index_label: str | None = None) -> None:
@@ -45,29 +50,80 @@ def write_table(path: str | PathLike[str], table: pd.DataFrame, *, index_label: 
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
-def read_table(path: str | PathLike[str]) -> pd.DataFrame:
-    """Read a table that :func:`write_table` wrote, or that a spreadsheet saved as CSV.
+def read_table(path: str | PathLike[str], error: type[DeepD3Error] = FileFormatError) -> pd.DataFrame:
+    """Read a table that :func:`write_table` wrote, or that a spreadsheet or macro saved as CSV.
 
-    Semicolons or tabs between the fields and a byte-order mark are understood.
+    Understood are semicolons or tabs between the fields, decimal commas, any byte-order mark, empty lines, and
+    empty fields at the end of a line beyond the header's columns.
+
+    Parameters
+    ----------
+    path
+        CSV file with a header line.
+    error
+        Kind of error.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns by the header's names; ``attrs["lines"]`` holds the number of each row's line in the file.
 
     Raises
     ------
-    FileFormatError
-        The file is missing, no text, or its rows have different lengths.
+    DeepD3Error
+        Of the kind given: the file is missing, no text, or a line has more values than the header has columns.
     """
-    source = Path(path)
+    name = Path(path).name
+    text = read_text(path, "table (CSV)", error)
+    rows = _rows(text, name, error)
+    if not rows or not re.search("[A-Za-z0-9]", "".join(rows[0][1])):
+        raise error(f"{name} is no readable CSV table (it has no header); save it as CSV with one header line.")
+    header = rows.pop(0)[1]
+    while len(header) > 1 and not header[-1] and all(len(cells) < len(header) or not cells[len(header) - 1].strip()
+                                                     for _, cells in rows):
+        header.pop()
+    for line, cells in rows:
+        if any(cell.strip() for cell in cells[len(header):]):
+            raise error(f"{name}, line {line}: {len(cells)} values for {len(header)} columns ({', '.join(header)}); "
+                        "accepted: as many values as columns. Decimal commas need semicolons or tabs between columns.")
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(header)
+    for _, cells in rows:
+        padded = [_number_text(cell.strip()) for cell in cells[:len(header)]] + [""] * (len(header) - len(cells))
+        writer.writerow(padded if len(padded) > 1 or padded[0] else ['""'])
     try:
-        text = source.read_text(encoding="utf-8-sig")
-        header = text.split("\n", 1)[0]
-        separator = max(",;\t", key=header.count)
-        if not header.strip() or "\0" in text:
-            raise ValueError("it has no header" if "\0" not in text else "it is no text")
-        return pd.read_csv(source, sep=separator, encoding="utf-8-sig", index_col=False, on_bad_lines="error")
-    except FileNotFoundError as error:
-        raise FileFormatError(f"{source} does not exist; give a CSV table.") from error
-    except (OSError, ValueError) as error:
-        raise FileFormatError(f"{source} is no readable CSV table ({one_line(error)}); save it as CSV with one header "
-                              "line.") from error
+        table = pd.read_csv(io.StringIO(buffer.getvalue()), index_col=False, skip_blank_lines=False)
+    except (ValueError, OverflowError) as reason:  # pandas' own errors are ValueErrors
+        raise error(f"{name} is no readable CSV table ({one_line(reason, 120)}); save it as CSV with one header line."
+                    ) from reason
+    table.attrs["lines"] = [line for line, _ in rows]
+    return table
+
+
+def _rows(text: str, name: str, error: type[DeepD3Error]) -> list[tuple[int, list[str]]]:
+    """Number and fields of every line that is not empty, header first."""
+    stated = re.match(r"\s*sep=(.)\s*(?:\n|\r|$)", text)  # what spreadsheets write for each other
+    skipped = stated.end() if stated else 0
+    first_line = text[:skipped].count("\n")
+    header = next((line for line in lines_of(text[skipped:]) if line.strip()), "")
+    separator = stated[1] if stated else max(",;\t", key=header.count)
+    reader = csv.reader(io.StringIO(text[skipped:], newline=""), delimiter=separator,
+                        skipinitialspace=separator != "\t")
+    rows: list[tuple[int, list[str]]] = []
+    try:
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                rows.append((reader.line_num + first_line, [cell.strip() for cell in cells] if not rows else cells))
+    except (csv.Error, ValueError) as reason:
+        raise error(f"{name} is no readable CSV table (line {reader.line_num}: {one_line(reason, 120)}); save it as "
+                    "CSV with one header line.") from reason
+    return rows
+
+
+def _number_text(cell: str) -> str:
+    """A number with a decimal point, if it has a decimal comma."""
+    return cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else cell
 
 
 def write_centroids(path: str | PathLike[str], rois: RoiSet) -> None:

@@ -43,6 +43,7 @@ APPOSE = (
 """Appose and what it needs; of these, only those are installed that the Fiji lacks."""
 
 _HEALTH_SECONDS = 300
+_LARGEST_MANIFEST_BYTES = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -295,10 +296,12 @@ def _read_manifest(folder: Path) -> Installation | None:
     if not path.is_file():
         return None
     try:
+        if path.stat().st_size > _LARGEST_MANIFEST_BYTES:
+            raise ValueError("too large")
         values = json.loads(path.read_text(encoding="utf-8"))
         files = {str(name): str(sha256) for name, sha256 in values["files"].items()}
         installation = Installation(folder, str(values["version"]), Path(values["python"]), files)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FijiError(f"{path} is damaged ({type(error).__name__}); remove it and install again with --force."
                         ) from error
     for name in installation.files:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import cc3d
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.signal import fftconvolve
 from scipy.sparse import csgraph, csr_matrix
 from scipy.spatial import cKDTree
 from skimage.graph import pixel_graph
@@ -28,6 +29,11 @@ MAX_VOXELS = 300_000
 THICKEST_END_UM = 2.0
 # Distance between the points at which a branch is resampled for smoothing.
 RESAMPLING_UM = 0.05
+# A branch of more than a millimetre, or smoothing over more than 100 µm, comes of a wrong voxel size; it must not take
+# minutes.
+MOST_RESAMPLED = 20_000
+WIDEST_SMOOTHING = 2_000
+WIDEST_DIRECT_SMOOTHING = 400
 # Standard deviation of the smoothing along a branch, in voxel sizes: enough to blur the steps between planes or pixels.
 SMOOTHING_PLANES = 1.0
 SMOOTHING_PIXELS = 5.0
@@ -143,16 +149,27 @@ def smooth_path(points: np.ndarray, sigma_um: np.ndarray) -> np.ndarray:
     place = np.concatenate([[0.0], np.cumsum(steps)])
     if place[-1] <= 0 or len(points) < 3:
         return points
-    even = np.linspace(0.0, place[-1], max(3, int(np.ceil(place[-1] / RESAMPLING_UM)) + 1))
+    count = min(int(np.ceil(place[-1] / RESAMPLING_UM)), MOST_RESAMPLED) + 1
+    even = np.linspace(0.0, place[-1], max(3, count))
     sampled = np.stack([np.interp(even, place, column) for column in points.T], axis=1)
     # Extending the path by its point reflection at both ends keeps the ends in place.
     reach = len(even) - 1
     before, after = 2 * sampled[0] - sampled[:0:-1], 2 * sampled[-1] - sampled[-2::-1]
     extended = np.concatenate([before, sampled, after])
     spacing = even[1] - even[0]
-    filtered = [gaussian_filter1d(column, sigma / spacing, mode="nearest")[reach:reach + len(even)]
-                for column, sigma in zip(extended.T, sigma_um, strict=True)]
+    widths = np.minimum(sigma_um / spacing, WIDEST_SMOOTHING)
+    filtered = [_blurred(column, float(width))[reach:reach + len(even)]
+                for column, width in zip(extended.T, widths, strict=True)]
     return np.stack([np.interp(place, even, column) for column in filtered], axis=1)
+
+
+def _blurred(column: np.ndarray, width: float) -> np.ndarray:
+    """Gaussian average with a standard deviation in samples; a very wide one by Fourier transform."""
+    if width <= WIDEST_DIRECT_SMOOTHING:
+        return np.asarray(gaussian_filter1d(column, width, mode="nearest"))
+    reach = int(4 * width + 0.5)
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / width) ** 2)
+    return np.asarray(fftconvolve(np.pad(column, reach, mode="edge"), kernel / kernel.sum(), mode="valid"))
 
 
 def fill_cavities(mask: np.ndarray) -> np.ndarray:

@@ -85,8 +85,8 @@ class ModelCard:
         """
         try:
             values = json.loads(text)
-        except ValueError as error:
-            raise ModelError(f"The model card is no JSON text ({one_line(error)}); attach a new card to the model."
+        except (ValueError, RecursionError) as error:
+            raise ModelError(f"The model card is no JSON text ({one_line(error, 120)}); attach a new card to the model."
                              ) from error
         if not isinstance(values, dict):
             raise ModelError(f"The model card is a {type(values).__name__}; accepted: a JSON table.")
@@ -148,6 +148,16 @@ def _is_zip(path: Path) -> bool:
 
 
 def _read_zip_card(path: Path) -> bytes | None:
+    try:
+        return _zip_member(path)
+    except ModelError:
+        raise
+    except Exception as error:  # zipfile and its decompressors fail in many ways
+        raise ModelError(f"The card in {path.name} is damaged ({one_line(error, 120)}); attach a new card to the model."
+                         ) from error
+
+
+def _zip_member(path: Path) -> bytes | None:
     with zipfile.ZipFile(path) as archive:
         try:
             info = archive.getinfo(MEMBER)
@@ -156,12 +166,20 @@ def _read_zip_card(path: Path) -> bytes | None:
         if info.file_size > _LARGEST_CARD_BYTES:
             raise ModelError(f"The card in {path.name} has {info.file_size} bytes; "
                              f"accepted: at most {_LARGEST_CARD_BYTES}.")
-        return archive.read(info)
+        with archive.open(info) as member:  # the directory of the zip may state less than there is
+            content = member.read(_LARGEST_CARD_BYTES + 1)
+        if len(content) > _LARGEST_CARD_BYTES:
+            raise ModelError(f"The card in {path.name} has more than {_LARGEST_CARD_BYTES} bytes.")
+        return content
 
 
 def _read_hdf5_card(path: Path) -> str | bytes | None:
     with _open_hdf5(path, "r") as file:
-        text = file.attrs.get(ATTRIBUTE)
+        try:
+            text = file.attrs.get(ATTRIBUTE)
+        except Exception as error:  # damaged files make h5py fail in many ways
+            raise ModelError(f"The card in {path.name} is damaged ({one_line(error, 120)}); attach a new card to the "
+                             "model.") from error
     return text if text is None or isinstance(text, str | bytes) else str(text)
 
 
@@ -188,5 +206,5 @@ def _open_hdf5(path: Path, mode: str) -> Any:
 
     try:
         return h5py.File(path, mode, locking=False)
-    except OSError as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise ModelError(f"{path.name} is no model file; accepted: .keras or .h5 as written by Keras.") from error

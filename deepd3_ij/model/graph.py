@@ -271,7 +271,10 @@ def _options(layer: Mapping[str, Any], source: str) -> dict[str, Any]:
     if kind == "BatchNormalization":
         demand("axis", -1, 3, [3], [-1])
         demand("renorm", False)
-        return {"epsilon": float(config["epsilon"]), "center": bool(config["center"]), "scale": bool(config["scale"])}
+        epsilon = float(config["epsilon"])
+        _require(0 < epsilon <= 1, source, f"its layer {str(config.get('name'))[:80]!r} has epsilon {epsilon:g}; "
+                 "accepted: above 0, at most 1")
+        return {"epsilon": epsilon, "center": bool(config["center"]), "scale": bool(config["scale"])}
     if kind == "Activation":
         return {"activation": _activation(config["activation"], source)}
     if kind == "MaxPooling2D":

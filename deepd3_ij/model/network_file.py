@@ -11,7 +11,6 @@ import io
 import json
 import re
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,12 +20,13 @@ import numpy as np
 import numpy.typing as npt
 
 from deepd3_ij.errors import ModelError, one_line
+from deepd3_ij.input_limits import check_regular
 from deepd3_ij.model.graph import Graph, Node, Weights, read_graph
 
 _CONFIG_MEMBER = "config.json"
 _WEIGHTS_MEMBER = "model.weights.h5"
 _LARGEST_CONFIG_BYTES = 20_000_000
-_LARGEST_WEIGHTS_BYTES = 4_000_000_000
+_SPARE_BYTES = 50_000_000
 _ACCEPTED = "accepted: a whole model saved by Keras as .keras or .h5"
 
 FloatArray = npt.NDArray[np.float32]
@@ -40,8 +40,12 @@ def read_network(path: Path) -> Graph:
     ModelError
         The file is damaged, unsafe or no DeepD3 network.
     """
-    with path.open("rb") as file:
-        is_zip = file.read(4) == b"PK\x03\x04"
+    check_regular(path, "a .keras or .h5 file", ModelError)
+    try:
+        with path.open("rb") as file:
+            is_zip = file.read(4) == b"PK\x03\x04"
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from error
     graph = _load_zip(path) if is_zip else _load_legacy(path)
     for node in graph.nodes.values():
         for role, array in node.weights.items():
@@ -56,9 +60,13 @@ def _load_zip(path: Path) -> Graph:
         with zipfile.ZipFile(path) as archive:
             config = _read_member(archive, _CONFIG_MEMBER, _LARGEST_CONFIG_BYTES, path)
             graph = read_graph(_parse(config, path), path.name)
-            weights = _read_member(archive, _WEIGHTS_MEMBER, _LARGEST_WEIGHTS_BYTES, path)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, zlib.error) as error:
-        raise ModelError(f"{path.name} is damaged ({one_line(error)}); download or save the model again.") from error
+            # Training adds two values to each weight; the rest is for HDF5's own tables.
+            weights = _read_member(archive, _WEIGHTS_MEMBER, 16 * graph.parameter_count + _SPARE_BYTES, path)
+    except ModelError:
+        raise
+    except Exception as error:  # zipfile and its decompressors fail in many ways
+        raise ModelError(f"{path.name} is damaged ({one_line(error, 120)}); download or save the model again."
+                         ) from error
     with _hdf5(io.BytesIO(weights), path) as file:
         groups = _keras3_groups(graph, file)
         return graph.with_weights(lambda node, shapes: _indexed_weights(file, groups[node.name], node, shapes, path))
@@ -71,7 +79,11 @@ def _read_member(archive: zipfile.ZipFile, name: str, largest: int, path: Path) 
         raise ModelError(f"{path.name} is no model file: it is a zip without {name}; {_ACCEPTED}.") from None
     if info.file_size > largest:
         raise ModelError(f"{path.name} is refused: its {name} has {info.file_size} bytes; accepted: at most {largest}.")
-    return archive.read(info)
+    with archive.open(info) as member:  # the directory of the zip may state less than there is
+        content = member.read(largest + 1)
+    if len(content) > largest:
+        raise ModelError(f"{path.name} is refused: its {name} has more than {largest} bytes.")
+    return content
 
 
 def _load_legacy(path: Path) -> Graph:
@@ -91,11 +103,13 @@ def _hdf5(source: Any, path: Path) -> Iterator[Any]:
     try:
         with h5py.File(source, "r", locking=False) as file:
             yield file
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
+    except ModelError:
+        raise
+    except Exception as error:  # damaged files make h5py fail in many ways
         with path.open("rb") as start:
             is_model = start.read(4) in (b"\x89HDF", b"PK\x03\x04")
         if is_model:
-            raise ModelError(f"{path.name} is damaged ({one_line(error)}); download or save the model again."
+            raise ModelError(f"{path.name} is damaged ({one_line(error, 120)}); download or save the model again."
                              ) from error
         raise ModelError(f"{path.name} is no model file; {_ACCEPTED}.") from error
 
@@ -139,7 +153,12 @@ def _named_weights(file: Any, node: Node, shapes: dict[str, tuple[int, ...]], pa
 
 
 def _array(file: Any, place: str, shape: tuple[int, ...], node: Node, path: Path) -> FloatArray:
+    import h5py
+
     dataset = _hard_linked(file, place, node, path)
+    if not isinstance(dataset, h5py.Dataset):
+        raise ModelError(f"{path.name} is damaged: weights of layer {node.name!r} are a group; "
+                         "download or save the model again.")
     if dataset.external or dataset.is_virtual:
         raise ModelError(f"{path.name} is refused: weights of layer {node.name!r} lie in another file.")
     if dataset.shape != shape or dataset.dtype.kind != "f":

@@ -21,6 +21,8 @@ TYPED, KEPT, RECOMMENDED, DEFAULT = "typed", "kept", "recommended", "default"
 ORIGINS = "origins"
 """Key of a provenance: origins of the values by parameter class and name."""
 
+_LARGEST_VOLUME_UM3 = 1e9
+_MOST_VOXELS = 1_000_000_000
 _VOLUMES = {"min_volume_um3": "min_voxels", "max_volume_um3": "max_voxels"}
 
 
@@ -126,9 +128,11 @@ def checked_recommendations(recommended: Any) -> dict[str, Any]:
     if not isinstance(recommended, dict):
         raise ModelError(f"The model card's recommended is {recommended!r}; accepted: a table.")
     for name, value in recommended.items():
-        if not (isinstance(value, dict) or (name in _VOLUMES and (value is None or is_number(value)))):
+        if not (isinstance(value, dict) or (name in _VOLUMES and (
+                value is None or (is_number(value) and 0 <= value <= _LARGEST_VOLUME_UM3)))):
             raise ModelError(f"The model card recommends {value!r} for {name}; accepted: a table of parameters for "
-                             f"a parameter class, a number for {' and '.join(_VOLUMES)}.")
+                             f"a parameter class, a number from 0 to {_LARGEST_VOLUME_UM3:g} for "
+                             f"{' and '.join(_VOLUMES)}.")
     return recommended
 
 
@@ -138,8 +142,11 @@ def volumes_um3(recommended: Mapping[str, Any]) -> dict[str, float]:
 
 
 def is_number(value: Any) -> bool:
-    """Whether a value of a JSON table is a finite number."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a value of a JSON table is a finite number of double precision."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number of several hundred digits
+        return False
 
 
 def _recommended_for(cls: type[Parameters], recommended: Mapping[str, Any],
@@ -149,5 +156,6 @@ def _recommended_for(cls: type[Parameters], recommended: Mapping[str, Any],
     if cls is Roi3DParameters and voxel_size_um is not None:
         voxel_um3 = math.prod(voxel_size_um)
         for name, volume_um3 in volumes_um3(recommended).items():
-            chosen[name] = max(1, round(volume_um3 / voxel_um3))
+            # The largest number of voxels that is accepted: at 0.1 nm, even a spine has more.
+            chosen[name] = max(1, min(round(volume_um3 / voxel_um3), _MOST_VOXELS))
     return chosen

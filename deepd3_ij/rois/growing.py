@@ -7,6 +7,8 @@ import numpy as np
 from deepd3_ij.compiled import compiled
 from deepd3_ij.parallel import in_blocks
 
+_ROUNDING = 1e-9
+
 
 def find_seeds(spine: np.ndarray, peak_threshold: float) -> np.ndarray:
     """Voxels from which regions may grow, the most probable first, equals in raster order.
@@ -66,7 +68,8 @@ def grow_regions(
 
     A voxel joins the region of a seed when it is connected with it over the 26 neighbours through voxels that
     are free, have a probability above ``area_threshold`` which differs from the seed's by at most
-    ``seed_delta`` times the seed's, and lie nearer to the seed than ``distance_um``. These conditions
+    ``seed_delta`` times the seed's, and lie nearer to the seed than ``distance_um``; a voxel at just this
+    distance does not join, whatever rounding makes of it. These conditions
     depend on the voxel and the seed alone, so the order of visits within a region does not matter. A seed
     that fails them itself makes no region and uses up no number.
 
@@ -90,7 +93,9 @@ def grow_regions(
     """
     labels = np.zeros(spine.shape, np.int32)
     z_um, y_um, x_um = voxel_size_um
-    count = _grow(spine, seeds, z_um, y_um, x_um, np.float32(area_threshold), seed_delta, distance_um, labels)
+    # 6 × 0.15 is a little less than 0.9 in floating point; nothing that matters lies that near to the limit.
+    limit_um = distance_um * (1 - _ROUNDING)
+    count = _grow(spine, seeds, z_um, y_um, x_um, np.float32(area_threshold), seed_delta, limit_um, labels)
     return labels, count
 
 

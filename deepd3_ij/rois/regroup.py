@@ -36,6 +36,8 @@ class RoiPart:
         Spine that it says to belong to, None if it does not say.
     dimensions
         2 if it says to be a ROI of a single plane.
+    frame, channel
+        0-based time point and channel that it says to belong to, None if it does not say.
     """
 
     name: str
@@ -45,6 +47,8 @@ class RoiPart:
     mask: np.ndarray
     roi_id: int | None = None
     dimensions: int | None = None
+    frame: int | None = None
+    channel: int | None = None
 
 
 def join_parts(

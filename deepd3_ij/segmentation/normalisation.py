@@ -6,8 +6,70 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from deepd3_ij.errors import StackError
+
+_MOST_OUTLIERS = 64
+_LARGEST_GRAIN_PX = 3
+_GAP = 2.0
+_FEWEST_GREY_LEVELS = 16
+
+
+def without_outliers(plane: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], int]:
+    """Bring isolated pixels that take most of the grey range back to the range of all others.
+
+    A hot or dead pixel of a camera or a saturated grain of dust would otherwise darken a whole plane. Outliers are
+    at most 64 pixels in grains of at most 3 × 3 pixels, beyond a gap: they lie at least as far beyond the
+    brightest (darkest) of all other pixels as this lies beyond the darkest (brightest). What a microscope images
+    has no such gap, as its optics spread every point over several pixels of falling brightness.
+
+    Parameters
+    ----------
+    plane
+        Grey values, shape ``(y, x)``.
+
+    Returns
+    -------
+    plane : numpy.ndarray
+        The array itself if it has no outliers, else a copy in which they have the value next to them in rank.
+    count : int
+        Number of outliers.
+    """
+    if plane.size <= 4 * _MOST_OUTLIERS or plane.dtype.kind not in "uif":
+        return plane, 0
+    flat = plane.reshape(-1)
+    bright = np.sort(np.partition(flat, flat.size - _MOST_OUTLIERS - 1)[-_MOST_OUTLIERS - 1:])[::-1].astype(np.float64)
+    dark = np.sort(np.partition(flat, _MOST_OUTLIERS)[:_MOST_OUTLIERS + 1]).astype(np.float64)
+    if not (np.isfinite(bright).all() and np.isfinite(dark).all()):
+        return plane, 0
+    fewest = 0 if plane.dtype.kind == "f" else _FEWEST_GREY_LEVELS
+    above = _beyond_gap(bright - dark[0], fewest)
+    below = _beyond_gap(bright[above] - dark, fewest)
+    high, low = bright[above], dark[below]
+    if above and not _are_grains(plane > high):
+        high, above = bright[0], 0
+    if below and not _are_grains(plane < low):
+        low, below = dark[0], 0
+    if not above and not below:
+        return plane, 0
+    return np.clip(plane, plane.dtype.type(low), plane.dtype.type(high)), above + below
+
+
+def _beyond_gap(heights: npt.NDArray[np.float64], fewest: float) -> int:
+    """How many of the highest values (in falling order, above the other end of the range) lie beyond a gap.
+
+    The values that remain span at least `fewest` grey levels: what the counts of single photons do is no gap.
+    """
+    gaps = np.flatnonzero((heights[1:] >= fewest) & (heights[1:] > 0) & (heights[:-1] >= _GAP * heights[1:]))
+    return int(gaps[-1]) + 1 if len(gaps) else 0
+
+
+def _are_grains(outliers: npt.NDArray[np.bool_]) -> bool:
+    """Whether all pieces of a mask fit into a few pixels."""
+    labels, _ = ndimage.label(outliers, np.ones((3, 3)))
+    return all(max(part.stop - part.start for part in box) <= _LARGEST_GRAIN_PX
+               for box in ndimage.find_objects(labels))
 
 
 def scale(pixels: npt.NDArray[Any]) -> npt.NDArray[np.float32] | None:

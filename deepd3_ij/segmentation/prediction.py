@@ -12,10 +12,11 @@ import xarray as xr
 
 from deepd3_ij.errors import ModelError, ParameterError, StackError
 from deepd3_ij.model.loading import DeepD3Model, load_model
+from deepd3_ij.notes import note
 from deepd3_ij.parameters import Choice, PredictionParameters, Resolved, resolve
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation import tiling as tilings
-from deepd3_ij.segmentation.normalisation import scale
+from deepd3_ij.segmentation.normalisation import scale, without_outliers
 from deepd3_ij.segmentation.resampling import resample, resampled_shape
 from deepd3_ij.segmentation.smoothing import reach_planes, smooth_along_z
 from deepd3_ij.segmentation.tiling import FloatArray, Tiling
@@ -40,7 +41,8 @@ def predict(
 ) -> xr.Dataset:
     """Predict where dendrites and spines are.
 
-    Each plane is scaled by its own minimum and maximum to -1…1; a plane whose pixels are all
+    Each plane is scaled by its own minimum and maximum to -1…1, isolated outliers aside
+    (:func:`deepd3_ij.segmentation.normalisation.without_outliers`); a plane whose pixels are all
     equal gets probability 0. Planes are read one group at a time, so that a lazy stack can be
     larger than memory.
 
@@ -87,8 +89,9 @@ def predict(
 
     meter = _Meter(progress, (end - first) * len(tiling.tiles))
     group = max(1, _BATCH_PX // (tiling.padded_px[0] * tiling.padded_px[1]))
+    outliers: dict[int, int] = {}
     for start in range(first, end, group):
-        planes = _read(stack, start, min(start + group, end), chosen.z_sigma_um, voxel_um[0])
+        planes = _read(stack, start, min(start + group, end), chosen.z_sigma_um, voxel_um[0], outliers)
         if inner:
             planes = np.stack([resample(plane, inner) for plane in planes])
         scaled = [_scaled(plane, z) for z, plane in enumerate(planes, start)]
@@ -96,6 +99,7 @@ def predict(
                                    strict=True):
             for z, plane in enumerate(predicted, start):
                 maps[z] = np.clip(resample(plane, shape), 0, 1) if inner else plane
+    _tell_outliers(outliers, stack)
     return label_prediction(dendrite, spine, stack, prediction_provenance(stack, model, resolved, z_range))
 
 
@@ -182,12 +186,25 @@ class _Meter:
         self._progress(self._done, self._total, "Predicting")
 
 
-def _read(stack: xr.DataArray, start: int, end: int, z_sigma_um: float, z_um: float) -> npt.NDArray[Any]:
-    """Planes of a stack, averaged with their neighbours if wanted."""
+def _read(stack: xr.DataArray, start: int, end: int, z_sigma_um: float, z_um: float, outliers: dict[int, int]
+          ) -> npt.NDArray[Any]:
+    """Planes of a stack without outliers (counted by plane), averaged with their neighbours if wanted."""
     reach = reach_planes(z_sigma_um, z_um)
     low = max(0, start - reach)
     planes = np.asarray(stack[low:end + reach].data)
+    cleared = [without_outliers(plane) for plane in planes]
+    outliers.update({z: count for z, (_, count) in enumerate(cleared, low) if count})
+    if any(count for _, count in cleared):
+        planes = np.stack([plane for plane, _ in cleared])
     return smooth_along_z(planes, z_sigma_um, z_um)[start - low:end - low] if reach else planes
+
+
+def _tell_outliers(outliers: dict[int, int], stack: xr.DataArray) -> None:
+    if outliers:
+        count, planes = sum(outliers.values()), len(outliers)
+        note(f"{stack.attrs.get('source', 'The stack')}: {count} isolated pixel{'s' * (count != 1)} far beyond all "
+             f"others in {planes} plane{'s' * (planes != 1)} (hot or dead pixels, grains) did not count for the grey "
+             "range.")
 
 
 def _scaled(plane: npt.NDArray[Any], z: int) -> FloatArray | None:

@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from deepd3_ij.errors import VoxelSizeError
+
 _NEGLIGIBLE = 0.02
+_LARGEST_ENLARGEMENT = 20
+_LARGEST_REDUCTION = 50
 
 
 def resampled_shape(
@@ -28,9 +32,23 @@ def resampled_shape(
     -------
     tuple of int or None
         None if nothing is to be done: the pixel sizes differ by 2 % or less.
+
+    Raises
+    ------
+    VoxelSizeError
+        The pixel is more than 20 times larger, or more than 50 times smaller, than the one to reach: nothing that
+        the model knows would be seen, and planes would grow beyond memory. Most often the unit is wrong.
     """
     if resolution_um is None or all(abs(size / resolution_um - 1) <= _NEGLIGIBLE for size in pixel_um):
         return None
+    for size in pixel_um:
+        ratio = size / resolution_um
+        if not 1 / _LARGEST_REDUCTION <= ratio <= _LARGEST_ENLARGEMENT:
+            thousandth = size / 1000 if ratio > 1 else size * 1000
+            meant = "" if abs(np.log10(thousandth / resolution_um)) > 1 else (
+                f"; if the unit is wrong by a thousand, give --xy {thousandth:g}")
+            raise VoxelSizeError(f"The pixel size is {size:g} µm, the model was trained at {resolution_um:g} µm: at "
+                                 f"this size it can see no spine. Give the right size in µm with --xy{meant}.")
     height, width = (max(1, round(side * size / resolution_um)) for side, size in zip(shape, pixel_um, strict=True))
     return height, width
 

@@ -25,6 +25,7 @@ import deepd3_ij
 from deepd3_ij import service
 from deepd3_ij.errors import Cancelled, DeepD3Error, FijiError, one_line
 from deepd3_ij.names import CANCELLED, DONE, FAILED
+from deepd3_ij.notes import collected_notes
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.service.exchange import Reply
 from deepd3_ij.service.log_file import log_hint
@@ -98,18 +99,20 @@ def call(text: str, arrays: Mapping[str, npt.NDArray[Any]], progress: Progress =
     Returns
     -------
     Reply
-        With ``state`` in its values: ``"done"``, ``"cancelled"``, or ``"failed"`` with ``message`` (one sentence)
-        and ``trace``.
+        With ``state`` in its values: ``"done"``, perhaps with ``notes`` (what the user should know), ``"cancelled"``,
+        or ``"failed"`` with ``message`` (one sentence) and ``trace``.
     """
     try:
-        reply = _answer(text, arrays, progress)
+        with collected_notes() as notes:
+            reply = _answer(text, arrays, progress)
     except Cancelled:
         return Reply({"state": CANCELLED})
     except Exception as error:
         trace = traceback.format_exc()
         _log.log(logging.INFO if isinstance(error, DeepD3Error) else logging.ERROR, "%s", trace)
         return Reply({"state": FAILED, "message": _message(error), "trace": trace})
-    return Reply({**reply.values, "state": DONE}, reply.arrays)
+    told = {"notes": list(notes)} if notes else {}
+    return Reply({**told, **reply.values, "state": DONE}, reply.arrays)
 
 
 def arguments_of(name: str) -> dict[str, Argument]:

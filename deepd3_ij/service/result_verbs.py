@@ -123,9 +123,9 @@ def load(progress: Progress, *, path: str, image: Image | None = None, shape: li
 @verb("import_annotations")
 def import_annotations(progress: Progress, *, path: str) -> Reply:
     """Read annotated positions from a CSV table: rows of plane, y and x, 0-based."""
-    from deepd3_ij.fiji.view import read_annotations
+    from deepd3_ij.files.point_tables import read_positions
 
-    return Reply({}, {"positions": np.ascontiguousarray(read_annotations(path).T)})
+    return Reply({}, {"positions": np.ascontiguousarray(read_positions(path).T)})
 
 
 @verb("batch")

@@ -20,7 +20,7 @@ from deepd3_ij.file_identity import refuse_inputs
 from deepd3_ij.files.d3data import D3Data, cut_d3data, read_d3data, update_meta, write_d3data
 from deepd3_ij.files.d3set import read_d3set, write_d3set
 from deepd3_ij.files.image_reader import open_stack
-from deepd3_ij.files.masks import read_spine_mask, read_tiff_mask
+from deepd3_ij.files.masks import is_tracing, read_spine_mask, read_tiff_mask
 from deepd3_ij.files.swc import read_swc
 from deepd3_ij.parameters import TrainingDataParameters
 from deepd3_ij.progress import Progress, no_progress
@@ -198,7 +198,7 @@ def create_training_data(
 
 
 def _read_dendrite(path: FilePath, stack: xr.DataArray, swc_units: str) -> Mask:
-    if Path(path).suffix.lower() != ".swc":
+    if not is_tracing(path):
         return read_tiff_mask(path, stack)
     z_um, xy_um, _ = voxel_size_um(stack)
     return draw_tracing(read_swc(path), stack.shape, xy_um=xy_um, z_um=z_um, units=swc_units)

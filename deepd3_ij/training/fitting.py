@@ -8,7 +8,6 @@ import json
 import math
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ import numpy.typing as npt
 
 from deepd3_ij.atomic import check_output_folder, replacing
 from deepd3_ij.errors import FileFormatError, one_line
+from deepd3_ij.input_limits import check_memory, check_regular
 from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.training.losses import loss
@@ -30,6 +30,7 @@ Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.f
 HEAD_BIAS = {"dendrites": -2.0, "spines": -4.0}
 """Start of the heads' biases: about the logit of the share of foreground in the samples."""
 
+_LARGEST_STEP = 10**12
 FREE_ON_RESUME = ("steps", "validate_every", "patience")
 """Parameters that may differ when a training is resumed."""
 
@@ -255,10 +256,11 @@ def load_checkpoint_network(path: Path) -> Any:
     """Build the network with the best weights of a checkpoint (the averaged ones if none was validated)."""
     from deepd3_ij.model.network import build_network
 
-    state, history = _load(Path(path))
-    network = build_network(int(history["parameters"]["filters"]))
-    prefix = "best" if "best_0" in state else "averaged"
-    network.set_weights([state[f"{prefix}_{i}"] for i in range(len(network.weights))])
+    state, history = load_checkpoint(Path(path))
+    with _damage_named(Path(path)):
+        network = build_network(TrainingParameters(filters=history["parameters"]["filters"]).filters)
+        prefix = "best" if "best_0" in state else "averaged"
+        network.set_weights([state[f"{prefix}_{i}"] for i in range(len(network.weights))])
     return network
 
 
@@ -287,14 +289,47 @@ def _write_checkpoint(folder: Path, trainer: _Trainer, best: list[npt.NDArray[An
         np.savez(file, **arrays)  # type: ignore[arg-type]  # numpy's stub mistakes the arrays for its option
 
 
-def _load(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+def load_checkpoint(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
+    """Read and check a checkpoint: its arrays by name, and its history (step, log, scores, parameters).
+
+    Raises
+    ------
+    FileFormatError
+        It is damaged or something else.
+    """
+    check_regular(path, "the checkpoint of a training")
     with _damage_named(path):
+        _check_arrays(path)
         with np.load(path, allow_pickle=False) as file:
             state = {name: file[name] for name in file.files}
         history = json.loads(state.pop("history").tobytes())
-        if not isinstance(history, dict) or not isinstance(history.get("parameters"), dict):
-            raise ValueError("no table of parameters")
+        _check_history(history)
         return state, history
+
+
+def _check_arrays(path: Path) -> None:
+    """An array that states more than its member of the zip holds would take all memory."""
+    with zipfile.ZipFile(path) as archive:
+        check_memory(sum(info.file_size for info in archive.infolist()), str(path), "delete it and start anew")
+        for info in archive.infolist():
+            with archive.open(info) as member:
+                version = np.lib.format.read_magic(member)
+                read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+                shape, _, dtype = read(member)
+            if math.prod(shape) * dtype.itemsize > info.file_size:
+                raise ValueError(f"{info.filename} states the shape {shape} and has {info.file_size} bytes")
+
+
+def _check_history(history: Any) -> None:
+    numbers = {name: history[name] for name in ("step", "best_step", "stale", "seconds", "best_score")}
+    wrong = [name for name, value in numbers.items() if isinstance(value, bool) or not isinstance(value, int | float)]
+    wrong += [name for name in ("step", "best_step", "stale") if not isinstance(numbers[name], int)]
+    wrong += ["step"] if not wrong and not 0 <= numbers["step"] <= _LARGEST_STEP else []
+    wrong += ["parameters"] if not isinstance(history["parameters"], dict) else []
+    log = history["log"]
+    wrong += ["log"] if not isinstance(log, list) or not all(isinstance(row, dict) for row in log) else []
+    if wrong:
+        raise ValueError(f"its {wrong[0]} is {str(history[wrong[0]])[:80]}")
 
 
 @contextmanager
@@ -302,8 +337,9 @@ def _damage_named(path: Path) -> Iterator[None]:
     """Whatever a damaged checkpoint makes fail becomes one line."""
     try:
         yield
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, EOFError, RuntimeError, zipfile.BadZipFile,
-            zlib.error) as error:  # RuntimeError: also NotImplementedError and RecursionError
+    except FileFormatError:
+        raise
+    except Exception as error:  # zipfile, numpy and Keras fail in many ways
         raise FileFormatError(f"{path} is no checkpoint of a training ({type(error).__name__}: "
                               f"{one_line(error, 120)}); delete it and start anew.") from error
 
@@ -311,7 +347,7 @@ def _damage_named(path: Path) -> Iterator[None]:
 def _read_checkpoint(folder: Path, p: TrainingParameters, data: Mapping[str, Any] | None
                      ) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
     path = folder / "checkpoint.npz"
-    state, history = _load(path)
+    state, history = load_checkpoint(path)
     wanted = dataclasses.asdict(p)
     changed = [name for name in wanted
                if name not in FREE_ON_RESUME and wanted[name] != history["parameters"].get(name)]

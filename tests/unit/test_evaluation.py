@@ -176,7 +176,7 @@ def test_an_empty_table_of_this_package_has_no_spines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "words"), [
-    ("", "no CSV table"),
+    ("", "no readable CSV table"),
     ("a,b\n1,2\n", "has the columns a, b; accepted: z_px"),
     ("z_px,y_px,x_px\n1,2,3\n1,two,3\n", "line 3: y_px is 'two'"),
     ("z_px,y_px,x_px\n1,,3\n", "line 2: y_px"),

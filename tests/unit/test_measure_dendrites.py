@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter1d
 
 from deepd3_ij.annotation.reconstruction import draw_tracing
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.measurement.dendrites import DENDRITE_COLUMNS, Dendrites, dendrite_table, find_dendrites
-from deepd3_ij.measurement.skeleton import fill_cavities, trace_centre_line
+from deepd3_ij.measurement.skeleton import _blurred, fill_cavities, smooth_path, trace_centre_line
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.stack import label_stack
 from tests.tracings import length_of
@@ -166,3 +167,17 @@ def test_no_dendrite_gives_an_empty_table_with_all_columns_and_types() -> None:
     table = dendrite_table(find_dendrites(stack, MeasureParameters()), stack, np.zeros(0, np.int64))
     assert len(table) == 0
     assert table.dtypes.astype(str).to_dict() == dict(DENDRITE_COLUMNS)
+
+
+@pytest.mark.parametrize("size", [(1000.0, 1e-4), (1e-4, 1000.0), (1000.0, 1000.0)])
+def test_absurd_voxel_sizes_do_not_make_measuring_endless(size: tuple[float, float]) -> None:
+    points = np.stack([np.zeros(90), np.arange(90.0), np.arange(90.0) % 2], axis=1) * (size[0], size[1], size[1])
+    wide = max(size[0], 5 * size[1])
+    smoothed = smooth_path(points, np.array([wide, 5 * size[1], 5 * size[1]]))
+    np.testing.assert_allclose(smoothed[[0, -1]], points[[0, -1]], atol=1e-6 * np.abs(points).max())
+
+
+def test_wide_smoothing_is_the_same_by_fourier_transform() -> None:
+    values = np.random.default_rng(0).random(3000).cumsum()
+    direct = gaussian_filter1d(values, 450.0, mode="nearest")
+    np.testing.assert_allclose(_blurred(values, 450.0), direct, rtol=1e-6)

@@ -21,6 +21,7 @@ from deepd3_ij.files.imagej_roi import roi_name
 from deepd3_ij.files.roi_zip import read_roi_zip, write_roi_zip
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_stack
+from tests.notes import told
 
 
 def roi_set(labels: np.ndarray, dimensions: int = 3) -> RoiSet:
@@ -254,7 +255,7 @@ def test_hyperstack_position_goes_before_stack_position(tmp_path: Path) -> None:
 def test_points_lines_and_rois_outside_are_left_out_with_a_warning(tmp_path: Path) -> None:
     save(tmp_path / "a.zip", box(2, 2, 4, 4, name="good"), ImagejRoi(roitype=ROI_TYPE.LINE, name="ruler", x2=4.0),
          polygon([(1, 1)], name="dot", ), box(2, 2, 4, 4, plane=9, name="deep"))
-    with pytest.warns(UserWarning, match="3 of 4 selections were left out"):
+    with told("3 of 4 selections were left out"):
         rois = read_roi_zip(tmp_path / "a.zip", empty().labels)
     assert len(rois) == 1
     assert [entry.split(":")[0] for entry in rois.provenance["skipped"]] == ["ruler", "dot", "deep"]
@@ -302,7 +303,7 @@ def test_a_file_of_another_kind_is_a_clear_error(tmp_path: Path, content: bytes)
 
 
 def test_a_missing_file_is_a_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(FileFormatError, match="cannot be read"):
+    with pytest.raises(FileFormatError, match="does not exist"):
         read_roi_zip(tmp_path / "none.zip", empty().labels)
 
 
@@ -323,3 +324,80 @@ def test_any_bytes_give_rois_or_a_clear_error(tmp_path: Path, data: bytes, start
 def test_name_of_a_roi_counts_planes_from_one() -> None:
     assert roi_name(12, 6) == "spine0012_z007"
     assert roi_name(123456, 1200) == "spine123456_z1201"
+
+
+# ---------------------------------------------------------------- files of other programs and habits
+
+def zip_of(folder, entries: dict[str, bytes]):
+    with zipfile.ZipFile(folder / "a.zip", "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return folder / "a.zip"
+
+
+def square(x: int, **positions: int) -> bytes:
+    roi = ImagejRoi.frompoints([[x, 2], [x + 4, 2], [x + 4, 6], [x, 6]])
+    for name, value in positions.items():
+        setattr(roi, name, value)
+    return roi.tobytes()
+
+
+def planes_of_rois(path, planes: int = 8) -> dict[int, list[int]]:
+    like = label_stack(np.zeros((planes, 20, 40), np.uint8), xy_um=0.1, z_um=0.5)
+    labels = read_roi_zip(path, like).labels.values
+    return {int(i): np.unique(np.nonzero(labels == i)[0]).tolist() for i in np.unique(labels[labels > 0])}
+
+
+@pytest.mark.parametrize("z", [0, 1])
+@pytest.mark.parametrize("c", [0, 2])
+def test_time_points_of_rois_without_planes_are_their_planes(tmp_path, z, c):
+    path = zip_of(tmp_path, {"1.roi": square(2, z_position=z, t_position=3, c_position=c),
+                             "2.roi": square(20, z_position=z, t_position=6, c_position=c)})
+    with told("time points .* are taken as planes"):
+        assert planes_of_rois(path) == {1: [2], 2: [5]}
+
+
+def test_time_points_beyond_the_planes_are_refused(tmp_path):
+    path = zip_of(tmp_path, {"1.roi": square(2, t_position=3), "2.roi": square(20, t_position=9)})
+    with pytest.raises(FileFormatError, match=r"time points \(3 to 9\) and no planes; the stack has 8 planes"):
+        planes_of_rois(path)
+
+
+def test_channels_of_rois_without_planes_are_refused(tmp_path):
+    path = zip_of(tmp_path, {"1.roi": square(2, c_position=1), "2.roi": square(20, c_position=5)})
+    with pytest.raises(FileFormatError, match=r"channels \(1 to 5\) and no planes"):
+        planes_of_rois(path)
+
+
+def test_planes_win_over_time_points(tmp_path):
+    path = zip_of(tmp_path, {"1.roi": square(2, z_position=3, t_position=1),
+                             "2.roi": square(20, z_position=6, t_position=4)})
+    assert planes_of_rois(path) == {1: [2], 2: [5]}
+
+
+def test_rois_without_a_plane_count_for_all_planes_and_say_so(tmp_path):
+    with told("1 of 2 ROIs have no plane; each counts for all 8 planes"):
+        assert planes_of_rois(zip_of(tmp_path, {"1.roi": square(2), "2.roi": square(20, position=3)})) \
+            == {1: list(range(8)), 2: [2]}
+
+
+def test_the_names_that_imagej_gives_to_rois_of_a_stack_tell_their_plane(tmp_path):
+    assert planes_of_rois(zip_of(tmp_path, {"0003-0004-0004.roi": square(2), "0006-0004-0022-1.roi": square(20)})) \
+        == {1: [2], 2: [5]}
+
+
+@pytest.mark.parametrize("shadow", ["._a.roi", "ROIs/._a.roi", "ROIs/__MACOSX/._a.roi", "__MACOSX/ROIs/._a.roi",
+                                    "__MACOSX/a.roi"])
+def test_shadow_entries_of_macos_are_passed_over_wherever_they_lie(tmp_path, shadow):
+    path = zip_of(tmp_path, {"ROIs/a.roi": square(2, position=3), shadow: b"\0\5\x16\7\0\2\0\0" + bytes(74)})
+    assert planes_of_rois(path) == {1: [2]}
+
+
+def test_a_zip_of_other_files_is_refused(tmp_path):
+    with pytest.raises(FileFormatError, match=r"holds no ROI \(its first file is 'b.tif'\)"):
+        planes_of_rois(zip_of(tmp_path, {"a/b.tif": b"II*\0"}))
+
+
+def test_an_empty_zip_has_no_rois_and_says_so(tmp_path):
+    with told("holds no ROI"):
+        assert planes_of_rois(zip_of(tmp_path, {})) == {}

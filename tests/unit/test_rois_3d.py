@@ -300,3 +300,15 @@ def test_progress_rises_to_its_total(parameters):
     assert calls[0][0] == 0
     assert calls[-1][0] == calls[-1][1]
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+
+
+@pytest.mark.parametrize(("size", "distance"), [(0.15, 0.9), (0.1, 0.3), (0.1, 0.7), (0.094, 0.94), (0.3, 2.1)])
+def test_a_voxel_at_just_the_distance_does_not_join_whatever_rounding_makes_of_it(size: float, distance: float) -> None:
+    reach = round(distance / size)
+    spine = np.full((2 * reach + 3,) * 3, 0.9, np.float32)
+    centre = (reach + 1,) * 3
+    spine[centre] = 1
+    seed = np.array([np.ravel_multi_index(centre, spine.shape)])
+    labels, _ = grow_regions(spine, seed, (size,) * 3, area_threshold=0.5, seed_delta=0.5, distance_um=distance)
+    away = sum((grid - reach - 1) ** 2 for grid in np.indices(spine.shape))
+    np.testing.assert_array_equal(labels > 0, away < reach ** 2)

@@ -11,10 +11,11 @@ import tifffile
 import xarray as xr
 
 from deepd3_ij.errors import AnnotationError
-from deepd3_ij.files.masks import read_spine_mask, read_tiff_mask
+from deepd3_ij.files.masks import is_tracing, read_spine_mask, read_tiff_mask
 from deepd3_ij.files.roi_zip import write_roi_zip
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_like, label_stack
+from tests.notes import told
 
 SHAPE = (4, 20, 30)
 
@@ -92,3 +93,64 @@ def test_a_pipra_file_without_mask_is_an_error(tmp_path: Path, stack) -> None:
 def test_another_suffix_is_an_error_that_lists_the_known_ones(tmp_path: Path, stack) -> None:
     with pytest.raises(AnnotationError, match=r"\.png.*\.tif.*\.zip.*\.mask"):
         read_spine_mask(tmp_path / "spines.png", stack)
+
+
+def saved(path: Path, values: np.ndarray) -> Path:
+    tifffile.imwrite(path, values, photometric="minisblack", metadata=None)
+    return path
+
+
+@pytest.mark.parametrize(("values", "words"), [
+    ((1, 2), r"no background: no voxel is 0, it has \d+ of 1, 12 of 2"), ((3, 7), "no background"),
+    ((np.float32(0.01), np.float32(0.9)), "is a probability map and no mask: it has values from 0.01 to 0.9"),
+    ((np.int16(-1), np.int16(1)), "values from -1 to 1"),
+])
+def test_a_mask_whose_background_is_not_0_is_refused(tmp_path: Path, stack, values, words: str) -> None:
+    low, high = values
+    volume = np.full(SHAPE, low, np.asarray(high).dtype if isinstance(high, np.generic) else np.uint8)
+    volume[2, 3:6, 4:8] = high
+    with pytest.raises(AnnotationError, match=words):
+        read_spine_mask(saved(tmp_path / "a.tif", volume), stack)
+
+
+def test_a_probability_map_with_zeros_is_refused(tmp_path: Path, stack) -> None:
+    volume = np.zeros(SHAPE, np.float32)
+    volume[1, 2:6, 3:9] = np.linspace(0.1, 0.9, 6)
+    with pytest.raises(AnnotationError, match="probability map"):
+        read_spine_mask(saved(tmp_path / "a.tif", volume), stack)
+
+
+def test_a_mask_that_is_foreground_everywhere_is_noted(tmp_path: Path, stack) -> None:
+    with told("every voxel is foreground"):
+        assert read_spine_mask(saved(tmp_path / "a.tif", np.full(SHAPE, 255, np.uint8)), stack).all()
+
+
+def test_a_mask_that_looks_inverted_is_noted(tmp_path: Path, stack, labels) -> None:
+    with told("voxels are foreground .*invert"):
+        read_spine_mask(saved(tmp_path / "a.tif", np.where(labels > 0, 0, 255).astype(np.uint8)), stack)
+
+
+def test_a_pipra_file_without_background_is_refused(tmp_path: Path, stack) -> None:
+    volume = np.ones(SHAPE, np.uint8)
+    volume[2, 3:6, 4:8] = 2
+    with h5py.File(tmp_path / "a.mask", "w") as file:
+        file["mask"] = volume.transpose(0, 2, 1)
+    with pytest.raises(AnnotationError, match="no background"):
+        read_spine_mask(tmp_path / "a.mask", stack)
+
+
+@pytest.mark.parametrize(("name", "content", "words"), [
+    ("t.traces", b"\x1f\x8b\x08\0", "SNT's own format.*Export the tracing as SWC"),
+    ("t.xyz", b"\x1f\x8b\x08\0", "compressed"), ("t.asc", b"(Dendrite)", "Neurolucida"),
+    ("t.txt", b"hello", "neither a tracing"), ("t.nml", b"<things/>", "webKnossos"),
+])
+def test_a_tracing_of_another_program_names_its_format(tmp_path: Path, name: str, content: bytes, words: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(AnnotationError, match=words):
+        is_tracing(tmp_path / name)
+
+
+@pytest.mark.parametrize(("name", "tracing"), [("t.swc", True), ("t.ESWC", True), ("t.tif", False), ("t.lsm", False)])
+def test_tracings_and_masks_are_told_apart(tmp_path: Path, name: str, tracing: bool) -> None:
+    (tmp_path / name).write_bytes(b"II*\0\x08\0\0\0")
+    assert is_tracing(tmp_path / name) is tracing

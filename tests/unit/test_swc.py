@@ -81,7 +81,7 @@ def test_a_file_without_nodes_is_an_error(tmp_path) -> None:
 
 
 def test_a_missing_or_binary_file_is_an_error(tmp_path) -> None:
-    with pytest.raises(AnnotationError, match="Cannot read"):
+    with pytest.raises(AnnotationError, match="does not exist"):
         read_swc(tmp_path / "missing.swc")
     (tmp_path / "image.swc").write_bytes(b"II*\0\x08\0\0\0")
     with pytest.raises(AnnotationError, match="no text file"):
@@ -117,3 +117,18 @@ def test_writing_replaces_a_file(tmp_path) -> None:
     write_swc(path, parse_swc(PLAIN, "a.swc"), comment="made by a test")
     assert path.read_text().startswith("# made by a test\n")
     assert len(read_swc(path)) == 3
+
+
+@pytest.mark.parametrize("comment", [b"# traced \x85 second session\n", b"# page 1\x0cpage 2\n",
+                                     "# a\u2028b\n".encode(), "# a\x1cb\u2029c\x0bd\n".encode(), b"# mac\r"])
+def test_only_line_feeds_and_carriage_returns_end_a_line(tmp_path, comment: bytes) -> None:
+    (tmp_path / "a.swc").write_bytes(comment + PLAIN.encode())
+    assert len(read_swc(tmp_path / "a.swc")) == 3
+
+
+@pytest.mark.parametrize("text", ['<?xml version="1.0"?><tracings/>', '("CellBody" (Color Red))', "; V3 text file",
+                                  "{}"])
+def test_a_tracing_of_another_format_is_named(tmp_path, text: str) -> None:
+    (tmp_path / "a.swc").write_text(text)
+    with pytest.raises(AnnotationError, match=r"of another format .* export the tracing as SWC"):
+        read_swc(tmp_path / "a.swc")

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from deepd3_ij.annotation.reconstruction import draw_tracing
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import AnnotationError, Cancelled, VoxelSizeError
+from deepd3_ij.notes import collected_notes
+from tests.notes import told
 
 
 def path(*nodes: tuple[float, float, float, float]) -> Tracing:
@@ -160,3 +162,14 @@ def test_drawing_can_be_cancelled() -> None:
 
     with pytest.raises(Cancelled):
         draw_tracing(path((1, 1, 1, 1)), (3, 3, 3), xy_um=1, z_um=1, progress=stop)
+
+
+def test_nodes_outside_of_the_volume_are_not_cut_off_without_a_word() -> None:
+    with told("1 of the tracing's 2 nodes lie outside .* As pixels and planes all would lie inside"):
+        draw_tracing(path((1, 1, 1, 0.1), (30, 1, 1, 0.1)), (9, 20, 40), xy_um=0.1, z_um=0.5)
+
+
+def test_a_tracing_inside_of_the_volume_is_no_matter_for_a_note() -> None:
+    with collected_notes() as notes:
+        draw_tracing(path((0, 0, 0, 0.1), (3.9, 1.9, 4, 0.1)), (9, 20, 40), xy_um=0.1, z_um=0.5)
+    assert notes == []

@@ -69,3 +69,41 @@ def test_centroids_have_ids_voxels_and_um_and_no_row_for_the_background(tmp_path
 def test_centroids_without_rois_are_a_header(tmp_path):
     write_centroids(tmp_path / "a.csv", RoiSet(label_stack(np.zeros((1, 2, 2), np.int32), xy_um=0.1, z_um=0.5)))
     assert (tmp_path / "a.csv").read_text() == ",Pos,Y,X,Z_um,Y_um,X_um\n"
+
+
+PLACES = pd.DataFrame({"id": [1, 2], "x_um": [2.5, 3.25], "y_um": [0.5, 1e-3]})
+
+
+@pytest.mark.parametrize("text", [
+    "id;x_um;y_um\n1;2,5;0,5\n2;3,25;1e-3\n", "id\tx_um\ty_um\n1\t2,5\t,5\n2\t3,25\t1,0e-3\n",
+    "\ufeffid;x_um;y_um\r\n1;2.5;0.5\r\n2;3.25;0.001\r\n", "sep=;\nid;x_um;y_um\n1;2,5;0,5\n2;3,25;0,001\n",
+    'id,x_um,y_um\n1,"2,5",0.5\n2,"3,25",0.001\n', "id,x_um,y_um\n1,2.5,0.5,\n2,3.25,0.001,,\n",
+    "id,x_um,y_um,\n1,2.5,0.5,\n2,3.25,0.001,\n", "\n\nid,x_um,y_um\n\n1,2.5,0.5\n,,\n2,3.25,0.001\n\n",
+    "id, x_um , y_um\n1, 2.5, 0.5\n2, 3.25 ,0.001\n", "id,x_um,y_um\r1,2.5,0.5\r2,3.25,0.001\r",
+])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_table_means_the_same_however_a_program_writes_it(tmp_path, text, encoding):
+    (tmp_path / "a.csv").write_bytes(text.encode(encoding))
+    pd.testing.assert_frame_equal(read_table(tmp_path / "a.csv"), PLACES)
+
+
+@pytest.mark.parametrize(("text", "line"), [("a,b\n1,2\n\n3,4,5\n", 4), ("a,b\n1,5,2,5\n", 2), ("a\n1,2\n", 2)])
+def test_a_line_with_more_values_than_columns_is_named(tmp_path, text, line):
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(FileFormatError, match=rf"a\.csv, line {line}: \d values for \d column"):
+        read_table(tmp_path / "a.csv")
+
+
+def test_a_line_with_fewer_values_than_columns_lacks_the_last_ones(tmp_path):
+    (tmp_path / "a.csv").write_text("a,b,c\n1,2\n3,4,5\n")
+    assert read_table(tmp_path / "a.csv").isna().to_numpy().tolist() == [[False, False, True], [False] * 3]
+
+
+def test_rows_know_their_lines(tmp_path):
+    (tmp_path / "a.csv").write_text('\na,b\n\n1,"two\nlines"\n\n3,4\n')
+    assert read_table(tmp_path / "a.csv").attrs["lines"] == [5, 7]
+
+
+def test_text_that_contains_a_comma_stays_text(tmp_path):
+    (tmp_path / "a.csv").write_text("name;x\na,b;1\n1,2,3;2\n")
+    assert read_table(tmp_path / "a.csv")["name"].tolist() == ["a,b", "1,2,3"]

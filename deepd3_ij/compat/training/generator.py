@@ -21,7 +21,7 @@ from deepd3_ij.errors import AnnotationError, ParameterError, VoxelSizeError
 from deepd3_ij.fiji.choosers import choose_file
 from deepd3_ij.files.d3data import D3Data, read_d3data, write_d3data
 from deepd3_ij.files.image_reader import open_stack
-from deepd3_ij.files.masks import read_spine_mask, read_tiff_mask
+from deepd3_ij.files.masks import SWC_SUFFIXES, read_spine_mask, read_tiff_mask
 from deepd3_ij.parameters import TrainingDataParameters
 from deepd3_ij.stack import label_stack, voxel_size_um
 from deepd3_ij.training.dataset import arrange_training_data, cut_training_data, overlay, set_meta
@@ -138,7 +138,7 @@ class addStackWidget:
         """
         stack = self._opened()
         path = Path(fn or choose_file("Dendrite annotation (TIFF or SWC)"))
-        if path.suffix.lower() == ".swc":
+        if path.suffix.lower() in SWC_SUFFIXES:
             assert self.fn is not None
             drawing = path.with_name(f"{path.stem}_dendrite.tif")
             if not (keep and drawing.is_file()):

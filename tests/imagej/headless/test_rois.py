@@ -12,6 +12,7 @@ from deepd3_ij.fiji.java import java_class
 from deepd3_ij.files.roi_zip import write_roi_zip
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_stack
+from tests.notes import told
 
 SHAPE = (6, 40, 50)
 
@@ -184,7 +185,7 @@ def test_points_and_lines_are_left_out_with_a_warning_that_names_them(session: S
     line = java_class("ij.gui.Line")(1, 1, 9, 9)
     line.setName("scale")
     image.getOverlay().add(line)
-    with pytest.warns(UserWarning, match="1 of 8 .*scale: straight line without an area"):
+    with told("1 of 8 .*scale: straight line without an area"):
         back = session.pull_rois(image)
     assert back.provenance["skipped"] == ["scale: straight line without an area"]
     assert len(back) == 3
