@@ -60,8 +60,20 @@ def run(variables, command, work, needs=None):
         _tell(u"Unexpected error: %s. The Log window has the details; please report them." % reason, trace)
     finally:
         fiji.close()
+    if not headless() and not in_macro():
+        _name_for_recorder(command if outcome == "done" else None)
     System.setProperty(OUTCOME, outcome)
     return outcome
+
+
+def _name_for_recorder(command):
+    """Tell the macro recorder what it records next; None lets it record nothing.
+
+    While a dialog was open, another command may have taken this one's place there.
+    """
+    from ij.plugin.frame import Recorder  # without windows, its class cannot be loaded
+    if Recorder.record:
+        Recorder.setCommand(command)
 
 
 def headless():

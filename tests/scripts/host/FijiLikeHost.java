@@ -151,9 +151,7 @@ public class FijiLikeHost implements PlugIn {
 				return FULL ? runInFull(words[1], pairs(words, 2)) : runScript(commands.get(words[1]), pairs(words, 2), false);
 			case "dialog":
 				if (!FULL) return runScript(commands.get(words[1]), pairs(words, 2), true);
-				System.clearProperty("deepd3.outcome");
-				IJ.run(words[1]);
-				return System.getProperty("deepd3.outcome", "no outcome");
+				return runFromMenu(words[1]);
 			case "script":
 				return runScript(new File(words[1]), pairs(words, 2), false);
 			case "macro":
@@ -173,6 +171,18 @@ public class FijiLikeHost implements PlugIn {
 			.collect(Collectors.joining(" "));
 		IJ.runMacro("lines = split(getArgument(), '\\n'); run(lines[0], lines[1]);", command + "\n" + options + " ");
 		return System.getProperty("deepd3.outcome", "no outcome");
+	}
+
+	/** As a click in the menu calls it: beside the others, and no macro. */
+	private static String runFromMenu(final String command) throws InterruptedException {
+		System.clearProperty("deepd3.outcome");
+		IJ.doCommand(command);
+		String outcome = "running";
+		while (outcome.equals("running")) {
+			Thread.sleep(50);
+			outcome = System.getProperty("deepd3.outcome", "running");
+		}
+		return outcome;
 	}
 
 	private static String titleOf(final Window window) {

@@ -6,8 +6,7 @@ from deepd3_images import Images, shape_of
 from deepd3_names import PROVENANCE, ROIS_PROVENANCE, ROLE
 from java.awt import GraphicsEnvironment
 
-images = Images(context)
-image = images.current()
+image = Images(context).current()
 overlay = image.getOverlay() if image is not None else None
 manager = None
 if not GraphicsEnvironment.isHeadless():
@@ -15,7 +14,6 @@ if not GraphicsEnvironment.isHeadless():
     manager = RoiManager.getInstance()
 frame = overlay.get(0).getBounds() if overlay is not None and overlay.size() else None
 answer = json.dumps(None if image is None else {
-    "planes": dict((other.getTitle(), shape_of(other)[0]) for other in images.images()),
     "title": image.getTitle(), "shape": shape_of(image), "role": image.getProp(ROLE),
     "pixel_width": image.getCalibration().pixelWidth, "unit": image.getCalibration().getUnit(),
     "rois": overlay.size() if overlay is not None else 0,
