@@ -17,6 +17,8 @@ from deepd3_ij.training.training_run import train_from_set
 
 PARAMETERS = TrainingParameters(steps=4)
 DATA = {"training_sha256": "a", "validation_sha256": None}
+HISTORY = {"parameters": dataclasses.asdict(PARAMETERS), "step": 2, "best_step": 2, "stale": 0, "seconds": 1.0,
+           "best_score": 0.5, "log": []}
 
 
 def write(folder: Path, history: Any) -> None:
@@ -24,13 +26,13 @@ def write(folder: Path, history: Any) -> None:
 
 
 def test_the_same_data_are_accepted(tmp_path: Path) -> None:
-    write(tmp_path, {"parameters": dataclasses.asdict(PARAMETERS), "data": DATA, "step": 2})
+    write(tmp_path, {**HISTORY, "data": DATA})
     assert _read_checkpoint(tmp_path, PARAMETERS, DATA)[1]["step"] == 2
 
 
 @pytest.mark.parametrize("stored", [{**DATA, "training_sha256": "b"}, {**DATA, "validation_sha256": "c"}, None, 7])
 def test_other_data_are_refused(tmp_path: Path, stored: Any) -> None:
-    write(tmp_path, {"parameters": dataclasses.asdict(PARAMETERS), "data": stored})
+    write(tmp_path, {**HISTORY, "data": stored})
     with pytest.raises(FileFormatError, match="was made with other training data"):
         _read_checkpoint(tmp_path, PARAMETERS, DATA)
 
