@@ -9,6 +9,7 @@ import pytest
 
 from deepd3_ij.cli import main
 
+pytestmark = pytest.mark.slow
 SCENE = ["--planes", "4", "--height", "128", "--width", "128", "--dendrites", "1", "--blob-clusters", "1"]
 
 
@@ -28,7 +29,8 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder / "train.d3set", "--quiet")
     run("data", "arrange", folder / "simulated_0003.d3data", "--out", folder / "validation.d3set", "--quiet")
     run("train", folder / "train.d3set", "--validation", folder / "validation.d3set", "--out", folder / "tiny.keras",
-        "--filters", 2, "--steps", 30, "--batch", 4, "--tile", 64, "--validate-every", 15, "--averaging", 0, "--quiet")
+        "--filters", 2, "--steps", 30, "--batch-size", 4, "--tile", 64, "--validate-every", 15, "--averaging", 0,
+        "--quiet")
     run("analyze", folder / "simulated_0003.tif", "--model", folder / "tiny.keras", "--out", folder / "results",
         "--quiet")
     run("evaluate", folder / "results" / "simulated_0003_spines.csv", folder / "simulated_0003_true_spines.csv",

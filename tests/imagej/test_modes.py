@@ -13,6 +13,7 @@ from tests.imagej.private_display import private_display
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mode", "host"), [
     ("headless", "embedded"), ("commands", "embedded"), pytest.param("display", "embedded", marks=pytest.mark.display),
     pytest.param("headless", "fiji", marks=pytest.mark.fiji), pytest.param("fiji", "fiji", marks=pytest.mark.fiji),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["embedded", pytest.param("fiji", marks=pytest.mark.fiji)])
 def test_the_scripts_find_the_service_of_the_python_that_hosts_java(host: str, tmp_path: Path) -> None:
     if host == "fiji":

@@ -166,6 +166,7 @@ def test_a_licence_or_name_that_cannot_be_is_refused(model: DeepD3Model, plane: 
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_bioimageio_accepts_the_package(package: Path):
     core = pytest.importorskip("bioimageio.core", reason="bioimageio.core is not installed (extra 'bioimageio')")
     summary = core.test_description(package)

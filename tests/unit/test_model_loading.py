@@ -63,6 +63,7 @@ def test_a_file_of_keras_2_predicts_as_the_network_it_was_made_from(tmp_path, cl
     assert_predicts_like(path, network)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_a_file_saved_during_training_loads_without_its_optimiser(tmp_path, suffix):
     path = tmp_path / f"model{suffix}"

@@ -299,6 +299,7 @@ def test_predictions_from_several_threads_agree(model):
             np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_predicting_writes_nothing_to_the_error_stream(model):
     code = ("import sys, numpy; from deepd3_ij import label_stack, predict;"
             f"predict(label_stack(numpy.eye(40), xy_um=.1, z_um=.5), {str(model.path)!r}); print('done')")

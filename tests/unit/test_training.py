@@ -77,6 +77,7 @@ def test_an_untrained_network_predicts_little_foreground() -> None:
     assert float(np.mean(spine)) < 0.1
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_where_it_was_and_ends_as_if_it_had_not_stopped(tmp_path: Path) -> None:
     whole = fit(Spots(), TINY, folder=tmp_path / "whole")
 
@@ -97,6 +98,7 @@ def test_a_stopped_training_goes_on_where_it_was_and_ends_as_if_it_had_not_stopp
     assert (tmp_path / "parts" / "log.csv").read_text().count("\n") == 3
 
 
+@pytest.mark.slow
 def test_the_best_weights_are_kept_and_training_stops_when_nothing_improves(tmp_path: Path) -> None:
     seen: list[list[np.ndarray]] = []
 
@@ -112,6 +114,7 @@ def test_the_best_weights_are_kept_and_training_stops_when_nothing_improves(tmp_
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_training_or_a_damaged_one_is_refused(tmp_path: Path) -> None:
     fit(Spots(), TINY, folder=tmp_path)
     with pytest.raises(FileFormatError, match="learning_rate"):
@@ -238,6 +241,7 @@ def test_an_h5_file_has_the_layout_of_keras_2(tmp_path: Path, shared: Path) -> N
     assert configs[0]["class_name"] == keras2_config(network)["class_name"] == "Functional"
 
 
+@pytest.mark.slow
 def test_a_set_becomes_model_files_with_thresholds_in_their_card(tmp_path: Path) -> None:
     from deepd3_ij.files.d3data import cut_d3data
     from deepd3_ij.files.d3set import write_d3set
