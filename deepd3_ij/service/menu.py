@@ -84,7 +84,8 @@ def menu_folder() -> Path:
 
 
 def _names_module() -> str:
-    values = [f"{name} = {value!r}" for name, value in vars(names).items() if name.isupper()]
+    values = [f"{name} = {value!r}" for name, value in vars(names).items()
+              if name.isupper() and isinstance(value, str)]
     return '"""Made from deepd3_ij/names.py."""\n\n' + "\n".join(values) + "\n"
 
 

@@ -149,6 +149,7 @@ def no_image():
 
 def describe(image):
     """What the service wants to know about an image."""
+    _check_grey(image)
     calibration = image.getCalibration()
     return {
         "title": image.getTitle(),
@@ -161,12 +162,16 @@ def describe(image):
     }
 
 
-def pixels(image, channel=None):
-    """Pixels (z, y, x) of a channel (1-based; the shown one if None) of the shown frame."""
-    check_open(image)
+def _check_grey(image):
     if image.getType() in (ImagePlus.COLOR_256, ImagePlus.COLOR_RGB):
         raise DeepD3Error(u"%s is a colour image; accepted: 8-bit, 16-bit and 32-bit grey. Convert it with "
                           u"Image > Type > 8-bit, or split its channels." % quoted(image))
+
+
+def pixels(image, channel=None):
+    """Pixels (z, y, x) of a channel (1-based; the shown one if None) of the shown frame."""
+    check_open(image)
+    _check_grey(image)
     stack = image.getStack()
     if image.getNFrames() > 1 and image.getNSlices() == 1:
         raise DeepD3Error(u"%s has %d frames of one plane; if they are planes, swap slices and frames in "

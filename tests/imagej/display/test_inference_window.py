@@ -189,7 +189,7 @@ def test_every_export_writes_its_files(window: InferenceWindow, folder: Path) ->
     bench = with_rois(window, folder).bench
     out = folder / "out"
     out.mkdir()
-    for what in ("predictions", "roi_zip", "roi_folder", "roi_map", "centroids", "tables", "traces"):
+    for what in ("maps", "roi_zip", "roi_folder", "roi_map", "centroids", "tables", "traces"):
         assert all(path.exists() for path in bench.export(what, out))
     assert read_roi_zip(out / "cell_rois.zip", bench.stack).labels.equals(bench.rois.labels)
     np.testing.assert_array_equal(open_stack(out / "cell_roi_map.tif").values, bench.rois.labels)

@@ -139,7 +139,7 @@ def test_a_training_is_stopped_by_esc_and_resumed(session: Any, run_script: Run,
 
     with monkeypatch.context() as patched:
         patched.setattr(fitting._Trainer, "step", slow)
-        patched.setattr(fitting, "_line", lambda log, done: "training")
+        patched.setattr(fitting, "_line", lambda log: "training")
         assert run_script("Train Model...", **steps) == "cancelled"
     assert not (tmp_path / "model.keras").exists()
     assert run_script("Train Model...", **steps, resume=True, use=True) == "done"

@@ -9,7 +9,9 @@ def batch(fiji):
     reply, _ = fiji.call("batch", dict([(name, fiji.value(name)) for name in names], choices=fiji.choices()))
     fiji.report("%d stacks analyzed, %d were done before, %d failed" % (
         len(reply["done"]), len(reply["skipped"]), len(reply["failed"])),
-        ["%s: %s" % (name, reason) for name, reason in reply["failed"]])
+        ["%s: %s" % (name, reason) for name, reason in reply["failed"]]
+        + ["%s, kept: %s" % (name, reason) for name, reason in reply["kept"]]
+        + ["%s, passed over: %s" % (name, reason) for name, reason in reply["passed_over"]])
 
 
 run(globals(), "Batch Folder...", batch)
