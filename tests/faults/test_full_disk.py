@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,12 +40,15 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
-@pytest.fixture
-def limited() -> Iterator[None]:
-    """Undo a limit of file sizes."""
+@contextmanager
+def file_size_limit(largest: int) -> Iterator[None]:
+    """Let no file grow beyond a size; the limit ends with the block, as pytest's own report is a file, too."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +88,8 @@ def test_a_simulated_stack_on_a_full_disk_leaves_no_file(disk: Path, scene: Simu
 
 
 @pytest.mark.parametrize("limit", [0, 500, 2000, 9000])
-def test_a_file_that_may_not_grow_leaves_no_file(tmp_path: Path, scene: SimulatedScene, limit: int, limited: None
-                                                 ) -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-    with pytest.raises(OutputError, match="cannot be written") as caught:
+def test_a_file_that_may_not_grow_leaves_no_file(tmp_path: Path, scene: SimulatedScene, limit: int) -> None:
+    with file_size_limit(limit), pytest.raises(OutputError, match="cannot be written") as caught:
         write_scene(scene, tmp_path, "s")
     assert ".results-" not in str(caught.value)
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(SCENE_ENDINGS)]
