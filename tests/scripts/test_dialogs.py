@@ -75,7 +75,7 @@ def stated(user: User) -> dict[str, Any]:
 
 def set_settings(user: User, **settings: object) -> None:
     """Change settings; the message that tells them waits for its OK."""
-    user.host.ask("start", "run", "DeepD3 Settings...", **settings)
+    user.host.ask("start", "quietly", "DeepD3 Settings...", **settings)
     user.click("OK")
     assert user.host.ask("wait") == "done"
 

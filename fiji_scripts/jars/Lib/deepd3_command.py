@@ -18,7 +18,7 @@ from ij import IJ
 from ij.macro import Interpreter
 from java.awt import GraphicsEnvironment
 from java.io import File
-from java.lang import OutOfMemoryError, System, Throwable
+from java.lang import OutOfMemoryError, System, Thread, Throwable
 from org.scijava.task import TaskService
 
 IMAGE = "image"
@@ -72,8 +72,16 @@ def _name_for_recorder(command):
     While a dialog was open, another command may have taken this one's place there.
     """
     from ij.plugin.frame import Recorder  # without windows, its class cannot be loaded
-    if Recorder.record:
+    if Recorder.getInstance() is None:
+        return
+    thread = Thread.currentThread()
+    name = thread.getName()
+    # SciJava's threads keep this start of their name, by which the recorder knows macros, after a macro has ended.
+    thread.setName(name.replace("Run$_", ""))
+    try:
         Recorder.setCommand(command)
+    finally:
+        thread.setName(name)
 
 
 def headless():
