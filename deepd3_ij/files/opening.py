@@ -15,6 +15,7 @@ from deepd3_ij.errors import StackError, VoxelSizeError
 from deepd3_ij.files.hdf5 import read_prediction, read_rois
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.roi_zip import read_roi_zip
+from deepd3_ij.notes import note
 from deepd3_ij.rois import RoiSet
 from deepd3_ij.stack import DIMS, label_like, label_prediction, voxel_size_um
 
@@ -112,9 +113,11 @@ def read_rois_of_any_kind(path: str | PathLike[str], like: xr.Dataset) -> RoiSet
     whole = labels.astype(np.int32)
     if not np.array_equal(whole, labels) or whole.min() < 0:
         raise StackError(f"{Path(path).name} is no ROI map: it holds values that are no whole numbers from 0.")
-    if whole.min() > 0:
+    if 0 < whole.min() < whole.max():
         raise StackError(f"{Path(path).name} has no background: its values go from {whole.min()} to {whole.max()}; "
                          "accepted for a ROI map: 0 where no ROI is.")
+    if whole.min() > 0:
+        note(f"{Path(path).name}: every voxel belongs to ROI {whole.min()}.")
     return RoiSet(label_like(whole, like))
 
 

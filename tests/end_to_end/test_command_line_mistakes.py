@@ -175,7 +175,9 @@ def test_unusable_maps_are_refused(command: str, maps: str, reason: str, files: 
                                    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     if command.startswith("measure") and "odd" in maps:
         command = "measure good_rois.tif"
-        write_stack(files / "good_rois.tif", label_stack(np.ones((3, 32, 32), np.uint8), xy_um=0.1, z_um=0.5))
+        labels = np.ones((3, 32, 32), np.uint8)
+        labels[0] = 0
+        write_stack(files / "good_rois.tif", label_stack(labels, xy_um=0.1, z_um=0.5))
     monkeypatch.chdir(files)
     assert reason in _fails([*command.split(), *maps.split(), "--out", str(tmp_path), "--quiet"], capsys)
     assert not list(tmp_path.iterdir())
