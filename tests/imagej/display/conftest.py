@@ -80,7 +80,10 @@ def dialog(title: str) -> object:
                 return window
         return None
 
-    return wait_for(find)
+    found = wait_for(find)
+    # A modal dialog is showing a moment before its thread waits; closed in between, that thread would wait for ever.
+    time.sleep(0.5)
+    return found
 
 
 def balls() -> RoiSet:
