@@ -42,6 +42,7 @@ def test_without_an_image_a_command_says_what_to_do(host: Host) -> None:
     assert answer.startswith("failed: There is no image; open a stack first")
 
 
+@pytest.mark.slow
 def test_the_steps_leave_the_files_of_the_command_line(host: Host, stack_file: Path, tmp_path: Path) -> None:
     by_scripts, by_command = tmp_path / "scripts", tmp_path / "command"
     segmented(host, stack_file)
@@ -69,6 +70,7 @@ def test_the_steps_leave_the_files_of_the_command_line(host: Host, stack_file: P
     np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.slow
 def test_every_other_command_works_without_windows(host: Host, stack_file: Path, tmp_path: Path) -> None:
     segmented(host, stack_file)
     assert host.ask("run", "Build 2D ROIs...", spine_threshold=0.1) == "done"
@@ -158,6 +160,7 @@ def test_an_error_in_python_is_a_sentence_with_its_trace_in_the_log(host: Host, 
     assert host.logged("Traceback")
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_reported_and_replaced(host: Host, stack_file: Path) -> None:
     assert host.ask("run", "Open Stack...", path=stack_file) == "done"
     (worker,) = host.workers()
@@ -185,6 +188,7 @@ def test_esc_stops_a_command_and_changes_nothing(host: Host, stack_file: Path) -
     assert look(host) == before
 
 
+@pytest.mark.slow
 def test_the_worker_ends_with_its_java_process_and_frees_shared_memory(fiji_folder: Path, stack_file: Path,
                                                                        tmp_path: Path) -> None:
     host = Host(fiji_folder, tmp_path)
@@ -202,6 +206,7 @@ def test_the_worker_ends_with_its_java_process_and_frees_shared_memory(fiji_fold
     raise AssertionError("the worker still runs")
 
 
+@pytest.mark.slow
 def test_a_model_is_trained_on_simulated_stacks_and_used(host: Host, tmp_path: Path) -> None:
     scene = {"planes": 2, "height_px": 96, "width_px": 96, "dendrites": 1}
     assert host.ask("run", "Simulate Stack...", folder=tmp_path, seed=3, **scene) == "done"
@@ -258,6 +263,7 @@ def test_a_python_that_cannot_do_the_work_is_reported_with_the_remedy(host: Host
         assert host.ask("run", "About DeepD3...") == "done"
 
 
+@pytest.mark.slow
 def test_two_fijis_work_at_the_same_time(host: Host, fiji_folder: Path, stack_file: Path, tmp_path: Path) -> None:
     other = Host(fiji_folder, tmp_path / "other")
     for each in (host, other):

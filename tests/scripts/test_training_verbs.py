@@ -103,6 +103,7 @@ def test_a_box_outside_of_the_stack_is_named(folder: Path) -> None:
     assert "columns 0 to 127" in text
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_where_it_was_and_its_model_is_listed(folder: Path, monkeypatch: Any) -> None:
     from deepd3_ij.model import zoo
 

@@ -243,6 +243,7 @@ def test_cancelling_stops_a_running_verb(worker: Worker) -> None:
         assert reply(worker.answer("COMPLETION"))["state"] == "cancelled"
 
 
+@pytest.mark.slow
 def test_a_training_reports_its_batches_and_is_stopped(worker: Worker, tmp_path: Path) -> None:
     from deepd3_ij.outputs.scene_files import write_scene
     from deepd3_ij.parameters import SimulationParameters
