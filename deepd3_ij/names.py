@@ -23,10 +23,15 @@ VOXEL_SIZE = "deepd3.voxel_size_um"
 ROIS_PROVENANCE = "deepd3.rois_provenance"
 ROI_PARAMETERS = "deepd3.roi3d_parameters"
 
-# Of a ROI: the spine that it belongs to, whether it stands for itself in its plane (2), the table of an annotation.
+# Of a ROI: the spine that it belongs to, whether it stands for itself in its plane (2), the table of an annotation,
+# the image in whose pixels and planes it is; its SOURCE is that image's.
 ROI_ID = "deepd3.id"
 ROI_DIMENSIONS = "deepd3.dimensions"
 ANNOTATION = "deepd3.annotation"
+ROI_IMAGE = "deepd3.image"
+
+# Channel and time point (from 1) of the stack that a prediction was made of, where there are several.
+CHANNEL, FRAME = "deepd3.channel", "deepd3.frame"
 
 # The service that Python offers to scripts, the version of the package, and how the last command ended.
 SERVICE = "deepd3.service"

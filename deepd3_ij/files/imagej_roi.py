@@ -59,11 +59,18 @@ def stated_id(number: object, *names: str) -> int | None:
     return None
 
 
-def encode_rois(rois: RoiSet) -> Iterator[tuple[str, bytes]]:
+def encode_rois(rois: RoiSet, corner_zyx: tuple[int, int, int] = (0, 0, 0)) -> Iterator[tuple[str, bytes]]:
     """Encode every ROI plane by plane as ImageJ ROIs.
 
     A region of one part without holes becomes a traced ROI with whole-number corner
     coordinates, any other a composite ROI with all its parts and holes.
+
+    Parameters
+    ----------
+    rois
+        The ROIs.
+    corner_zyx
+        Where their first voxel lies in the image, if they are those of a crop.
 
     Yields
     ------
@@ -76,8 +83,8 @@ def encode_rois(rois: RoiSet) -> Iterator[tuple[str, bytes]]:
     changes = (np.diff(contours.plane) != 0) | (np.diff(contours.roi_id) != 0)
     bounds = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(contours)]])
     for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-        plane, roi_id = int(contours.plane[first]), int(contours.roi_id[first])
-        outlines = [contours.points(index) for index in range(first, last)]
+        plane, roi_id = int(contours.plane[first]) + corner_zyx[0], int(contours.roi_id[first])
+        outlines = [contours.points(index) + np.array(corner_zyx[1:], np.int32) for index in range(first, last)]
         yield roi_name(roi_id, plane), _encode(outlines, roi_id, plane, rois.dimensions)
 
 

@@ -422,6 +422,13 @@ class PreviewParameters(DialogParameters):
 
 
 @dataclass(frozen=True)
+class MapOverlayParameters(DialogParameters):
+    """How Show Maps over Stack… shows them."""
+
+    opacity: float = parameter(0.5, "From 0 (not at all) to 1.", low=0.0, high=1.0)
+
+
+@dataclass(frozen=True)
 class ProjectionParameters(DialogParameters):
     """What Show DeepD3 Z Projection… shows."""
 
@@ -441,6 +448,23 @@ class AnalysisFolderParameters(DialogParameters):
     """Where an analysis is written."""
 
     folder: str | None = parameter(None, "Folder for all files; empty: write none.", path="folder")
+
+
+@dataclass(frozen=True)
+class OverwriteParameters(DialogParameters):
+    """What becomes of files that are there."""
+
+    overwrite: bool = parameter(False, "Replace files of these names; else DeepD3 asks, and a macro stops.",
+                                label="Replace files")
+
+
+@dataclass(frozen=True)
+class CorrectionParameters(DialogParameters):
+    """What becomes of ROIs that were corrected by hand when new ones are built."""
+
+    corrections: str = parameter("ask", "If ROIs were corrected by hand: 'merge' keeps them and adds what is found "
+                                 "beside them, 'replace' drops them, 'ask' asks; a macro that says 'ask' merges.",
+                                 choices=("ask", "merge", "replace"), label="Corrected ROIs")
 
 
 @dataclass(frozen=True)

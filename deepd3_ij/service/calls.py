@@ -100,7 +100,7 @@ def call(text: str, arrays: Mapping[str, npt.NDArray[Any]], progress: Progress =
     -------
     Reply
         With ``state`` in its values: ``"done"``, perhaps with ``notes`` (what the user should know), ``"cancelled"``,
-        or ``"failed"`` with ``message`` (one sentence) and ``trace``.
+        or ``"failed"`` with ``message`` (one sentence), ``trace``, and ``expected``: true for the package's own errors.
     """
     try:
         with collected_notes() as notes:
@@ -109,8 +109,9 @@ def call(text: str, arrays: Mapping[str, npt.NDArray[Any]], progress: Progress =
         return Reply({"state": CANCELLED})
     except Exception as error:
         trace = traceback.format_exc()
-        _log.log(logging.INFO if isinstance(error, DeepD3Error) else logging.ERROR, "%s", trace)
-        return Reply({"state": FAILED, "message": _message(error), "trace": trace})
+        expected = isinstance(error, DeepD3Error)
+        _log.log(logging.INFO if expected else logging.ERROR, "%s", trace)
+        return Reply({"state": FAILED, "message": _message(error), "trace": trace, "expected": expected})
     told = {"notes": list(notes)} if notes else {}
     return Reply({**told, **reply.values, "state": DONE}, reply.arrays)
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from deepd3_ij.errors import ModelError, ParameterError
+from deepd3_ij.errors import ModelError, ParameterError, VoxelSizeError
 from deepd3_ij.parameters import (
     Parameters,
     Resolved,
     Roi3DParameters,
+    VoxelSizeParameters,
     accepted_values,
     read_text,
     recommended_of,
@@ -64,7 +66,8 @@ def dialog(progress: Progress, *, command: str, typed: Texts = NOTHING_TYPED, ke
         recommended = _recommended_by(chosen, of_settings=chosen is not None and chosen == model)
     elif provenance:
         recommended = recommended_of(json.loads(provenance))
-    voxel_size_um = _voxel_size_um(image)
+    of_image = any(section.cls is VoxelSizeParameters for section in asked.sections)
+    voxel_size_um = None if of_image else _voxel_size_um(image)
     # Where many stacks wait, a volume means another number of voxels for each of them.
     volumes = volumes_um3(recommended) if asked.has_model and voxel_size_um is None else {}
     for name in empty & set(volumes):
@@ -82,6 +85,8 @@ def dialog(progress: Progress, *, command: str, typed: Texts = NOTHING_TYPED, ke
     if asked.has_model:
         item = next(item for item in shown if item["name"] == "model")
         item.update(value=_model_name(chosen), origin="default" if chosen == model else "typed")
+    if of_image and image is not None:
+        _show_voxel_size(shown, image)
     for item in shown:
         if item["name"] == "name" and command == "DeepD3 Models...":
             item["suggestions"] = _zoo_names()
@@ -121,6 +126,15 @@ def _choices(shown: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
         if item["step"] and item["origin"] == "typed":
             typed.setdefault(item["class"], {})[item["parameter"]] = item["value"]
     return typed
+
+
+def _show_voxel_size(shown: list[dict[str, Any]], image: Image) -> None:
+    """Let the fields that nobody typed show the voxel size that an image has."""
+    with suppress(VoxelSizeError):
+        z_um, xy_um = image.size_um()
+        for item in shown:
+            if item["origin"] != "typed":
+                item.update(value={"xy_um": xy_um, "z_um": z_um}[item["name"]], origin="image")
 
 
 def _voxel_size_um(image: Image | None) -> tuple[float, float, float] | None:

@@ -18,16 +18,19 @@ from deepd3_ij.parameters import (
     BatchFolderParameters,
     BatchParameters,
     CleaningParameters,
+    CorrectionParameters,
     DialogParameters,
     DoctorParameters,
     EvaluationFilesParameters,
     EvaluationParameters,
     FileChannelParameters,
     FileVoxelParameters,
+    MapOverlayParameters,
     MeasureParameters,
     ModelDownloadParameters,
     ModelParameters,
     OpenStackParameters,
+    OverwriteParameters,
     ParameterInfo,
     Parameters,
     PlaneParameters,
@@ -133,6 +136,8 @@ _RECOMMENDED = (AnalysisParameters, PredictionParameters, CleaningParameters, Ro
                 MeasureParameters)
 _MODEL = Section(ModelParameters)
 _FOLDER = Section(ResultFolderParameters)
+_OVERWRITE = Section(OverwriteParameters)
+_CORRECTIONS = Section(CorrectionParameters, "Corrections", ())
 _PREDICTION = Section(PredictionParameters, "Segmentation", ())
 _CLEANING = Section(CleaningParameters, "Cleaning", ())
 _ROIS_3D = Section(Roi3DParameters, "3D ROIs", ("mode", "area_threshold", "peak_threshold", "seed_delta", "distance_um",
@@ -155,20 +160,22 @@ _DIALOGS = (
         Section(CleaningParameters, essential=(
             "closing", "clean_dendrite", "dendrite_threshold", "min_dendrite_voxels", "clean_spines",
             "spine_distance_um")), Section(PreviewParameters))),
-    Dialog("Build 2D ROIs...", (Section(Roi2DParameters),)),
-    Dialog("Build 3D ROIs...", (Section(Roi3DParameters, essential=_ROIS_3D.essential),)),
+    Dialog("Build 2D ROIs...", (Section(Roi2DParameters), _CORRECTIONS)),
+    Dialog("Build 3D ROIs...", (Section(Roi3DParameters, essential=_ROIS_3D.essential), _CORRECTIONS)),
     Dialog("Test 3D ROIs"),
     Dialog("Measure Dendrites and Spines...", (Section(MeasureParameters),)),
     Dialog("Show Spine Labels"),
     Dialog("Show DeepD3 Maximum Projection"),
     Dialog("Show or Hide Spine ROIs"),
     Dialog("Show or Hide DeepD3 Prediction"),
+    Dialog("Show Maps over Stack...", (Section(MapOverlayParameters),)),
     Dialog("Show DeepD3 Z Projection...", (Section(ProjectionParameters),)),
-    Dialog("Export All DeepD3 Results...", (_FOLDER, _MEASURE)),
-    *(Dialog(f"Export DeepD3 {output.title}...", (_FOLDER, _MEASURE) if "measurements" in output.needs else (_FOLDER,))
+    Dialog("Export All DeepD3 Results...", (_FOLDER, _OVERWRITE, _MEASURE)),
+    *(Dialog(f"Export DeepD3 {output.title}...",
+             (_FOLDER, _OVERWRITE, *((_MEASURE,) if "measurements" in output.needs else ())))
       for output in OUTPUTS.values()),
     Dialog("Load DeepD3 Results...", (Section(SavedFileParameters),)),
-    Dialog("Save DeepD3 Results...", (_FOLDER,)),
+    Dialog("Save DeepD3 Results...", (_FOLDER, _OVERWRITE)),
     Dialog("Simulate DeepD3 Stack...", (
         Section(SeriesParameters), Section(SimulatedFilesParameters),
         Section(SimulationParameters, essential=("planes", "height_px", "width_px", "xy_um", "z_um", "dendrites",
@@ -186,7 +193,8 @@ _DIALOGS = (
     Dialog("Evaluate Spine Detection...", (
         Section(EvaluationFilesParameters), Section(EvaluationParameters, "Matching"),
         Section(FileVoxelParameters, "Reading the tables", ()))),
-    Dialog("Analyze Dendrites and Spines...", (_MODEL, Section(AnalysisFolderParameters), *_ANALYSIS)),
+    Dialog("Analyze Dendrites and Spines...", (
+        _MODEL, Section(AnalysisFolderParameters), _OVERWRITE, *_ANALYSIS, _CORRECTIONS)),
     Dialog("DeepD3 Batch...", (
         Section(BatchFolderParameters), _MODEL, Section(BatchParameters), *_ANALYSIS,
         Section(FileVoxelParameters, "Reading the stacks", ()))),

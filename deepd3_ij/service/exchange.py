@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +18,8 @@ import xarray as xr
 from deepd3_ij.errors import FijiError, StackError, one_line
 from deepd3_ij.fiji.description import ImageDescription
 from deepd3_ij.files.imagej_roi import decode_roi, encode_rois
+from deepd3_ij.notes import note
+from deepd3_ij.rois.editing import keep_corrections
 from deepd3_ij.rois.regroup import RoiPart, join_parts
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS, label_prediction, voxel_size_um
@@ -82,12 +84,34 @@ def prediction_reply(prediction: xr.Dataset, **values: Any) -> Reply:
                   **values}, {name: prediction[name].values for name in ("dendrite", "spine")})
 
 
-def rois_reply(rois: RoiSet, **values: Any) -> Reply:
+def rois_reply(rois: RoiSet, corner_zyx: tuple[int, int, int] = (0, 0, 0), **values: Any) -> Reply:
     """ROIs as an answer: the bytes of one ``.roi`` file per spine and plane, one after the other."""
-    encoded = [data for _, data in encode_rois(rois)]
+    encoded = [data for _, data in encode_rois(rois, corner_zyx)]
     return Reply({"count": len(rois), "lengths": [len(data) for data in encoded],
                   "rois_provenance": json.dumps(dict(rois.provenance), sort_keys=True, default=str), **values},
                  {"outlines": np.frombuffer(b"".join(encoded), dtype=np.uint8)})
+
+
+def with_corrections(built: RoiSet, like: xr.Dataset, shown: tuple[Outlines | None, npt.NDArray[np.uint8] | None],
+                     now: tuple[Outlines | None, npt.NDArray[np.uint8] | None]) -> tuple[RoiSet, RoiSet] | None:
+    """Newly built ROIs with the corrections between those that were shown and those there are now, and without them.
+
+    None if no such ROIs are given.
+    """
+    if shown[0] is None or now[0] is None:
+        return None
+    return keep_corrections(built, shown[0].rois(shown[1], like), now[0].rois(now[1], like))
+
+
+def built_reply(built: RoiSet, corrected: tuple[RoiSet, RoiSet] | None) -> Reply:
+    """Newly built ROIs as an answer; with corrections, what was detected comes beside them."""
+    if corrected is None:
+        return rois_reply(built)
+    both, detected = corrected
+    reply, beside = rois_reply(both), rois_reply(detected)
+    return Reply({**reply.values, "detected_lengths": beside.values["lengths"],
+                  "kept": both.provenance["corrections_kept"]},
+                 {**reply.arrays, "detected": beside.arrays["outlines"]})
 
 
 @dataclass(frozen=True)
@@ -120,6 +144,34 @@ class Outlines:
         FijiError
             The bytes are fewer or more than the lengths tell.
         """
+        parts, skipped = self._parts(data, like)
+        if skipped:
+            note(f"{len(skipped)} of {len(skipped) + len(parts)} ROIs were left out (first: {skipped[0]}).")
+        before = json.loads(self.provenance)
+        return join_parts(parts, like, provenance={**before, **({"skipped": skipped} if skipped else {})})
+
+    def crop(self, data: npt.NDArray[np.uint8] | None, like: xr.DataArray) -> tuple[RoiSet, tuple[int, int, int]]:
+        """Label volume of the box around the outlines, with its first voxel (z, y, x) in the image.
+
+        Raises
+        ------
+        FijiError
+            As in :meth:`rois`, or no outline has an area in one plane of the image.
+        """
+        parts = [part for part in self._parts(data, like)[0] if part.plane is not None]
+        if not parts:
+            raise FijiError("There is no outline with an area in a plane of the image.")
+        low = (min(part.plane or 0 for part in parts), min(part.y for part in parts), min(part.x for part in parts))
+        ends = (max(part.plane or 0 for part in parts) + 1, max(part.y + part.mask.shape[0] for part in parts),
+                max(part.x + part.mask.shape[1] for part in parts))
+        box = like.isel({dim: slice(first, end) for dim, first, end in zip(DIMS, low, ends, strict=True)})
+        moved = [replace(part, plane=(part.plane or 0) - low[0], y=part.y - low[1], x=part.x - low[2])
+                 for part in parts]
+        return join_parts(moved, box, provenance=json.loads(self.provenance)), low
+
+    def _parts(self, data: npt.NDArray[np.uint8] | None,
+               like: xr.DataArray | xr.Dataset) -> tuple[list[RoiPart], list[str]]:
+        """The outlines' pixels, and the names of those that have none, with the reason."""
         if data is None:
             data = np.zeros(0, np.uint8)
         if sum(self.lengths) != data.size:
@@ -138,8 +190,7 @@ class Outlines:
                 skipped.append(f"{name}: no pixel inside of the image")
             else:
                 parts.append(part)
-        before = json.loads(self.provenance)
-        return join_parts(parts, like, provenance={**before, **({"skipped": skipped} if skipped else {})})
+        return parts, skipped
 
 
 def table_values(table: pd.DataFrame) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:

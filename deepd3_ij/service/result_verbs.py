@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import xarray as xr
 
 from deepd3_ij.atomic import check_output_folder
 from deepd3_ij.batch import BatchSettings, analyze_folder
-from deepd3_ij.errors import FijiError, ParameterError
+from deepd3_ij.errors import FijiError, OutputError, ParameterError
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.outputs.registry import USUAL, Results, endings_of, output_of, write_analysis, write_outputs
 from deepd3_ij.parameters import BatchParameters, MeasureParameters
@@ -19,12 +20,14 @@ from deepd3_ij.service.exchange import (
     Image,
     Outlines,
     Reply,
+    built_reply,
     describe_image,
     grid,
     merged,
     prediction_reply,
     rois_reply,
     table_values,
+    with_corrections,
 )
 from deepd3_ij.service.registry import NOTHING_CHOSEN, Bytes, Choices, Map, Pixels, verb
 from deepd3_ij.stems import stem_of
@@ -48,8 +51,14 @@ def measure(progress: Progress, *, image: Image, dendrite: Map, spine: Map, prov
 
 @verb("analyze")
 def analyze(progress: Progress, *, image: Image, stack: Pixels, model: str | None = None,
-            choices: Choices = NOTHING_CHOSEN, folder: str | None = None, stem: str | None = None) -> Reply:
-    """Segment, clean, build ROIs and measure; with a folder, write all files."""
+            choices: Choices = NOTHING_CHOSEN, folder: str | None = None, stem: str | None = None,
+            overwrite: bool = False, shown_rois: Outlines | None = None, shown_outlines: Bytes | None = None,
+            now_rois: Outlines | None = None, now_outlines: Bytes | None = None) -> Reply:
+    """Segment, clean, build ROIs and measure; with a folder, write all files.
+
+    With ROIs that were shown and those there are now, corrections are kept.
+    """
+    from deepd3_ij.measurement import measure as measure_rois
     from deepd3_ij.model import load_model
     from deepd3_ij.pipeline import analyze as analyze_stack
     from deepd3_ij.pipeline import check_typed
@@ -57,15 +66,19 @@ def analyze(progress: Progress, *, image: Image, stack: Pixels, model: str | Non
     labelled = image.stack(stack)
     target = check_output_folder(folder) if folder else None
     check_typed(choices.typed)
-    ledger = None if target is None else Ledger(target, _file_stem(stem or image.source or image.title))
-    if ledger is not None:
-        ledger.check(endings_of(USUAL))
+    ledger = None if target is None else _ledger(target, stem or image.source or image.title, USUAL, overwrite)
     progress(0, 1, "Loading the model")
     loaded = load_model(model)
     analysis = analyze_stack(labelled, loaded, choices.typed, progress=progress)
+    corrected = with_corrections(analysis.rois, analysis.prediction, (shown_rois, shown_outlines),
+                                 (now_rois, now_outlines))
+    if corrected is not None:
+        tables = measure_rois(corrected[0], analysis.prediction, labelled, choices.typed.get(MeasureParameters),
+                              progress)
+        analysis = replace(analysis, rois=corrected[0], measurements=tables)
     files = [] if ledger is None else write_analysis(analysis, ledger.folder, ledger.stem, ledger=ledger,
                                                      progress=progress)
-    return merged(prediction_reply(analysis.prediction, model=loaded.name), rois_reply(analysis.rois),
+    return merged(prediction_reply(analysis.prediction, model=loaded.name), built_reply(analysis.rois, corrected),
                   _tables_reply(analysis.measurements), files=[str(path) for path in files])
 
 
@@ -73,13 +86,13 @@ def analyze(progress: Progress, *, image: Image, stack: Pixels, model: str | Non
 def export(progress: Progress, *, what: str, folder: str, stem: str, image: Image, dendrite: Map | None = None,
            spine: Map | None = None, provenance: str = "{}", rois: Outlines | None = None,
            outlines: Bytes | None = None, shape: list[int] | None = None, stack: Pixels | None = None,
-           stack_image: Image | None = None, choices: Choices = NOTHING_CHOSEN) -> Reply:
+           stack_image: Image | None = None, choices: Choices = NOTHING_CHOSEN, overwrite: bool = False) -> Reply:
     """Write results into a folder: a kind of output, or ``everything``, which writes the files of an analysis."""
     from deepd3_ij.measurement import measure as measure_rois
 
-    kinds = USUAL if what == EVERYTHING else (output_of(what).name,)
+    kinds = _kinds(what)
     needs = {name for kind in kinds for name in output_of(kind).needs}
-    target, name = check_output_folder(folder), _file_stem(stem)
+    ledger = _ledger(check_output_folder(folder), stem, kinds, overwrite)
     prediction = None if dendrite is None or spine is None else image.prediction(dendrite, spine, provenance)
     like = prediction if prediction is not None else grid(image, shape or ())
     found = None if rois is None else rois.rois(outlines, like)
@@ -87,19 +100,29 @@ def export(progress: Progress, *, what: str, folder: str, stem: str, image: Imag
     measurements = None
     if "measurements" in needs and prediction is not None and found is not None:
         measurements = measure_rois(found, prediction, grey, choices.typed.get(MeasureParameters), progress=progress)
-    files = write_outputs(Results(grey, prediction, found, measurements), target, name, kinds, progress=progress)
+    files = write_outputs(Results(grey, prediction, found, measurements), ledger.folder, ledger.stem, kinds,
+                          ledger=ledger, progress=progress)
     return Reply({"files": [str(path) for path in files]})
 
 
+@verb("existing_files")
+def existing_files(progress: Progress, *, what: list[str], folder: str, stem: str) -> Reply:
+    """Which files an export of these kinds (or ``everything``) would replace."""
+    name = _file_stem(stem)
+    paths = [Path(folder) / f"{name}{ending}" for kind in what for ending in endings_of(_kinds(kind))]
+    return Reply({"files": [str(path) for path in paths if path.exists()]})
+
+
 @verb("save")
-def save(progress: Progress, *, path: str, image: Image, dendrite: Map, spine: Map, provenance: str = "{}",
-         rois: Outlines | None = None, outlines: Bytes | None = None) -> Reply:
-    """Write ``.prediction`` and, with ROIs, ``.rois``; `path` is either of them or an image beside them."""
+def save(progress: Progress, *, folder: str, stem: str, image: Image, dendrite: Map, spine: Map, provenance: str = "{}",
+         rois: Outlines | None = None, outlines: Bytes | None = None, overwrite: bool = False) -> Reply:
+    """Write ``.prediction`` and, with ROIs, ``.rois``."""
     prediction = image.prediction(dendrite, spine, provenance)
     found = None if rois is None else rois.rois(outlines, prediction)
-    files = write_outputs(Results(prediction=prediction, rois=found), check_output_folder(Path(path).parent),
-                          stem_of(path), ("prediction_file",) if found is None else ("prediction_file", "rois_file"),
-                          progress=progress)
+    kinds = ("prediction_file",) if found is None else ("prediction_file", "rois_file")
+    ledger = _ledger(check_output_folder(folder), stem, kinds, overwrite)
+    files = write_outputs(Results(prediction=prediction, rois=found), ledger.folder, ledger.stem, kinds,
+                          ledger=ledger, progress=progress)
     return Reply({"files": [str(file) for file in files]})
 
 
@@ -155,6 +178,22 @@ def _on(prediction: xr.Dataset, stack: xr.DataArray) -> xr.DataArray:
     """The stack on the prediction's coordinates, if it has its shape (the measurement says it if not)."""
     same = stack.shape == prediction["spine"].shape
     return stack.assign_coords(prediction.coords) if same else stack
+
+
+def _kinds(what: str) -> tuple[str, ...]:
+    return USUAL if what == EVERYTHING else (output_of(what).name,)
+
+
+def _ledger(folder: Path, name: str, kinds: tuple[str, ...], overwrite: bool) -> Ledger:
+    """Record of the files of an image in a folder, after a check that none is there that must not be replaced."""
+    ledger = Ledger(folder, _file_stem(name), overwrite)
+    endings = endings_of(kinds)
+    there = [path for path in (folder / f"{ledger.stem}{ending}" for ending in endings) if path.exists()]
+    if there and not overwrite:
+        raise OutputError(f"{there[0]} is there already; choose another folder, or tick 'Replace files' (in a macro: "
+                          "overwrite=true).")
+    ledger.check(endings)
+    return ledger
 
 
 def _file_stem(name: str) -> str:

@@ -7,30 +7,47 @@ import numpy as np
 from deepd3_ij.errors import FijiError
 from deepd3_ij.parameters import Roi2DParameters, Roi3DParameters, recommended_of
 from deepd3_ij.progress import Progress
-from deepd3_ij.service.exchange import Image, Outlines, Reply, describe_image, grid, rois_reply
+from deepd3_ij.service.exchange import (
+    Image,
+    Outlines,
+    Reply,
+    built_reply,
+    describe_image,
+    grid,
+    rois_reply,
+    with_corrections,
+)
 from deepd3_ij.service.registry import NOTHING_CHOSEN, Bytes, Choices, Map, Pixels, verb
 from deepd3_ij.stack import label_prediction, provenance_of, voxel_size_um
 
 
 @verb("build_rois_2d")
 def build_rois_2d(progress: Progress, *, image: Image, dendrite: Map, spine: Map, provenance: str = "{}",
-                  choices: Choices = NOTHING_CHOSEN) -> Reply:
-    """Build 2-D ROIs plane by plane."""
+                  choices: Choices = NOTHING_CHOSEN, shown_rois: Outlines | None = None,
+                  shown_outlines: Bytes | None = None, now_rois: Outlines | None = None,
+                  now_outlines: Bytes | None = None) -> Reply:
+    """Build 2-D ROIs plane by plane; with ROIs that were shown and those there are now, corrections are kept."""
     from deepd3_ij.rois import build_rois_2d as build
 
     prediction = image.prediction(dendrite, spine, provenance)
-    return rois_reply(build(prediction, choices.typed.get(Roi2DParameters), progress))
+    built = build(prediction, choices.typed.get(Roi2DParameters), progress)
+    return built_reply(built, with_corrections(built, prediction, (shown_rois, shown_outlines),
+                                               (now_rois, now_outlines)))
 
 
 @verb("build_rois_3d")
 def build_rois_3d(progress: Progress, *, image: Image, dendrite: Map, spine: Map, provenance: str = "{}",
-                  choices: Choices = NOTHING_CHOSEN) -> Reply:
-    """Build 3-D ROIs."""
+                  choices: Choices = NOTHING_CHOSEN, shown_rois: Outlines | None = None,
+                  shown_outlines: Bytes | None = None, now_rois: Outlines | None = None,
+                  now_outlines: Bytes | None = None) -> Reply:
+    """Build 3-D ROIs; with ROIs that were shown and those there are now, corrections are kept."""
     from deepd3_ij.rois import build_rois_3d as build
 
     prediction = image.prediction(dendrite, spine, provenance)
     resolved = choices.resolve(Roi3DParameters, recommended_of(provenance_of(prediction)), voxel_size_um(prediction))
-    return rois_reply(build(prediction, resolved, progress))
+    built = build(prediction, resolved, progress)
+    return built_reply(built, with_corrections(built, prediction, (shown_rois, shown_outlines),
+                                               (now_rois, now_outlines)))
 
 
 @verb("test_rois")

@@ -56,8 +56,7 @@ def test_the_steps_leave_the_files_of_the_command_line(host: Host, stack_file: P
     subprocess.run([sys.executable, "-m", "deepd3_ij", "analyze", str(stack_file), "--out", str(by_command), "--quiet",
                     "--min-dendrite-voxels=50", *options], check=True, cwd=ROOT)
 
-    # The command line also keeps a hidden record of what it wrote.
-    names = sorted(path.name for path in by_command.iterdir() if not path.name.startswith("."))
+    names = sorted(path.name for path in by_command.iterdir())
     assert sorted(path.name for path in by_scripts.iterdir()) == names
     for name in ("small_roi_map.tif", "small_dendrites.tif", "small_spines.tif"):
         one, two = (open_stack(folder / name).values for folder in (by_scripts, by_command))
@@ -78,7 +77,7 @@ def test_every_other_command_works_without_windows(host: Host, stack_file: Path,
     assert host.ask("run", "Show or Hide Spine ROIs") == "done"
     out = tmp_path / "out"
     for command in (*(f"Export DeepD3 {output.title}..." for output in OUTPUTS.values()), "Save DeepD3 Results..."):
-        assert host.ask("run", command, folder=out) == "done", command
+        assert host.ask("run", command, folder=out, overwrite=True) == "done", command
     assert {"small_dendrites.tif", "small_rois.zip", "small_roi_map.tif", "small_centroids.csv", "small_spines.csv",
             "small.prediction", "small.rois", "small_dendrites.swc",
             "small_roi_map_binary.tif"} <= {path.name for path in out.iterdir()}
@@ -153,11 +152,11 @@ def test_a_colour_image_is_refused_with_the_remedy(host: Host, tmp_path: Path) -
     assert "colour image; accepted" in host.ask("run", "Segment Dendrites and Spines...")
 
 
-def test_an_error_in_python_is_a_sentence_with_its_trace_in_the_log(host: Host, tmp_path: Path) -> None:
+def test_an_error_in_python_that_is_expected_is_a_sentence_without_a_trace(host: Host, tmp_path: Path) -> None:
     answer = host.ask("run", "Open DeepD3 Stack...", path=tmp_path / "missing.tif")
     assert answer.startswith("failed: ")
     assert "missing.tif" in answer
-    assert host.logged("Traceback")
+    assert not host.logged("Traceback")
 
 
 @pytest.mark.slow

@@ -158,7 +158,7 @@ def test_a_title_cannot_lead_out_of_the_folder(maps: dict[str, np.ndarray], tmp_
     folder = tmp_path / "results"
     reply = ask("export", maps, what="maps", folder=str(folder), stem="../../a.tif", image=IMAGE)
     assert reply.values["state"] == "done"
-    assert sorted(path.name for path in folder.iterdir()) == ["a_dendrites.tif", "a_spines.tif"]
+    assert sorted(path.name for path in folder.glob("[!.]*")) == ["a_dendrites.tif", "a_spines.tif"]
     assert list(tmp_path.iterdir()) == [folder]
 
 

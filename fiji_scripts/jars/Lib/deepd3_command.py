@@ -7,14 +7,16 @@ import sys
 import traceback
 
 import deepd3_transport
+from deepd3_editing import ids_of
 from deepd3_errors import Cancelled, DeepD3Error
-from deepd3_images import Images, describe, no_image
+from deepd3_images import Images, calibrate, describe, is_calibrated, no_image
 from deepd3_names import OUTCOME, PREDICTION, PROVENANCE, STACK
+from deepd3_placement import place_in_corner
 from deepd3_rois import kept_parameters
 from deepd3_settings import COMMAND as SETTINGS
 from deepd3_settings import Settings
-from deepd3_texts import text_of, unicode_of, wrapped
-from ij import IJ
+from deepd3_texts import quoted, text_of, unicode_of, wrapped
+from ij import IJ, WindowManager
 from ij.macro import Interpreter
 from java.awt import GraphicsEnvironment
 from java.io import File
@@ -22,6 +24,7 @@ from java.lang import OutOfMemoryError, System, Thread, Throwable
 from org.scijava.task import TaskService
 
 IMAGE = "image"
+VOXEL_SIZE_COMMAND = "Set DeepD3 Voxel Size..."
 TOO_LITTLE_MEMORY = (u"Fiji has too little memory; give it more in Edit > Options > Memory & Threads... and start it "
                      u"again, close images, or segment fewer planes.")
 _MODULE = "org.scijava.script.ScriptModule"
@@ -46,18 +49,19 @@ def run(variables, command, work, needs=None):
         outcome = "done"
     except Cancelled:
         outcome = "cancelled"
-        IJ.showStatus("DeepD3: stopped; no image was changed")
+        fiji.say(u"stopped; nothing was changed")
     except DeepD3Error as error:
         outcome = u"failed: " + error.message
-        _tell(error.message, error.trace)
+        fiji.tell_panel(error.message)
+        _tell(fiji, error.message, error.trace)
     except OutOfMemoryError:
         outcome = u"failed: " + TOO_LITTLE_MEMORY
-        _tell(TOO_LITTLE_MEMORY, None)
+        _tell(fiji, TOO_LITTLE_MEMORY, None)
     except (Exception, Throwable):
         trace = unicode_of(traceback.format_exc())
         reason = unicode_of(sys.exc_info()[1]).strip().split("\n")[0]
         outcome = u"failed: " + reason
-        _tell(u"Unexpected error: %s. The Log window has the details; please report them." % reason, trace)
+        _tell(fiji, u"Unexpected error: %s. The Log window has the details; please report them." % reason, trace)
     finally:
         fiji.close()
     if not headless() and not in_macro():
@@ -94,23 +98,11 @@ def in_macro():
     return IJ.isMacro() or Interpreter.getInstance() is not None
 
 
-def confirmed(question):
-    """Ask with Keep and Cancel; a macro goes on without asking."""
-    if headless() or in_macro():
-        return True
-    from ij.gui import NonBlockingGenericDialog  # without windows, its class cannot be loaded
-    dialog = NonBlockingGenericDialog("DeepD3")
-    dialog.addMessage(question)
-    dialog.setOKLabel("Keep")
-    dialog.showDialog()
-    return dialog.wasOKed()
-
-
-def _tell(message, trace):
+def _tell(fiji, message, trace):
     if trace:
         IJ.log(trace)
     IJ.showProgress(1.0)
-    if headless() or in_macro():
+    if not fiji.can_ask():
         IJ.log(u"DeepD3: " + message)
     else:
         IJ.error("DeepD3", wrapped(message))
@@ -130,8 +122,11 @@ class Fiji(object):
         self.settings = Settings(context)
         self.images = Images(context)
         self.image = None
-        self.message = None
+        self.notes = []
+        self._message = None
         self._decided = None
+        self._module = None
+        self._called = False
         self._task = None
         self._shown = None
         self._stopped = False
@@ -153,18 +148,30 @@ class Fiji(object):
 
     def decide(self, module):
         """Decide the values of all fields: ask the user, or take what a macro or a program gave."""
+        self._module = module
         names = [item.getName() for item in module.getInfo().inputs() if item.getType().getName() == _FIELD_TYPE]
         if not names:
             return
         given = dict((name, unicode_of(module.getInput(name))) for name in names if module.getInput(name) is not None)
         called = [name for name in names if module.isInputResolved(name)]
-        if called or headless() or in_macro():
+        self._called = bool(called)
+        if not self.can_ask():
             self._decided = self.fields_of(self.command, given)
             return
+        self._ask_for_voxel_size()
         from deepd3_dialog import Dialog  # without windows, its classes cannot be loaded
         self._decided = Dialog(self, self.command.rstrip(".")).ask()
         for item in self._decided["fields"]:
             module.setInput(item["name"], text_of(item["value"]))  # for the macro recorder
+
+    def _ask_for_voxel_size(self):
+        """Let the user calibrate an image that is not in a unit of length, and go on."""
+        if self._needs not in (STACK, PREDICTION) or is_calibrated(self.image):
+            return
+        from deepd3_dialog import Dialog  # without windows, its classes cannot be loaded
+        answer = Dialog(self, u"How large are the voxels of %s?" % quoted(self.image), VOXEL_SIZE_COMMAND).ask()
+        sizes = dict((item["name"], item["value"]) for item in answer["fields"])
+        calibrate(self.image, sizes["xy_um"], sizes["z_um"])
 
     def fields_of(self, command, typed, calibrated=None):
         """What the service says about the fields of a command, given the texts that were typed, on this image.
@@ -177,12 +184,12 @@ class Fiji(object):
         if self.image is not None and self._needs != STACK:
             prediction = self.images.prediction_or_none(self.image)
         if calibrated is None:
-            calibrated = self._needs in (STACK, PREDICTION)
+            calibrated = command == self.command and self._needs in (STACK, PREDICTION)
         reply, _ = self.call("dialog", {
             "command": command, "typed": typed, "kept": {"kept": self._kept(prediction or self.image)},
             "model": self.settings.read("model"),
             "provenance": prediction.getProp(PROVENANCE) if prediction is not None else None,
-            "image": describe(self.image) if calibrated else None})
+            "image": describe(self.image) if calibrated or command == VOXEL_SIZE_COMMAND else None})
         IJ.showProgress(1.0)
         IJ.showStatus("")
         return reply
@@ -199,6 +206,11 @@ class Fiji(object):
         """Value of a field of the dialog, None if an optional one is empty."""
         return [item["value"] for item in self._decided["fields"] if item["name"] == name][0]
 
+    def chosen_spines(self, spines):
+        """Numbers of the spines of the dialog's field, else those that are selected."""
+        text = self.value("spines")
+        return ids_of(text) if text else spines.selected_ids()
+
     def file_part(self):
         """What the fields for reading a file say, as the service's verbs take it."""
         channel, frame = self.value("channel"), self.value("frame")
@@ -213,11 +225,46 @@ class Fiji(object):
         kept = kept_parameters(image) if image is not None else {}
         return {"Roi3DParameters": kept} if kept else {}
 
+    # Questions
+
+    def can_ask(self):
+        """True if a user is there to answer questions: neither a macro nor a program runs the command."""
+        return not (self._called or headless() or in_macro())
+
+    def ask_to_keep(self, what, field):
+        """Ask what becomes of corrections: 'merge' or 'replace', or Cancelled; a macro merges."""
+        if not self.can_ask():
+            return "merge"
+        from deepd3_questions import answer_to  # without windows, its classes cannot be loaded
+        answer = answer_to(what, [u"Keep and merge", u"Replace", u"Cancel"])
+        if answer not in (u"Keep and merge", u"Replace"):
+            raise Cancelled()
+        decision = "merge" if answer == u"Keep and merge" else "replace"
+        self._module.setInput(field, decision)  # for the macro recorder
+        return decision
+
+    def ask_to_replace(self, what, recorded="overwrite"):
+        """Ask whether something is replaced; Cancelled if not."""
+        from deepd3_questions import answer_to  # without windows, its classes cannot be loaded
+        if answer_to(what, [u"Replace", u"Cancel"]) != u"Replace":
+            raise Cancelled()
+        if recorded is not None:
+            self._module.setInput(recorded, "true")  # for the macro recorder
+
+    def confirm(self, question):
+        """Ask whether a result is kept; Cancelled if not. A macro goes on without asking."""
+        if self.can_ask():
+            from deepd3_questions import answer_to  # without windows, its classes cannot be loaded
+            if answer_to(question, [u"Keep", u"Cancel"]) != u"Keep":
+                raise Cancelled()
+
     # Calls, progress, messages
 
     def call(self, verb, values=None, arrays=None):
         """Ask the service; (values, arrays)."""
-        return deepd3_transport.call(self.context, verb, values, arrays, self)
+        reply, received = deepd3_transport.call(self.context, verb, values, arrays, self)
+        self.notes += [note for note in reply.pop("notes", []) if note not in self.notes]
+        return reply, received
 
     def show(self, done, total, message):
         """Show progress."""
@@ -245,15 +292,50 @@ class Fiji(object):
             self._task.finish()
             IJ.showProgress(1.0)
             IJ.showStatus("")
-        if self.message:
-            IJ.showStatus("DeepD3: " + self.message)
+        if self._message or self.notes:
+            self._place_log()
+        for note in self.notes:
+            IJ.log(u"DeepD3: note: " + note)
+        if self._message:
+            IJ.log(u"DeepD3: %s: %s" % (self.command.rstrip("."), self._message))
+            IJ.showStatus(u"DeepD3: " + self._message)
+        if self._message or self.notes:
+            self.tell_panel(u"; ".join([self._message or u"done"] + self.notes))
         IJ.resetEscape()
 
     def say(self, text):
-        """Tell a result in the status bar; in a macro or without windows also in the Log."""
-        self.message = text
-        if headless() or in_macro():
-            IJ.log("DeepD3: " + text)
+        """Tell a result: in the Log, the status bar and the spine panel, once the command has ended."""
+        self._message = text
+
+    def _place_log(self):
+        """Open the Log where it covers no image."""
+        if self.can_ask() and WindowManager.getWindow("Log") is None:
+            IJ.log("")
+            IJ.log("\\Clear")
+            window = WindowManager.getWindow("Log")
+            if window is not None:
+                place_in_corner(window)
+
+    def tell_panel(self, text):
+        """Show a message in the spine panel, if it is open."""
+        if not headless():
+            from deepd3_panel import open_panel  # without windows, its classes cannot be loaded
+            panel = open_panel()
+            if panel is not None:
+                panel.say(u"%s: %s" % (self.command.rstrip("."), text))
+
+    def lay_maps_over_stack(self, prediction):
+        """Show new maps over their stack, where a user works with windows."""
+        stack = self.images.stack_of(prediction)
+        if self.can_ask() and stack is not None:
+            from deepd3_maps import OPACITY, opacity_of, show_maps
+            show_maps(stack, prediction, opacity_of(stack) or OPACITY)
+
+    def open_panel(self):
+        """Show the spines of the image beside it, where a user works with windows."""
+        if self.can_ask():
+            from deepd3_panel import show_panel  # without windows, its classes cannot be loaded
+            show_panel(self.context, self.image)
 
     def report(self, title, lines):
         """Tell a result in a window, or in the Log."""

@@ -43,7 +43,7 @@ from javax.swing import (
 )
 from javax.swing.event import DocumentListener
 
-ORIGINS = {"recommended": "model", "kept": "tested", "default": "default", "typed": "changed"}
+ORIGINS = {"image": "image", "recommended": "model", "kept": "tested", "default": "default", "typed": "changed"}
 _CHANGED = ORIGINS["typed"]
 _INVALID = Color(255, 214, 214)
 _NOTE = Color(110, 110, 110)
@@ -55,10 +55,11 @@ _SHARE_OF_SCREEN = 0.85
 class Dialog(object):
     """Asks for the fields of a command; see ask."""
 
-    def __init__(self, fiji, title):
+    def __init__(self, fiji, title, command=None):
         self._fiji = fiji
         self._title = title
-        self._reply = fiji.fields_of(fiji.command, {})
+        self._command = command or fiji.command
+        self._reply = fiji.fields_of(self._command, {})
         self._finished = CountDownLatch(1)
         self._answer = None
         self._busy = False
@@ -225,7 +226,7 @@ class Dialog(object):
         if row.text() == self._model:
             return
         self._model = row.text()
-        self._in_background(lambda: self._fiji.fields_of(self._fiji.command, {"model": self._model}), self._refill)
+        self._in_background(lambda: self._fiji.fields_of(self._command, {"model": self._model}), self._refill)
 
     def _refill(self, reply):
         self._reply = reply
@@ -265,7 +266,7 @@ class Dialog(object):
 
     def _accept(self):
         texts = dict((row.item["name"], row.text()) for row in self._rows)
-        self._in_background(lambda: self._fiji.fields_of(self._fiji.command, texts), self._done)
+        self._in_background(lambda: self._fiji.fields_of(self._command, texts), self._done)
 
     def _done(self, reply):
         self._answer = reply

@@ -7,6 +7,8 @@ import jarray
 from deepd3_colours import DENDRITE, DISTINCT, SPINE
 from deepd3_errors import DeepD3Error
 from deepd3_names import (
+    CHANNEL,
+    FRAME,
     ID,
     LABELS,
     MERGED,
@@ -19,6 +21,7 @@ from deepd3_names import (
     STACK,
     VOXEL_SIZE,
 )
+from deepd3_placement import keep_on_screen, place_beside
 from deepd3_texts import name_of, quoted, without_ending
 from deepd3_transport import Array
 from ij import IJ, CompositeImage, ImagePlus, ImageStack, WindowManager
@@ -35,6 +38,7 @@ from java.util.concurrent import ConcurrentHashMap
 from org.scijava.object import ObjectService
 
 _IMAGES = "deepd3.images"
+_NO_LENGTHS = ("", "pixel", "pixels", "px")
 _DTYPES = {8: "uint8", 16: "uint16", 32: "float32"}
 
 
@@ -85,6 +89,29 @@ class Images(object):
             image.show()
             # In batch mode this thread would remember the image, and a later command might run in this thread.
             WindowManager.setTempCurrentImage(None)
+
+    def display_prediction(self, prediction, stack):
+        """Show the prediction of a stack; an earlier one of the same planes gets its maps and keeps its window.
+
+        Returns the image that shows it.
+        """
+        earlier = [] if stack is None else [each for each in self.linked(stack, PREDICTION)
+                                            if shape_of(each) == shape_of(prediction)
+                                            and each.getCalibration().zOrigin == prediction.getCalibration().zOrigin]
+        if not earlier:
+            self.display(prediction)
+            if stack is not None and stack.getWindow() is not None and prediction.getWindow() is not None:
+                place_beside(prediction.getWindow(), stack.getWindow())
+                keep_on_screen(prediction.getWindow())
+            return prediction
+        shown = earlier[-1]
+        shown.setStack(prediction.getStack())
+        for key in (PROVENANCE, CHANNEL, FRAME, VOXEL_SIZE):
+            shown.setProp(key, prediction.getProp(key))
+        shown.setCalibration(prediction.getCalibration())
+        shown.updateAndDraw()
+        self.display(shown)
+        return shown
 
     def images(self):
         """All images that are open or were made by DeepD3."""
@@ -168,17 +195,25 @@ def _check_grey(image):
                           u"Image > Type > 8-bit, or split its channels." % quoted(image))
 
 
-def pixels(image, channel=None):
-    """Pixels (z, y, x) of a channel (1-based; the shown one if None) of the shown frame."""
+def pixels(image, channel=None, frame=None):
+    """Pixels (z, y, x) of a channel and a time point (1-based; the shown ones if None)."""
     check_open(image)
     _check_grey(image)
     stack = image.getStack()
     if image.getNFrames() > 1 and image.getNSlices() == 1:
         raise DeepD3Error(u"%s has %d frames of one plane; if they are planes, swap slices and frames in "
                           u"Image > Properties..." % (quoted(image), image.getNFrames()))
-    planes = [stack.getPixels(image.getStackIndex(channel or image.getC(), z + 1, image.getT()))
-              for z in range(image.getNSlices())]
-    return Array(_DTYPES[image.getBitDepth()], shape_of(image), planes)
+    channel, frame = channel or image.getC(), frame or image.getT()
+    planes = [stack.getPixels(image.getStackIndex(channel, z + 1, frame)) for z in range(image.getNSlices())]
+    array = Array(_DTYPES[image.getBitDepth()], shape_of(image), planes)
+    array.part = dict((key, value) for key, value, count in (
+        (CHANNEL, channel, image.getNChannels()), (FRAME, frame, image.getNFrames())) if count > 1)
+    return array
+
+
+def segmented_pixels(stack, prediction):
+    """Pixels of that channel and time point of a stack that a prediction was made of."""
+    return pixels(stack, *[int(prediction.getProp(key) or 0) or None for key in (CHANNEL, FRAME)])
 
 
 def shape_of(image):
@@ -257,8 +292,11 @@ def _new_image(title, array, information, role, source=None):
     return image
 
 
-def new_prediction(arrays, reply, source, title=None):
-    """Composite of dendrite (magenta) and spine map (green), 0 to 1."""
+def new_prediction(arrays, reply, source, title=None, part=None):
+    """Composite of dendrite (magenta) and spine map (green), 0 to 1.
+
+    part: what `pixels` says about the channel and time point of the source.
+    """
     planes, height, width = arrays["dendrite"].shape
     stack = ImageStack(width, height, 2 * planes)
     for z in range(planes):
@@ -275,6 +313,8 @@ def new_prediction(arrays, reply, source, title=None):
         image.setChannelLut(table, channel)
     _finish(image, reply["image"], PREDICTION, source)
     image.setProp(PROVENANCE, reply["provenance"])
+    for key, value in (part or {}).items():
+        image.setProp(key, str(value))
     if source is not None:
         image.setPosition(1, min(planes, max(1, source.getZ())), 1)
     return image
@@ -328,6 +368,14 @@ def projection(image, method):
             result.setDisplayRange(0.0, 1.0 if method == "max" else max(1e-6, result.getProcessor().getMax()))
         result.setC(1)
     return result
+
+
+def is_calibrated(image):
+    """True if an image says how large its voxels are, in a unit of length."""
+    calibration = image.getCalibration()
+    return image.getProp(VOXEL_SIZE) is not None or not [
+        unit for unit in (calibration.getXUnit(), calibration.getYUnit(), calibration.getZUnit())
+        if (unit or "").strip().lower() in _NO_LENGTHS]
 
 
 def calibrate(image, xy_um, z_um):

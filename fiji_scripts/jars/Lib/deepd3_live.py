@@ -7,19 +7,17 @@ import json
 import threading
 
 import deepd3_transport
-import jarray
 from deepd3_colours import FRAME
+from deepd3_editing import cropped
 from deepd3_errors import DeepD3Error
 from deepd3_images import describe, map_channels, pixels, shape_of
 from deepd3_names import MERGED, ROI_PARAMETERS, ROLE, STACK
 from deepd3_placement import place_beside
 from deepd3_rois import decoded, kept_parameters
-from deepd3_transport import CODES, Array
 from ij.gui import DialogListener, NonBlockingGenericDialog, Overlay, Roi
 from ij.plugin.frame import RoiManager
 from java.awt import Color
 from java.awt.event import MouseAdapter
-from java.lang import System
 
 SPINE_MAP, INTENSITY = "spine map", "intensity"
 PLANES_BEFORE, PLANES, SIDE_PX = 3, 6, 128
@@ -142,14 +140,7 @@ class LiveTest(object):
             image = self.grey
             channel = 1 if image.getProp(ROLE) == MERGED else image.getC()
         whole = pixels(image, channel)
-        (first, last), (top, bottom), (left, right) = self.crop
-        width, planes = image.getWidth(), []
-        for z in range(first, last):
-            plane = jarray.zeros((bottom - top) * (right - left), CODES[whole.dtype])
-            for row in range(top, bottom):
-                System.arraycopy(whole.planes[z], row * width + left, plane, (row - top) * (right - left), right - left)
-            planes.append(plane)
-        return Array(whole.dtype, [last - first, bottom - top, right - left], planes)
+        return cropped(whole, *self.crop)
 
     def _ask(self):
         dialog = NonBlockingGenericDialog("Test 3D ROIs")

@@ -4,13 +4,19 @@ Jython 2.7.
 """
 
 
-def place_beside(dialog, window):
-    """Right of a window, so that it does not cover what it is about; left of it where the screen ends."""
+def place_beside(dialog, *windows):
+    """Right of windows, so that it does not cover what it is about; left of them where the screen ends."""
     width = dialog.getToolkit().getScreenSize().width
-    x = window.getX() + window.getWidth() + 10
+    x = max(window.getX() + window.getWidth() for window in windows) + 10
     if x + dialog.getWidth() > width:
-        x = window.getX() - dialog.getWidth() - 10
-    dialog.setLocation(x if x >= 0 else width - dialog.getWidth(), window.getY())
+        x = min(window.getX() for window in windows) - dialog.getWidth() - 10
+    dialog.setLocation(x if x >= 0 else width - dialog.getWidth(), min(window.getY() for window in windows))
+
+
+def place_in_corner(window):
+    """In the lower right corner of the screen, where it covers least."""
+    screen = window.getToolkit().getScreenSize()
+    window.setLocation(max(0, screen.width - window.getWidth() - 10), max(0, screen.height - window.getHeight() - 50))
 
 
 def keep_on_screen(dialog):

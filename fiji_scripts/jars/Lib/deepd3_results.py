@@ -1,15 +1,26 @@
-"""Results as a whole: what belongs to an image, exporting, saving, loading.
+"""Results as a whole: what belongs to an image, building, exporting, saving, loading.
 
 Jython 2.7.
 """
 
 from deepd3_errors import DeepD3Error
-from deepd3_images import describe, maps, new_prediction, pixels, prediction_values, shape_of, stem_of
-from deepd3_names import MERGED, ROIS_PROVENANCE, ROLE
-from deepd3_rois import roi_values, show_rois
+from deepd3_images import (
+    describe,
+    maps,
+    new_prediction,
+    pixels,
+    prediction_values,
+    segmented_pixels,
+    shape_of,
+    stem_of,
+)
+from deepd3_names import MERGED, ROLE
+from deepd3_rois import decoded
+from deepd3_spines import Spines, show_rois
 from deepd3_texts import name_of, quoted
 
 MEASURED = ("stack", "prediction", "rois")
+_MOST_NAMES = 8
 
 
 def gathered(fiji, image, needs):
@@ -19,56 +30,117 @@ def gathered(fiji, image, needs):
     """
     if "measurements" in needs:
         needs = MEASURED
-    values, arrays = {"image": describe(image), "shape": shape_of(image)}, {}
+    spines = Spines(fiji.images, image)
+    where = spines.anchor if "rois" in needs else image
+    values, arrays = {"image": describe(where), "shape": shape_of(where)}, {}
     if "rois" in needs:
-        rois, outlines = roi_values(_with_rois(fiji, image))
-        values.update(rois)
-        arrays.update(outlines)
+        values["rois"], arrays["outlines"], notes = spines.values()
+        fiji.notes += notes
     if "prediction" in needs:
         prediction = fiji.images.prediction_of(image)
-        values.update(prediction_values(prediction))
+        values.update(prediction_values(prediction), shape=shape_of(prediction))
         arrays.update(maps(prediction))
     if "stack" in needs:
         prediction = fiji.images.prediction_of(image)
+        stack = fiji.images.stack_of(prediction)
         if prediction.getProp(ROLE) == MERGED:
             arrays["stack"] = pixels(prediction, 1)
-        elif fiji.images.stack_of(prediction) is not None:
-            stack = fiji.images.stack_of(prediction)
+        elif stack is not None:
             values["stack_image"] = describe(stack)
-            arrays["stack"] = pixels(stack)
+            arrays["stack"] = segmented_pixels(stack, prediction)
     return values, arrays
 
 
-def _with_rois(fiji, image):
-    """The image that carries the ROIs: the prediction, or the one that the user looks at; they need no prediction."""
-    prediction = fiji.images.prediction_or_none(image)
-    if prediction is None:
-        return image
-    for each in (prediction, image, fiji.images.stack_of(prediction)):
-        if each is not None and each.getProp(ROIS_PROVENANCE) is not None:
-            return each
-    return image
+def build(fiji, verb):
+    """Build ROIs from a prediction and show them; corrections are kept or replaced as the user says."""
+    prediction = fiji.image
+    spines = Spines(fiji.images, prediction)
+    values, arrays = dict(prediction_values(prediction), choices=fiji.choices()), maps(prediction)
+    if corrections_to_keep(fiji, spines):
+        both, outlines = spines.before_and_now()
+        values.update(both)
+        arrays.update(outlines)
+    reply, received = fiji.call(verb, values, arrays)
+    show_rois(fiji.images, prediction, reply, received, detected_rois(reply, received))
+    fiji.say(built_summary(reply))
+    fiji.open_panel()
+
+
+def detected_rois(reply, arrays):
+    """What was found, where corrections were merged into it; else None."""
+    if "detected_lengths" not in reply:
+        return None
+    return decoded(reply["detected_lengths"], arrays["detected"]) if reply["detected_lengths"] else []
+
+
+def built_summary(reply):
+    """What was built, in a sentence."""
+    text = u"%d ROIs" % reply["count"]
+    if "kept" in reply:
+        text += u"; kept of your corrections: %(corrected)d changed or added, %(deleted)d deleted" % reply["kept"]
+    return text
+
+
+def corrections_to_keep(fiji, spines):
+    """Whether there are corrections that shall be kept; Cancelled if the user wants neither that nor to lose them."""
+    if not spines.corrected():
+        return False
+    answer = fiji.value("corrections")
+    if answer != "replace" and shape_of(spines.anchor) != shape_of(fiji.image):
+        raise DeepD3Error(u"The corrected ROIs lie on %s, which has other planes than %s; save them with Save DeepD3 "
+                          u"Results... and choose 'replace' for Corrected ROIs." % (quoted(spines.anchor),
+                                                                                   quoted(fiji.image)))
+    if answer == "ask":
+        answer = fiji.ask_to_keep(u"The ROIs of %s were corrected by hand." % quoted(spines.anchor), "corrections")
+    return answer == "merge"
+
+
+def may_write(fiji, kinds, folder, stem):
+    """Whether files that are there are to be replaced; Cancelled if the user does not want that."""
+    if fiji.value("overwrite"):
+        return True
+    there = fiji.call("existing_files", {"what": kinds, "folder": folder, "stem": stem})[0]["files"]
+    if not there:
+        return False
+    names = [name_of(path) for path in there]
+    listed = u", ".join(names[:_MOST_NAMES]) + (u" and %d more" % (len(names) - _MOST_NAMES)
+                                               if len(names) > _MOST_NAMES else u"")
+    if not fiji.can_ask():
+        raise DeepD3Error(u"%s is there already; choose another folder, or write overwrite=true." % there[0])
+    fiji.ask_to_replace(u"In %s there %s already: %s." % (folder, u"is" if len(names) == 1 else u"are", listed))
+    return True
 
 
 def export(fiji, what, needs):
     """Write files of a kind that is made of what it needs; tells which."""
     image = fiji.image
-    folder = _folder_of(fiji, image)
+    folder, stem = _folder_of(fiji, image), stem_of(image)
+    overwrite = may_write(fiji, [what], folder, stem)
     values, arrays = gathered(fiji, image, needs)
     reply, _ = fiji.call("export", dict(
-        values, what=what, folder=folder, stem=stem_of(image), choices=fiji.choices()), arrays)
-    fiji.say("wrote " + ", ".join(reply["files"]))
+        values, what=what, folder=folder, stem=stem, choices=fiji.choices(), overwrite=overwrite), arrays)
+    fiji.say(written(reply["files"]))
 
 
 def save(fiji):
     """Write .prediction and, if there are ROIs, .rois."""
     image = fiji.image
-    folder = _folder_of(fiji, image)
-    has_rois = _with_rois(fiji, image).getProp(ROIS_PROVENANCE) is not None
+    folder, stem = _folder_of(fiji, image), stem_of(image)
+    has_rois = Spines(fiji.images, image).provenance() is not None
+    overwrite = may_write(fiji, ["prediction_file"] + (["rois_file"] if has_rois else []), folder, stem)
     values, arrays = gathered(fiji, image, ("prediction", "rois") if has_rois else ("prediction",))
     values.pop("shape")
-    reply, _ = fiji.call("save", dict(values, path=folder + "/" + stem_of(image) + ".prediction"), arrays)
-    fiji.say("wrote " + ", ".join(reply["files"]))
+    reply, _ = fiji.call("save", dict(values, folder=folder, stem=stem, overwrite=overwrite), arrays)
+    fiji.say(written(reply["files"]))
+
+
+def written(paths):
+    """Which files were written, in a sentence."""
+    if not paths:
+        return u"no file was written"
+    folders = sorted(set(path[:-len(name_of(path))] for path in paths))
+    names = u", ".join(name_of(path) for path in paths)
+    return u"wrote %s into %s" % (names, folders[0]) if len(folders) == 1 else u"wrote " + u", ".join(paths)
 
 
 def load(fiji, image, path):
@@ -79,11 +151,17 @@ def load(fiji, image, path):
         values.update(image=describe(image), shape=shape_of(image))
     reply, arrays = fiji.call("load", values)
     if reply["kind"] == "prediction":
-        fiji.images.display(new_prediction(arrays, reply, image, None if image else name_of(path)))
+        fiji.images.display_prediction(new_prediction(arrays, reply, image, None if image else name_of(path)), image)
         return
     if image is None:
         raise DeepD3Error("ROIs need the image that they lie on; open the stack or the prediction first.")
-    show_rois(fiji.images.prediction_or_none(image) or image, reply, arrays)  # ROIs can lie on the stack alone
+    where = fiji.images.prediction_or_none(image) or image  # ROIs can lie on the stack alone
+    spines = Spines(fiji.images, where)
+    if spines.corrected() and fiji.can_ask():
+        fiji.ask_to_replace(u"The ROIs of %s were corrected by hand." % quoted(spines.anchor), recorded=None)
+    show_rois(fiji.images, where, reply, arrays)
+    fiji.say(u"%d ROIs" % reply["count"])
+    fiji.open_panel()
 
 
 def _folder_of(fiji, image):

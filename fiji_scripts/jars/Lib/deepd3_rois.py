@@ -1,58 +1,29 @@
-"""ROIs: to and from the service, the ROI Manager, the overlay.
+"""Single ROIs: to and from the bytes of ROI files, what they say about themselves; annotations.
 
-Jython 2.7. Without a display there is no ROI Manager; ROIs are kept in the image's overlay then.
+Jython 2.7.
 """
 
 import json
+import re
 
 import jarray
 from deepd3_colours import ANNOTATION as ANNOTATION_COLOUR
-from deepd3_errors import DeepD3Error
-from deepd3_images import check_open, shape_of
-from deepd3_names import ANNOTATION, ROI_PARAMETERS, ROIS_PROVENANCE
-from deepd3_texts import quoted
+from deepd3_images import shape_of
+from deepd3_names import ANNOTATION, ROI_ID, ROI_PARAMETERS
 from deepd3_transport import Array
 from ij.gui import Overlay, PointRoi
 from ij.io import RoiDecoder, RoiEncoder
-from java.awt import Color, GraphicsEnvironment
+from java.awt import Color
 from java.lang import System
 from java.util import Arrays
 
 _NEAR_PLANES = 2
+_NAME = re.compile(r"spine(\d+)_z\d+")
 
 
 def kept_parameters(image):
     """3-D ROI parameters that the live test kept for an image, or an empty table."""
     return json.loads(image.getProp(ROI_PARAMETERS) or "{}")
-
-
-def show_rois(image, reply, arrays):
-    """Put the service's ROIs into the ROI Manager, or without a display into the image's overlay."""
-    check_open(image)
-    rois = decoded(reply["lengths"], arrays["outlines"])
-    image.setProp(ROIS_PROVENANCE, reply["rois_provenance"])
-    overlay = Overlay()
-    for roi in rois:
-        overlay.add(roi)
-    if GraphicsEnvironment.isHeadless():
-        image.setOverlay(overlay)
-        return
-    from ij.plugin.frame import RoiManager
-    manager = RoiManager.getRoiManager()
-    manager.reset()
-    if rois:
-        manager.setOverlay(overlay)
-    manager.runCommand(image, "Show All without labels")
-
-
-def toggle_rois(image):
-    """Show or hide the ROIs on an image."""
-    visible = image.getHideOverlay()
-    image.setHideOverlay(not visible)
-    if not GraphicsEnvironment.isHeadless():
-        from ij.plugin.frame import RoiManager
-        if RoiManager.getInstance() is not None:
-            RoiManager.getInstance().runCommand(image, "Show All without labels" if visible else "Show None")
 
 
 def show_annotations(image, array, name):
@@ -69,7 +40,7 @@ def show_annotations(image, array, name):
                 points.addPoint(x + 0.5, y + 0.5)
         if points.size() == 0:
             continue
-        points.setPosition(0, plane + 1, 0)
+        place(points, image, plane + 1)
         points.setStrokeColor(Color(*ANNOTATION_COLOUR))
         points.setPointType(3)
         points.setSize(2)
@@ -81,62 +52,46 @@ def show_annotations(image, array, name):
     return len(inside)
 
 
+def place(roi, image, plane, frame=0):
+    """Give a ROI the position of a plane (from 1; 0 for all) as an image shows it: in this plane only."""
+    if image.getStackSize() == 1 or plane == 0:
+        roi.setPosition(0)
+    elif image.isHyperStack() or image.getNChannels() > 1:
+        roi.setPosition(0, plane, frame)
+    else:
+        roi.setPosition(plane)
+
+
+def spine_of(roi):
+    """Number of the spine that a ROI says to belong to, or None."""
+    stated = roi.getProperty(ROI_ID)
+    if stated and stated.isdigit() and int(stated) > 0:
+        return int(stated)
+    named = _NAME.match(roi.getName() or "")
+    return int(named.group(1)) or None if named else None
+
+
 def decoded(lengths, array):
     """ImageJ ROIs of the bytes of .roi files, one after the other."""
-    content, start, rois = array.planes[0], 0, []
+    rois, start = [], 0
     for length in lengths:
+        content = array.planes[0]
         rois.append(RoiDecoder.openFromByteArray(Arrays.copyOfRange(content, start, start + length)))
         start += length
     return rois
 
 
-def roi_values(image):
-    """Values and arrays of an image's ROIs for the service."""
-    values, array = rois_of(image)
-    return {"rois": values}, {"outlines": array}
-
-
-def rois_of(image):
-    """(values, array) of the ROIs as they are now: those of the ROI Manager, else of the image's overlay.
-
-    Raises DeepD3Error if there are none and none were built.
-    """
-    found = [roi for roi in _present_rois(image) if roi.getProperty(ANNOTATION) is None]
-    if not found and image.getProp(ROIS_PROVENANCE) is None:
-        raise DeepD3Error(u"%s has no ROIs; use Build 3D ROIs... first, or open ROIs in the "
-                          u"ROI Manager." % quoted(image))
-    parts, lengths, names = [], [], []
-    for roi in found:
-        data = RoiEncoder.saveAsByteArray(_with_plane(roi, image))
-        if data is None:
-            continue
-        parts.append(data)
-        lengths.append(len(data))
-        names.append(roi.getName() or "unnamed")
-    content = jarray.zeros(sum(lengths), "b")
-    start = 0
+def encoded(rois, provenance=None):
+    """(values, array) of ROIs for the service: the bytes of their files, one after the other."""
+    parts, names = [], []
+    for roi in rois:
+        data = RoiEncoder.saveAsByteArray(roi)
+        if data is not None:
+            parts.append(data)
+            names.append(roi.getName() or "unnamed")
+    content, start = jarray.zeros(sum(len(data) for data in parts), "b"), 0
     for data in parts:
         System.arraycopy(data, 0, content, start, len(data))
         start += len(data)
-    values = {"lengths": lengths, "names": names, "provenance": image.getProp(ROIS_PROVENANCE) or "{}"}
+    values = {"lengths": [len(data) for data in parts], "names": names, "provenance": provenance or "{}"}
     return values, (Array("uint8", [len(content)], [content]) if parts else None)
-
-
-def _present_rois(image):
-    if not GraphicsEnvironment.isHeadless():
-        from ij.plugin.frame import RoiManager
-        manager = RoiManager.getInstance()
-        if manager is not None and manager.getCount() > 0:
-            return list(manager.getRoisAsArray())
-    overlay = image.getOverlay()
-    return list(overlay.toArray()) if overlay is not None else []
-
-
-def _with_plane(roi, image):
-    """The ROI with its plane as a hyperstack position, as a plain position counts channels too."""
-    position = roi.getPosition()
-    if roi.hasHyperStackPosition() or position == 0:
-        return roi
-    moved = roi.clone()
-    moved.setPosition(0, image.convertIndexToPosition(position)[1] if image.getStackSize() > 1 else 1, 0)
-    return moved

@@ -30,3 +30,20 @@ def _table(description, array, title):
     if not GraphicsEnvironment.isHeadless():
         table.show(title)
     return table
+
+
+def measured_summary(reply, arrays):
+    """How many spines on how much dendrite, in a sentence."""
+    spines = arrays["spine_values"].shape[1]
+    headings, values = reply["dendrites"]["headings"], arrays["dendrite_values"]
+    rows = values.shape[1]
+
+    def column(name):
+        start = headings.index(name) * rows
+        return list(values.planes[0][start:start + rows]) if rows else []
+
+    length_um = sum(column("length_um"))
+    text = u"%d spine%s, %d dendrite%s" % (spines, u"" if spines == 1 else u"s", rows, u"" if rows == 1 else u"s")
+    if length_um > 0:
+        text += u" of %.4g um, %.3g spines per um" % (length_um, sum(column("spines")) / length_um)
+    return text

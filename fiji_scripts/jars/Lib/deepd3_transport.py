@@ -41,6 +41,7 @@ class Array(object):
         self.dtype = dtype
         self.shape = [int(size) for size in shape]
         self.planes = planes
+        self.part = {}
 
 
 def installation():
@@ -80,7 +81,7 @@ def call(context, verb, values=None, arrays=None, monitor=None):
     if reply["state"] == "cancelled":
         raise Cancelled()
     if reply["state"] == "failed":
-        raise DeepD3Error(reply["message"], reply["trace"])
+        raise DeepD3Error(reply["message"], None if reply["expected"] else reply["trace"])
     return reply, received
 
 

@@ -2,7 +2,7 @@
 #@ ImagePlus (required=false, persist=false, label="Prediction") image
 """Connect dendrites, remove small pieces and spines far from dendrites; changes the prediction."""
 
-from deepd3_command import confirmed, run
+from deepd3_command import run
 from deepd3_errors import Cancelled
 from deepd3_images import copied_maps, maps, prediction_values, replace_maps
 from deepd3_names import PREDICTION, PROVENANCE
@@ -15,9 +15,13 @@ def clean(fiji):
     reply, arrays = fiji.call("clean", dict(prediction_values(prediction), choices=fiji.choices()), maps(prediction))
     earlier = prediction.getProp(PROVENANCE)
     replace_maps(prediction, arrays, reply["provenance"])
-    if preview and not confirmed("Keep the cleaned prediction?"):
-        replace_maps(prediction, before, earlier)
-        raise Cancelled()
+    if preview:
+        try:
+            fiji.confirm("Keep the cleaned prediction?")
+        except Cancelled:
+            replace_maps(prediction, before, earlier)
+            raise
+    fiji.say("cleaned the prediction")
 
 
 run(globals(), "Clean DeepD3 Prediction...", clean, PREDICTION)

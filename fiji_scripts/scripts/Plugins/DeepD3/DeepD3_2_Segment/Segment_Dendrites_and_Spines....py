@@ -9,10 +9,13 @@ from deepd3_names import STACK
 
 def segment(fiji):
     stack = fiji.image
+    taken = pixels(stack)
     reply, arrays = fiji.call("segment", {
         "image": describe(stack), "model": fiji.value("model"), "choices": fiji.choices(),
-        "first_plane": fiji.value("first_plane"), "last_plane": fiji.value("last_plane")}, {"stack": pixels(stack)})
-    fiji.images.display(new_prediction(arrays, reply, stack))
+        "first_plane": fiji.value("first_plane"), "last_plane": fiji.value("last_plane")}, {"stack": taken})
+    prediction = fiji.images.display_prediction(new_prediction(arrays, reply, stack, part=taken.part), stack)
+    fiji.lay_maps_over_stack(prediction)
+    fiji.say("segmented with the model %s" % reply["model"])
 
 
 run(globals(), "Segment Dendrites and Spines...", segment, STACK)

@@ -3,17 +3,12 @@
 """Build spine ROIs plane by plane from the prediction."""
 
 from deepd3_command import run
-from deepd3_images import maps, prediction_values
 from deepd3_names import PREDICTION
-from deepd3_rois import show_rois
+from deepd3_results import build
 
 
-def build(fiji):
-    prediction = fiji.image
-    reply, arrays = fiji.call("build_rois_2d", dict(prediction_values(prediction), choices=fiji.choices()),
-                              maps(prediction))
-    show_rois(prediction, reply, arrays)
-    fiji.say("%d ROIs" % reply["count"])
+def build_rois(fiji):
+    build(fiji, "build_rois_2d")
 
 
-run(globals(), "Build 2D ROIs...", build, PREDICTION)
+run(globals(), "Build 2D ROIs...", build_rois, PREDICTION)

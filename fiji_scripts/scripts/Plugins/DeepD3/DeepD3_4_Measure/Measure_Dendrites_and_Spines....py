@@ -4,7 +4,7 @@
 
 from deepd3_command import IMAGE, run
 from deepd3_results import MEASURED, gathered
-from deepd3_tables import show_tables
+from deepd3_tables import measured_summary, show_tables
 
 
 def measure(fiji):
@@ -12,6 +12,7 @@ def measure(fiji):
     values.pop("shape")
     reply, tables = fiji.call("measure", dict(values, choices=fiji.choices()), arrays)
     show_tables(reply, tables, fiji.image)
+    fiji.say(measured_summary(reply, tables))
 
 
 run(globals(), "Measure Dendrites and Spines...", measure, IMAGE)

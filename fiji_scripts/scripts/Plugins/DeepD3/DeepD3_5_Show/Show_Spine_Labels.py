@@ -4,13 +4,17 @@
 
 from deepd3_command import IMAGE, run
 from deepd3_images import describe, new_labels, shape_of
-from deepd3_rois import roi_values
+from deepd3_spines import Spines
 
 
 def show(fiji):
-    values, arrays = roi_values(fiji.image)
-    reply, received = fiji.call("labels", dict(values, image=describe(fiji.image), shape=shape_of(fiji.image)), arrays)
-    fiji.images.display(new_labels(received["labels"], reply, fiji.image))
+    spines = Spines(fiji.images, fiji.image)
+    rois, outlines, notes = spines.values()
+    fiji.notes += notes
+    where = spines.anchor
+    reply, received = fiji.call("labels", {"rois": rois, "image": describe(where), "shape": shape_of(where)},
+                                {"outlines": outlines})
+    fiji.images.display(new_labels(received["labels"], reply, where))
 
 
 run(globals(), "Show Spine Labels", show, IMAGE)

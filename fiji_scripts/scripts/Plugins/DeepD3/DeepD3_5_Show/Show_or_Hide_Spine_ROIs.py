@@ -3,11 +3,11 @@
 """Show the ROIs on the active image, or hide them."""
 
 from deepd3_command import IMAGE, run
-from deepd3_rois import toggle_rois
+from deepd3_spines import toggle_rois
 
 
 def show(fiji):
-    toggle_rois(fiji.image)
+    toggle_rois(fiji.images, fiji.image)
 
 
 run(globals(), "Show or Hide Spine ROIs", show, IMAGE)

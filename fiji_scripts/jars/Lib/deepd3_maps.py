@@ -1,0 +1,126 @@
+"""Dendrite and spine map over the stack that they were made of, in the plane that is shown.
+
+Jython 2.7. The tint of a pixel is as strong as its probability, times an opacity that a user chooses.
+"""
+
+import jarray
+from deepd3_colours import DENDRITE, SPINE
+from deepd3_images import map_channels
+from deepd3_names import MERGED, ROLE
+from deepd3_rois import place
+from ij import ImageListener, ImagePlus
+from ij.gui import ImageRoi, Overlay
+from ij.process import Blitter, ByteProcessor
+from java.awt import Point
+from java.awt.color import ColorSpace
+from java.awt.image import BufferedImage, ComponentColorModel, DataBuffer, DataBufferByte, Raster
+from java.lang import Class
+from java.util import Hashtable
+
+OPACITY = 0.5
+_OVERLAY = "deepd3.maps"
+_BYTES = Class.forName("[B")
+
+
+def show_maps(stack, prediction, opacity=OPACITY):
+    """Lay the maps of a prediction over its stack; opacity from 0 (not at all) to 1."""
+    shown = stack.getProperty(_OVERLAY)
+    if shown is not None:
+        shown.stop()
+    if opacity > 0 and prediction.getProp(ROLE) != MERGED and stack is not prediction:
+        stack.setProperty(_OVERLAY, _MapOverlay(stack, prediction, opacity))
+
+
+def opacity_of(stack):
+    """How strongly maps lie over a stack, 0 for not at all."""
+    shown = stack.getProperty(_OVERLAY)
+    return shown.opacity if shown is not None else 0.0
+
+
+class _MapOverlay(ImageListener):
+    """Draws the maps of the plane that the stack shows, whenever that changes."""
+
+    def __init__(self, stack, prediction, opacity):
+        self.stack = stack
+        self.prediction = prediction
+        self.opacity = opacity
+        self._drawn = None
+        self._draw()
+        ImagePlus.addImageListener(self)
+
+    def stop(self):
+        """Take the maps away."""
+        ImagePlus.removeImageListener(self)
+        self.stack.setProperty(_OVERLAY, None)
+        overlay = self.stack.getOverlay()
+        if overlay is not None:
+            for number in reversed(range(overlay.size())):
+                if overlay.get(number).getProperty(_OVERLAY) is not None:
+                    overlay.remove(number)
+            self.stack.setOverlay(overlay)
+
+    def imageOpened(self, image):  # noqa: N802 - Java's name
+        pass
+
+    def imageClosed(self, image):  # noqa: N802 - Java's name
+        if image is self.stack or image is self.prediction:
+            self.stop()
+
+    def imageUpdated(self, image):  # noqa: N802 - Java's name
+        if image is self.prediction:
+            self._drawn = None
+            self._draw()
+        elif image is self.stack and self._drawn != image.getZ():
+            self._draw()
+
+    def _draw(self):
+        plane = self.stack.getZ()
+        if self._drawn == plane:
+            return
+        self._drawn = plane
+        roi = self._tint(plane)
+        roi.setProperty(_OVERLAY, "maps")
+        roi.setOpacity(self.opacity)
+        place(roi, self.stack, plane)
+        earlier, overlay = self.stack.getOverlay(), Overlay()
+        overlay.add(roi)
+        for other in earlier.toArray() if earlier is not None else ():
+            if other.getProperty(_OVERLAY) is None:
+                overlay.add(other)
+        if earlier is None or not earlier.isSelectable():
+            overlay.selectable(False)
+        self.stack.setOverlay(overlay)
+
+    def _tint(self, plane):
+        prediction, width, height = self.prediction, self.stack.getWidth(), self.stack.getHeight()
+        own = plane + int(round(prediction.getCalibration().zOrigin - self.stack.getCalibration().zOrigin))
+        if not 1 <= own <= prediction.getNSlices():
+            empty = jarray.zeros(width * height, "b")
+            return _image_roi([empty] * 4, width, height)
+        dendrite, spine = [self._bytes(channel, own) for channel in map_channels(prediction)]
+        bands = [_brightest([probability for probability, colour in ((dendrite, DENDRITE), (spine, SPINE))
+                             if colour[band]], width, height) for band in range(3)]
+        return _image_roi(bands + [_brightest([dendrite, spine], width, height)], width, height)
+
+    def _bytes(self, channel, plane):
+        processor = self.prediction.getStack().getProcessor(self.prediction.getStackIndex(channel, plane, 1))
+        processor.setMinAndMax(0.0, 1.0)
+        return processor.convertToByteProcessor(True).getPixels()
+
+
+def _brightest(maps, width, height):
+    if not maps:
+        return jarray.zeros(width * height, "b")
+    result = ByteProcessor(width, height, maps[0][:], None)
+    for other in maps[1:]:
+        result.copyBits(ByteProcessor(width, height, other, None), 0, 0, Blitter.MAX)
+    return result.getPixels()
+
+
+def _image_roi(bands, width, height):
+    """An image of red, green, blue and opacity; the colours are multiplied by the opacity already."""
+    data = DataBufferByte(jarray.array(bands, _BYTES), width * height)
+    raster = Raster.createBandedRaster(data, width, height, width, [0, 1, 2, 3], [0, 0, 0, 0], Point(0, 0))
+    model = ComponentColorModel(ColorSpace.getInstance(ColorSpace.CS_sRGB), True, True, ComponentColorModel.TRANSLUCENT,
+                                DataBuffer.TYPE_BYTE)
+    return ImageRoi(0, 0, BufferedImage(model, raster, True, Hashtable()))

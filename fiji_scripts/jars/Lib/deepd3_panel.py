@@ -1,0 +1,552 @@
+"""The spine panel: a table of the spines beside their image, to find, check and correct them.
+
+Jython 2.7. There is one panel in a Fiji; it shows the spines of the stack that is looked at. Needs windows.
+"""
+
+import threading
+
+import deepd3_transport
+from deepd3_editing import add, delete, drawn_corners, drawn_line, merge, record, split, text_of_corners
+from deepd3_errors import Cancelled, DeepD3Error
+from deepd3_images import Images, describe, maps, prediction_values, segmented_pixels, shape_of, stem_of
+from deepd3_maps import opacity_of, show_maps
+from deepd3_names import MERGED, PREDICTION, ROIS_PROVENANCE, ROLE
+from deepd3_placement import keep_on_screen, place_beside
+from deepd3_rois import spine_of
+from deepd3_spines import Spines
+from deepd3_tables import measured_summary
+from deepd3_watch import Watch
+from ij import IJ, Menus, Prefs
+from java.awt import BorderLayout, Dimension, FlowLayout, Font, Frame
+from java.awt.event import ActionListener, KeyEvent, WindowAdapter
+from java.lang import Double, Integer, Runnable, String
+from java.util import Vector
+from javax.swing import (
+    AbstractAction,
+    BorderFactory,
+    BoxLayout,
+    JButton,
+    JComponent,
+    JFrame,
+    JLabel,
+    JPanel,
+    JScrollPane,
+    JSlider,
+    JTable,
+    KeyStroke,
+    ListSelectionModel,
+    SwingUtilities,
+    Timer,
+    WindowConstants,
+)
+from javax.swing.event import ChangeListener, ListSelectionListener
+from javax.swing.table import DefaultTableCellRenderer, DefaultTableModel
+
+_NAME = "deepd3.panel"
+_PLACE = "deepd3.panel"
+_SIZE = (560, 440)
+_DELAY_MS = 400
+# Heading, name of the measure, digits after the point; None for a whole number.
+_MEASURES = ((u"Volume \u00b5m\u00b3", "volume_um3", 3), ("Probability", "max_probability", 2),
+             ("Confidence", "confidence", 2), (u"Distance \u00b5m", "distance_to_dendrite_um", 2),
+             ("Dendrite", "dendrite_id", None))
+_MEASURE_COMMAND = "Measure Dendrites and Spines..."
+_EXPORT_COMMAND = "Export All DeepD3 Results..."
+
+
+def open_panel():
+    """The panel, or None if it is not open."""
+    for frame in Frame.getFrames():
+        if frame.getName() == _NAME and frame.isDisplayable():
+            return frame.getRootPane().getClientProperty(_NAME)
+    return None
+
+
+def show_panel(context, image):
+    """Open the panel, or let the open one show the spines of an image."""
+    def show():
+        panel = open_panel() or SpinePanel(context)
+        panel.show(image)
+
+    _on_event_thread(show)
+
+
+class SpinePanel(object):
+    """The window; what a person does elsewhere comes from a Watch."""
+
+    def __init__(self, context):
+        self.context = context
+        self.images = Images(context)
+        self.spines = None
+        self._measured = {}
+        self._ids = []
+        self._summary = u""
+        self._selecting = False
+        self._generation = 0
+        self._build()
+        self._watch = Watch(self)
+
+    # The window
+
+    def _build(self):
+        frame = JFrame("Spines")
+        self.frame = frame
+        frame.setName(_NAME)
+        frame.getRootPane().putClientProperty(_NAME, self)
+        frame.setDefaultCloseOperation(WindowConstants.DISPOSE_ON_CLOSE)
+        frame.addWindowListener(_Closed(self._close))
+        content = JPanel(BorderLayout(0, 6))
+        content.setBorder(BorderFactory.createEmptyBorder(8, 8, 8, 8))
+        self._total = JLabel(u" ")
+        self._total.setName("totals")
+        content.add(self._total, BorderLayout.NORTH)
+        self._model = _Model(Vector(), Vector())
+        self._table = JTable(self._model)
+        self._table.setName("spines")
+        self._table.setAutoCreateRowSorter(True)
+        self._table.setSelectionMode(ListSelectionModel.MULTIPLE_INTERVAL_SELECTION)
+        self._table.getSelectionModel().addListSelectionListener(_Selected(self._row_selected))
+        self._table.setFillsViewportHeight(True)
+        content.add(JScrollPane(self._table), BorderLayout.CENTER)
+        content.add(self._foot(), BorderLayout.SOUTH)
+        frame.getContentPane().add(content)
+        self._bind_keys()
+        self._timer = Timer(_DELAY_MS, _Act(self._measure))
+        self._timer.setRepeats(False)
+        frame.setPreferredSize(Dimension(*_SIZE))
+        frame.pack()
+
+    def _foot(self):
+        foot = JPanel()
+        foot.setLayout(BoxLayout(foot, BoxLayout.Y_AXIS))
+        self._buttons = {}
+        for line in ((("Delete", "Delete the selected spines, in all planes (Delete key)", self.delete),
+                      ("Merge", "Make one spine of those selected (M)", self.merge),
+                      ("Split", "Make two spines of the selected one: along a straight line that is drawn on the "
+                                "image, else at its waist (S)", self.split),
+                      ("Add", "Make a spine of the outline that is drawn on the image, grown through the planes (A)",
+                       self.add),
+                      ("Undo", "Take the last change back (Ctrl+Z)", self.undo)),
+                     ((u"Measure\u2026", "Show the tables of spines and dendrites", self.measure),
+                      (u"Export\u2026", "Write all files of the result", self.export),
+                      ("Hide", "Show or hide the outlines over the image (H)", self.hide))):
+            row = JPanel(FlowLayout(FlowLayout.LEFT, 4, 2))
+            for text, tip, action in line:
+                button = JButton(text)
+                button.setName(text.rstrip(u"\u2026").lower())
+                button.setToolTipText(tip)
+                button.addActionListener(_Act(action))
+                self._buttons[button.getName()] = button
+                row.add(button)
+            if text == "Hide":
+                row.add(self._opacity_slider())
+            row.setAlignmentX(0.0)
+            foot.add(row)
+        self._message = JLabel(u" ")
+        self._message.setName("message")
+        self._message.setFont(self._message.getFont().deriveFont(Font.PLAIN))
+        self._message.setAlignmentX(0.0)
+        self._message.setBorder(BorderFactory.createEmptyBorder(4, 4, 0, 4))
+        foot.add(self._message)
+        return foot
+
+    def _opacity_slider(self):
+        """How strongly the maps lie over the stack."""
+        part = JPanel(FlowLayout(FlowLayout.LEFT, 2, 0))
+        part.add(JLabel("Maps"))
+        self._opacity = JSlider(0, 100, 0)
+        self._opacity.setName("opacity")
+        self._opacity.setToolTipText("How strongly the dendrite and spine maps lie over the stack")
+        self._opacity.setPreferredSize(Dimension(110, self._opacity.getPreferredSize().height))
+        self._opacity.addChangeListener(_Changed(self._opacity_changed))
+        part.add(self._opacity)
+        return part
+
+    def _opacity_changed(self):
+        stack = self._stack()
+        if stack is not None and not self._selecting:
+            show_maps(stack, self.spines.anchor, self._opacity.getValue() / 100.0)
+
+    def _stack(self):
+        """The stack of the spines' prediction, if both are there."""
+        if self.spines.anchor.getProp(ROLE) != PREDICTION:
+            return None
+        return self.images.stack_of(self.spines.anchor)
+
+    def _bind_keys(self):
+        keys = (("DELETE", self.delete), ("BACK_SPACE", self.delete), ("M", self.merge), ("S", self.split),
+                ("A", self.add), ("H", self.hide), ("control Z", self.undo), ("meta Z", self.undo))
+        for key, action in keys:
+            self._table.getInputMap(JComponent.WHEN_ANCESTOR_OF_FOCUSED_COMPONENT).put(
+                KeyStroke.getKeyStroke(key), key)
+            self._table.getActionMap().put(key, _Action(action))
+        self.frame.getRootPane().registerKeyboardAction(
+            _Act(self.frame.dispose), KeyStroke.getKeyStroke(KeyEvent.VK_W, KeyEvent.CTRL_DOWN_MASK),
+            JComponent.WHEN_IN_FOCUSED_WINDOW)
+
+    def _close(self):
+        self._watch.stop()
+        self._timer.stop()
+        Prefs.saveLocation(_PLACE, self.frame.getLocation())
+
+    # What is shown
+
+    def show(self, image):
+        """Show the spines of an image."""
+        self.take(image)
+        if not self.frame.isVisible():
+            self._place()
+            self.frame.setVisible(True)
+        self.frame.toFront()
+
+    def _place(self):
+        remembered = Prefs.getLocation(_PLACE)
+        windows = [each.getWindow() for each in self.spines.members() if each.getWindow() is not None]
+        if remembered is not None:
+            self.frame.setLocation(remembered)
+        elif windows:
+            place_beside(self.frame, *windows)
+        keep_on_screen(self.frame)
+
+    def take(self, image):
+        """Turn to the spines of an image."""
+        spines = Spines(self.images, image)
+        if self.spines is None or spines.anchor is not self.spines.anchor:
+            self._measured = {}
+            self._summary = u""
+        self.spines = spines
+        self.frame.setTitle(u"Spines of %s" % stem_of(spines.anchor))
+        stack = self._stack()
+        self._selecting = True
+        self._opacity.setEnabled(stack is not None)
+        self._opacity.setValue(0 if stack is None else int(round(100 * opacity_of(stack))))
+        self._selecting = False
+        self.refresh()
+
+    def refresh(self):
+        """Show the spines as they are now, and measure them anew."""
+        rois, planes, left_out = self.spines.rows()
+        found = {}
+        for roi, plane in zip(rois, planes):
+            spine = spine_of(roi)
+            if spine is not None:
+                found.setdefault(spine, []).append(plane)
+        self._unnamed = len([roi for roi in rois if spine_of(roi) is None])
+        self._left_out = sum(left_out.values())
+        self._planes = found
+        self._ids = sorted(found)
+        self._fill()
+        self._generation += 1
+        self._timer.restart()
+
+    def _fill(self):
+        known = [each for each in _MEASURES if any(each[1] in row for row in self._measured.values())]
+        headings = Vector([u"Spine", u"Plane", u"Planes"] + [each[0] for each in known])
+        rows = Vector()
+        for spine in self._ids:
+            planes = sorted(self._planes[spine])
+            row = Vector([Integer(spine), Integer(planes[len(planes) // 2]), Integer(len(planes))])
+            values = self._measured.get(spine, {})
+            for _, name, _ in known:
+                value = values.get(name)
+                row.add(None if value is None or value != value else Double(value))
+            rows.add(row)
+        selected = self.selected()
+        order = self._table.getRowSorter().getSortKeys() if self._model.getColumnCount() == len(headings) else None
+        self._selecting = True
+        self._model.setDataVector(rows, headings)
+        for number, (_, _, digits) in enumerate(known):
+            self._table.getColumnModel().getColumn(3 + number).setCellRenderer(_Number(digits))
+        if order is not None:
+            self._table.getRowSorter().setSortKeys(order)
+        self._selecting = False
+        self.select([spine for spine in selected if spine in self._planes], go=False)
+        self._tell_totals()
+
+    def _tell_totals(self):
+        text = self._summary or u"%d spine%s" % (len(self._ids), u"" if len(self._ids) == 1 else u"s")
+        if self._unnamed:
+            text += u", %d drawn ROI%s" % (self._unnamed, u"" if self._unnamed == 1 else u"s")
+        if self._left_out:
+            text += u"; %d ROI%s of other images" % (self._left_out, u"" if self._left_out == 1 else u"s")
+        self._total.setText(text.replace(u" um", u" \u00b5m"))
+        self._buttons["undo"].setEnabled(self.spines.can_undo())
+
+    def say(self, text):
+        """Show a message that stays."""
+        def show():
+            self._message.setText(u"<html>%s</html>" % text.replace(u"&", u"&amp;").replace(u"<", u"&lt;"))
+            self._message.setToolTipText(text)
+
+        _on_event_thread(show)
+
+    # Measures, always those of the spines as they are
+
+    def _measure(self):
+        generation, spines = self._generation, self.spines
+        try:
+            verb, values, arrays = self._what_to_measure(spines)
+        except DeepD3Error:
+            self._measured, self._summary = {}, u""
+            self._tell_totals()
+            return
+
+        def work():
+            try:
+                reply, received = deepd3_transport.call(self.context, verb, values, arrays)
+            except (DeepD3Error, Cancelled):
+                return
+            SwingUtilities.invokeLater(_Run(lambda: self._take_measures(generation, reply, received)))
+
+        _in_background(work)
+
+    def _what_to_measure(self, spines):
+        anchor = spines.anchor
+        rois, outlines, _ = spines.values()
+        if anchor.getProp(ROLE) not in (PREDICTION, MERGED):
+            return "roi_table", {"image": describe(anchor), "shape": shape_of(anchor), "rois": rois}, \
+                {"outlines": outlines}
+        arrays = dict(maps(anchor), outlines=outlines)
+        values = dict(prediction_values(anchor), rois=rois)
+        stack = self.images.stack_of(anchor)
+        if stack is not None:
+            values["stack_image"] = describe(stack)
+            arrays["stack"] = segmented_pixels(stack, anchor)
+        return "measure", values, arrays
+
+    def _take_measures(self, generation, reply, arrays):
+        if generation != self._generation or not self.frame.isDisplayable():
+            return  # the spines were changed meanwhile
+        headings, values = reply["spines"]["headings"], arrays["spine_values"]
+        rows = values.shape[1]
+        table = values.planes[0]
+        wanted = [(name, headings.index(name)) for _, name, _ in _MEASURES if name in headings]
+        ids = headings.index("id")
+        self._measured = dict((int(table[ids * rows + row]),
+                               dict((name, table[column * rows + row]) for name, column in wanted))
+                              for row in range(rows))
+        self._summary = measured_summary(reply, arrays) if "dendrites" in reply else u""
+        self._fill()
+
+    # Selection
+
+    def selected(self):
+        """Numbers of the selected spines."""
+        return sorted(int(self._table.getValueAt(row, 0)) for row in self._table.getSelectedRows())
+
+    def select(self, ids, go=True):
+        """Select rows; go: also show the spine in the image."""
+        wanted = set(ids)
+        self._selecting = True
+        self._table.clearSelection()
+        last = None
+        for row in range(self._table.getRowCount()):
+            if int(self._table.getValueAt(row, 0)) in wanted:
+                self._table.addRowSelectionInterval(row, row)
+                last = row
+        if last is not None:
+            self._table.scrollRectToVisible(self._table.getCellRect(last, 0, True))
+        self._selecting = False
+        self._watch.mark(sorted(wanted), go)
+
+    def _row_selected(self):
+        if not self._selecting:
+            self._watch.mark(self.selected(), True)
+
+    # What the buttons and keys do
+
+    def delete(self):
+        """Delete the selected spines."""
+        ids = self.selected()
+        self._edit(lambda call: delete(self.spines, ids), "Delete Spines...", lambda: [("spines", _listed(ids))])
+
+    def merge(self):
+        """Merge the selected spines."""
+        ids = self.selected()
+        self._edit(lambda call: merge(self.spines, call, ids), "Merge Spines...", lambda: [("spines", _listed(ids))])
+
+    def split(self):
+        """Split the selected spine."""
+        ids = self.selected()
+        line = drawn_line(self._looked_at())
+
+        def work(call):
+            if len(ids) != 1:
+                raise DeepD3Error(u"%d spines are selected; select one to split." % len(ids))
+            return split(self.spines, call, ids[0], line)
+
+        self._edit(work, "Split Spine...", lambda: [("spines", _listed(ids))] + (
+            [("line", text_of_corners([line[:2], line[2:]]))] if line else []))
+
+    def add(self):
+        """Add a spine at the outline that is drawn on the image."""
+        image = self._looked_at()
+        plane, corners = image.getZ(), []
+
+        def work(call):
+            corners.extend(drawn_corners(image))
+            spine, text = add(self.spines, call, image, corners, plane, True)
+            image.deleteRoi()
+            self._after = [spine]
+            return text
+
+        self._edit(work, "Add Spine...", lambda: [("outline", text_of_corners(corners)), ("plane", plane)])
+
+    def undo(self):
+        """Take the last change back."""
+        def work(call):
+            self.spines.undo()
+            return u"took the last change back"
+
+        self._edit(work, "Undo Spine Correction", lambda: [])
+
+    def _edit(self, work, command, fields):
+        """Correct off the event thread; show what was done, or why not."""
+        self._after = []
+        for button in self._buttons.values():
+            button.setEnabled(False)
+
+        def call(verb, values, arrays):
+            return deepd3_transport.call(self.context, verb, values, arrays)
+
+        def run():
+            try:
+                text = work(call)
+                record(command, fields())
+                IJ.log(u"DeepD3: " + text)
+            except DeepD3Error as error:
+                text = error.message
+            SwingUtilities.invokeLater(_Run(lambda: finish(text)))
+
+        def finish(text):
+            for button in self._buttons.values():
+                button.setEnabled(True)
+            self._watch.accept()
+            self.refresh()
+            if self._after:
+                self.select(self._after)
+            self.say(text)
+            self._table.requestFocusInWindow()
+
+        _in_background(run)
+
+    def measure(self):
+        """Show the tables."""
+        self._start(_MEASURE_COMMAND)
+
+    def export(self):
+        """Write all files of the result."""
+        self._start(_EXPORT_COMMAND)
+
+    def hide(self):
+        """Show or hide the outlines."""
+        hidden = not self.spines.hidden()
+        self.spines.hide(hidden)
+        self._buttons["hide"].setText("Show" if hidden else "Hide")
+
+    def _start(self, command):
+        IJ.selectWindow(self.spines.anchor.getID())
+        if Menus.getCommands().get(command) is not None:
+            IJ.doCommand(command)
+        else:
+            from deepd3_menu import script_of, start  # only where the menu is ours
+            start(self.context, script_of(command))
+
+    def _looked_at(self):
+        current = self.images.current()
+        members = [each for each in self.spines.members() if each is current]
+        return members[0] if members else self.spines.anchor
+
+    # What the watch tells
+
+    def image_changed(self, image):
+        """Another image is looked at; turn to it if it has spines of its own."""
+        if [each for each in self.spines.members() if each is image]:
+            return
+        if any(each.getProp(ROIS_PROVENANCE) for each in self.images.family(image)):
+            self.take(image)
+
+
+def _listed(ids):
+    return u",".join(str(each) for each in ids)
+
+
+def _on_event_thread(work):
+    if SwingUtilities.isEventDispatchThread():
+        work()
+    else:
+        SwingUtilities.invokeAndWait(_Run(work))
+
+
+def _in_background(work):
+    thread = threading.Thread(target=work)
+    thread.setDaemon(True)
+    thread.start()
+
+
+class _Model(DefaultTableModel):
+    """Numbers, which are sorted as numbers and changed by corrections only."""
+
+    def isCellEditable(self, row, column):  # noqa: N802 - Java's name
+        return False
+
+    def getColumnClass(self, column):  # noqa: N802 - Java's name
+        return Integer if column < 3 else Double
+
+
+class _Number(DefaultTableCellRenderer):
+    def __init__(self, digits):
+        self._format = "%.0f" if digits is None else "%%.%df" % digits
+        self.setHorizontalAlignment(JLabel.RIGHT)
+
+    def setValue(self, value):  # noqa: N802 - Java's name
+        self.setText(u"" if value is None else String(self._format % value))
+
+
+class _Run(Runnable):
+    def __init__(self, work):
+        self.work = work
+
+    def run(self):
+        self.work()
+
+
+class _Act(ActionListener):
+    def __init__(self, work):
+        self.work = work
+
+    def actionPerformed(self, event):  # noqa: N802 - Java's name
+        self.work()
+
+
+class _Action(AbstractAction):
+    def __init__(self, work):
+        self.work = work
+
+    def actionPerformed(self, event):  # noqa: N802 - Java's name
+        self.work()
+
+
+class _Changed(ChangeListener):
+    def __init__(self, work):
+        self.work = work
+
+    def stateChanged(self, event):  # noqa: N802 - Java's name
+        self.work()
+
+
+class _Selected(ListSelectionListener):
+    def __init__(self, work):
+        self.work = work
+
+    def valueChanged(self, event):  # noqa: N802 - Java's name
+        if not event.getValueIsAdjusting():
+            self.work()
+
+
+class _Closed(WindowAdapter):
+    def __init__(self, work):
+        self.work = work
+
+    def windowClosed(self, event):  # noqa: N802 - Java's name
+        self.work()

@@ -1,0 +1,420 @@
+"""The spines of a stack: the ROIs that belong to it, in the ROI Manager and over its images.
+
+Jython 2.7. The rows of the ROI Manager are what counts. Each image of the stack (the stack itself, its prediction, ...)
+shows them as an overlay, in their planes. Without a display, or once the ROI Manager is closed, the overlay of the
+image that they were built on counts.
+"""
+
+from deepd3_colours import DISTINCT, SELECTED
+from deepd3_errors import DeepD3Error
+from deepd3_images import check_open
+from deepd3_names import (
+    ANNOTATION,
+    FRAME,
+    ID,
+    LABELS,
+    MERGED,
+    PREDICTION,
+    ROI_IMAGE,
+    ROIS_PROVENANCE,
+    ROLE,
+    SOURCE,
+    STACK,
+)
+from deepd3_rois import decoded, encoded, place, spine_of
+from deepd3_texts import name_of, quoted
+from ij import WindowManager
+from ij.gui import Overlay
+from java.awt import Color, GraphicsEnvironment
+from java.util import IdentityHashMap
+from java.util.zip import CRC32
+
+_HIDDEN = "deepd3.rois_hidden"
+_CHOSEN = "deepd3.rois_chosen"
+_COPIES = "deepd3.rois_copies"
+_SHOWN = "deepd3.rois_shown"
+_MANAGER = "deepd3.manager"
+_EARLIER = "deepd3.rois_earlier"
+_STEPS = 50
+_SELECTED_WIDTH = 3.0
+
+
+class Spines(object):
+    """The ROIs of a stack and of all images that were made of it.
+
+    anchor: the image in whose pixels and planes they are measured: the prediction, or else the image itself.
+    """
+
+    def __init__(self, images, image):
+        self._images = images
+        self.anchor = self._anchor(image)
+
+    def _anchor(self, image):
+        prediction = self._images.prediction_or_none(image)
+        if prediction is not None:
+            return prediction
+        members = [each for each in self._images.family(image) if each.getProp(ROIS_PROVENANCE) is not None]
+        return members[0] if members else image
+
+    def members(self):
+        """Images over which the ROIs are shown."""
+        width, height = self.anchor.getWidth(), self.anchor.getHeight()
+        return [each for each in self._images.family(self.anchor)
+                if each.getProp(ROLE) in (None, STACK, PREDICTION, MERGED, LABELS)
+                and (each.getWidth(), each.getHeight()) == (width, height)]
+
+    def provenance(self):
+        """What made the ROIs (JSON text), None if none were built."""
+        found = [each.getProp(ROIS_PROVENANCE) for each in [self.anchor] + self.members()]
+        return ([each for each in found if each] or [None])[0]
+
+    # What there is
+
+    def rows(self):
+        """(ROIs, their planes in the anchor, reasons why others are left out) as they are now.
+
+        A plane is counted from 1; 0 stands for all planes.
+        """
+        rois, planes, left_out = [], [], {}
+        members = dict((each.getProp(ID), each) for each in self._images.family(self.anchor))
+        for roi in self._source():
+            if roi.getProperty(ANNOTATION) is not None:
+                continue
+            image, reason = self._image_of(roi, members)
+            if reason is None:
+                reason = self._frame_problem(roi, image)
+            if reason is not None:
+                left_out[reason] = left_out.get(reason, 0) + 1
+                continue
+            rois.append(roi)
+            planes.append(self._plane(roi, image))
+        return rois, planes, left_out
+
+    def _source(self):
+        manager = _manager()
+        if manager is not None and (self.anchor.getProperty(_MANAGER) is manager or self._has_any(manager)):
+            return list(manager.getRoisAsArray())
+        for image in [self.anchor] + self.members():
+            overlay = image.getOverlay()
+            found = [roi for roi in overlay.toArray() if _is_roi(roi)] if overlay is not None else []
+            if found:
+                return found
+        return []
+
+    def _has_any(self, manager):
+        members = dict((each.getProp(ID), each) for each in self._images.family(self.anchor))
+        return any(self._image_of(roi, members)[1] is None for roi in manager.getRoisAsArray())
+
+    def _image_of(self, roi, members):
+        """The image in whose planes a ROI is, or why it does not belong here."""
+        stated = roi.getProperty(ROI_IMAGE)
+        as_shown = roi.getCPosition() == 0 and roi.getTPosition() == 0 and roi.hasHyperStackPosition()
+        if stated in members and as_shown:  # as it was put into the ROI Manager
+            return members[stated], None
+        drawn_on = WindowManager.getImage(roi.getImageID()) if roi.getImageID() != 0 else None
+        if drawn_on is not None:
+            own = [each for each in members.values() if each is drawn_on]
+            if own:
+                return own[0], None
+            return None, u"of %s" % quoted(drawn_on)
+        if stated in members:
+            return members[stated], None
+        source = roi.getProperty(SOURCE)
+        if stated is None or source is None or _same_source(source, self.anchor.getProp(SOURCE)):
+            return self.anchor, None
+        return None, u"of '%s'" % name_of(source.replace("\\", "/"))
+
+    def _frame_problem(self, roi, image):
+        frame = self.anchor.getProp(FRAME)
+        if frame is not None and image.getNFrames() > 1 and roi.getTPosition() not in (0, int(frame)):
+            return u"of time point %d" % roi.getTPosition()
+        return None
+
+    def _plane(self, roi, image):
+        """Plane in the anchor, from 1, of a ROI that lies in a plane of an image; 0 for all planes."""
+        if roi.hasHyperStackPosition():
+            plane = roi.getZPosition()
+        else:
+            plane = max(0, roi.getPosition())
+            if plane and not image.isHyperStack() and image.getNChannels() * image.getNFrames() > 1:
+                plane = image.convertIndexToPosition(plane)[1]
+        if image.getNSlices() == 1:
+            plane = 1
+        elif plane == 0:
+            return 0
+        return plane + self._offset(image)
+
+    def plane_in_anchor(self, image, plane):
+        """Plane of the anchor for a plane of an image, both from 1."""
+        return plane + self._offset(image)
+
+    def plane_of(self, image, plane):
+        """Plane of an image for a plane of the anchor, both from 1."""
+        return plane - self._offset(image)
+
+    def _offset(self, image):
+        """Planes of the anchor before the first plane of an image."""
+        return int(round(self.anchor.getCalibration().zOrigin - image.getCalibration().zOrigin))
+
+    def values(self, chosen=None):
+        """(values, array, notes) of the ROIs for the service, in the planes of the anchor.
+
+        chosen: only ROIs that it says yes to. Raises DeepD3Error if there are none and none were built.
+        """
+        rois, planes, left_out = self.rows()
+        notes = [u"%d ROI%s %s left out" % (count, u"" if count == 1 else u"s", reason)
+                 for reason, count in sorted(left_out.items())]
+        provenance = self.provenance()
+        if not rois and provenance is None:
+            raise DeepD3Error(u"%s has no ROIs%s; use Build 3D ROIs... first, or open ROIs in the ROI Manager."
+                              % (quoted(self.anchor), u" (%s)" % u", ".join(notes) if notes else u""))
+        moved = []
+        for roi, plane in zip(rois, planes):
+            if chosen is None or chosen(roi):
+                moved.append(self._as_stored(roi, plane))
+        values, array = encoded(moved, provenance)
+        return values, array, notes
+
+    def _as_stored(self, roi, plane):
+        copy = roi.clone()
+        copy.setPosition(0, plane, 0)
+        return copy
+
+    # What is shown
+
+    def show(self, rois, provenance, detected=None):
+        """Put a new detection (in the planes of the anchor) into the ROI Manager and over all images.
+
+        detected: what was found, if corrections were merged into `rois`.
+        """
+        self._put(rois, provenance)
+        found = rois if detected is None else detected
+        self._own(found)
+        self.anchor.setProperty(_SHOWN, encoded([self._as_stored(roi, roi.getZPosition()) for roi in found],
+                                                provenance))
+
+    def _put(self, rois, provenance):
+        check_open(self.anchor)
+        manager = _manager(wanted=True)
+        others = [] if manager is None else _without(manager.getRoisAsArray(), self.rows()[0])
+        self.anchor.setProp(ROIS_PROVENANCE, provenance)
+        self._own(rois)
+        if manager is not None:
+            _fill(manager, others + rois)
+            self.anchor.setProperty(_MANAGER, manager)
+        self.draw(rois, [roi.getZPosition() for roi in rois])
+
+    def _own(self, rois):
+        """Let ROIs say that they belong to the anchor."""
+        source = self.anchor.getProp(SOURCE) or self.anchor.getTitle()
+        for roi in rois:
+            roi.setProperty(ROI_IMAGE, self.anchor.getProp(ID))
+            roi.setProperty(SOURCE, source)
+
+    def draw(self, rois=None, planes=None):
+        """Show the ROIs over all images, each in its plane; annotations and other overlays stay."""
+        if rois is None:
+            rois, planes, _ = self.rows()
+        for image in self.members():
+            overlay, copies = Overlay(), {}
+            others = _others(image)
+            for other in others:
+                overlay.add(other)
+            if image.getProperty(_HIDDEN) is None:
+                offset, frame = self._offset(image), int(self.anchor.getProp(FRAME) or 0)
+                for roi, plane in zip(rois, planes):
+                    if plane == 0 or 1 <= plane - offset <= image.getNSlices():
+                        copy = roi.clone()
+                        place(copy, image, plane - offset if plane else 0, frame if image.getNFrames() > 1 else 0)
+                        copy.setProperty(ROI_IMAGE, self.anchor.getProp(ID))
+                        overlay.add(copy)
+                        copies.setdefault(spine_of(roi), []).append(copy)
+            if not others:
+                overlay.selectable(False)  # a click is meant for the spine, not for one of its outlines
+            image.setProperty(_COPIES, copies)
+            image.setOverlay(overlay)
+            image.setHideOverlay(False)
+        self._mark(self.anchor.getProperty(_CHOSEN) or (), True)
+
+    def highlight(self, ids):
+        """Show selected spines in the colour of a selection, in all their planes."""
+        before = self.anchor.getProperty(_CHOSEN) or ()
+        if set(ids) != set(before):
+            self.anchor.setProperty(_CHOSEN, list(ids))
+            self._mark(set(before) - set(ids), False)
+            self._mark(ids, True)
+            for image in self.members():
+                image.draw()
+
+    def _mark(self, ids, chosen):
+        for image in self.members():
+            copies = image.getProperty(_COPIES) or {}
+            for spine in ids:
+                for copy in copies.get(spine, ()):
+                    copy.setStrokeColor(Color(*(SELECTED if chosen else DISTINCT[spine % len(DISTINCT)])))
+                    copy.setStrokeWidth(_SELECTED_WIDTH if chosen else 0.0)
+
+    def hidden(self):
+        """True if the ROIs are not shown."""
+        return self.anchor.getProperty(_HIDDEN) is not None
+
+    def hide(self, hidden):
+        """Hide the ROIs, or show them."""
+        for image in self.members():
+            image.setProperty(_HIDDEN, True if hidden else None)
+        self.draw()
+
+    def spine_at(self, image, x, y):
+        """Number of the spine at a pixel of the shown plane of an image, or None."""
+        plane = self.plane_in_anchor(image, image.getZ())
+        for roi, own in zip(*self.rows()[:2]):
+            if own in (0, plane) and roi.getBounds().contains(x, y) and roi.contains(x, y):
+                return spine_of(roi)
+        return None
+
+    def place_of(self, spine):
+        """(plane of the anchor, bounds) of a spine in the middle one of its planes, or None."""
+        found = sorted(((plane, number) for number, (roi, plane) in enumerate(zip(*self.rows()[:2]))
+                        if spine_of(roi) == spine))
+        if not found:
+            return None
+        plane, number = found[len(found) // 2]
+        return plane, self.rows()[0][number].getBounds()
+
+    def rows_of(self, ids):
+        """Rows of spines in the ROI Manager, from 0."""
+        manager, wanted = _manager(), set(ids)
+        if manager is None:
+            return []
+        own = IdentityHashMap()
+        for roi in self.rows()[0]:
+            own.put(roi, True)
+        return [row for row, roi in enumerate(manager.getRoisAsArray())
+                if own.containsKey(roi) and spine_of(roi) in wanted]
+
+    def ids(self):
+        """Numbers of the spines, ascending."""
+        return sorted(set(spine_of(roi) for roi in self.rows()[0]) - {None})
+
+    def selected_ids(self):
+        """Numbers of the spines that are selected in the ROI Manager."""
+        manager = _manager()
+        if manager is None:
+            return []
+        rois = manager.getRoisAsArray()
+        chosen = [rois[row] for row in manager.getSelectedIndexes()]
+        own = IdentityHashMap()
+        for roi in self.rows()[0]:
+            own.put(roi, True)
+        return sorted(set(spine_of(roi) for roi in chosen if own.containsKey(roi)) - {None})
+
+    # Corrections
+
+    def corrected(self):
+        """True if a person changed the ROIs since they were detected or loaded."""
+        shown = self.anchor.getProperty(_SHOWN)
+        if shown is None:
+            return bool(self.rows()[0])
+        return _fingerprint(*shown) != _fingerprint(*self.values()[:2])
+
+    def before_and_now(self):
+        """(values, arrays) of the detected and of the corrected ROIs, to keep the corrections."""
+        shown = self.anchor.getProperty(_SHOWN) or encoded([], self.provenance())
+        now = self.values()
+        return ({"shown_rois": shown[0], "now_rois": now[0]},
+                dict((name, array) for name, array in (("shown_outlines", shown[1]), ("now_outlines", now[1]))
+                     if array is not None))
+
+    def remember(self):
+        """Keep the ROIs as they are, for undo."""
+        rois, planes, _ = self.rows()
+        steps = self.anchor.getProperty(_EARLIER) or []
+        kept = ([self._as_stored(roi, plane) for roi, plane in zip(rois, planes)], self.provenance(),
+                self.anchor.getProperty(_SHOWN))
+        self.anchor.setProperty(_EARLIER, (steps + [kept])[-_STEPS:])
+
+    def can_undo(self):
+        """True if there is something to take back."""
+        return bool(self.anchor.getProperty(_EARLIER))
+
+    def undo(self):
+        """Take the last change back."""
+        steps = self.anchor.getProperty(_EARLIER) or []
+        if not steps:
+            raise DeepD3Error(u"There is no correction of the spines of %s to take back." % quoted(self.anchor))
+        rois, provenance, shown = steps[-1]
+        self.anchor.setProperty(_EARLIER, steps[:-1])
+        self._put(rois, provenance)
+        self.anchor.setProperty(_SHOWN, shown)
+
+    def replace(self, ids, reply, arrays):
+        """Put the service's ROIs in the place of those of some spines."""
+        self.remember()
+        rois, planes, _ = self.rows()
+        kept = [self._as_stored(roi, plane) for roi, plane in zip(rois, planes) if spine_of(roi) not in ids]
+        new = decoded(reply["lengths"], arrays["outlines"]) if reply is not None and reply["lengths"] else []
+        self._put(kept + new, self.provenance() or "{}")
+
+
+def show_rois(images, image, reply, arrays, detected=None):
+    """Show newly built or loaded ROIs; returns the spines.
+
+    detected: what was found, if corrections were merged into what is shown.
+    """
+    spines = Spines(images, image)
+    if spines.rows()[0]:
+        spines.remember()
+    spines.show(decoded(reply["lengths"], arrays["outlines"]) if reply["lengths"] else [], reply["rois_provenance"],
+                detected)
+    return spines
+
+
+def toggle_rois(images, image):
+    """Show the ROIs over an image and all that belong to it, or hide them."""
+    spines = Spines(images, image)
+    spines.hide(not spines.hidden())
+
+
+def _manager(wanted=False):
+    """The ROI Manager, None without a display or if it is not open and not wanted."""
+    if GraphicsEnvironment.isHeadless():
+        return None
+    from ij.plugin.frame import RoiManager  # without windows, its class cannot be loaded
+    return RoiManager.getRoiManager() if wanted else RoiManager.getInstance()
+
+
+def _fill(manager, rois):
+    manager.reset()
+    for roi in rois:  # setOverlay() would number the names
+        manager.addRoi(roi)
+
+
+def _without(rois, own):
+    known = IdentityHashMap()
+    for roi in own:
+        known.put(roi, True)
+    return [roi for roi in rois if not known.containsKey(roi)]
+
+
+def _is_roi(roi):
+    return roi.getProperty(ROI_IMAGE) is not None or spine_of(roi) is not None
+
+
+def _others(image):
+    overlay = image.getOverlay()
+    return [roi for roi in overlay.toArray() if not _is_roi(roi)] if overlay is not None else []
+
+
+def _same_source(one, other):
+    return other is not None and name_of(one.replace("\\", "/")) == name_of(other.replace("\\", "/"))
+
+
+def _fingerprint(values, array):
+    """What tells one set of ROIs from another, whatever their order."""
+    sums, start = [], 0
+    for length in values["lengths"]:
+        crc = CRC32()
+        crc.update(array.planes[0], start, length)
+        sums.append(crc.getValue())
+        start += length
+    return sorted(sums)
