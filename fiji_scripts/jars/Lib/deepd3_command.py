@@ -3,13 +3,14 @@
 Jython 2.7. A script is the work of one command: it calls verbs of the service and displays what they answer.
 """
 
+import json
 import sys
 import traceback
 
 import deepd3_transport
 from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_images import Images, describe, no_image
-from deepd3_names import OUTCOME, PREDICTION, PROVENANCE, STACK
+from deepd3_names import FIRST_VALUES, OUTCOME, PREDICTION, PROVENANCE, STACK
 from deepd3_rois import kept_parameters
 from deepd3_settings import COMMAND as SETTINGS
 from deepd3_settings import Settings
@@ -106,6 +107,12 @@ def confirmed(question):
     return dialog.wasOKed()
 
 
+def _first_values(command):
+    """The texts that a program gave for the next dialog of a command, by field; they count once."""
+    given = json.loads(System.clearProperty(FIRST_VALUES) or "{}")
+    return given.get("values", {}) if given.get("command") == command else {}
+
+
 def _tell(message, trace):
     if trace:
         IJ.log(trace)
@@ -162,7 +169,7 @@ class Fiji(object):
             self._decided = self.fields_of(self.command, given)
             return
         from deepd3_dialog import Dialog  # without windows, its classes cannot be loaded
-        self._decided = Dialog(self, self.command.rstrip(".")).ask()
+        self._decided = Dialog(self, self.command.rstrip("."), _first_values(self.command)).ask()
         for item in self._decided["fields"]:
             module.setInput(item["name"], text_of(item["value"]))  # for the macro recorder
 

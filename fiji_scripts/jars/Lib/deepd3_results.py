@@ -68,6 +68,7 @@ def save(fiji):
     values, arrays = gathered(fiji, image, ("prediction", "rois") if has_rois else ("prediction",))
     values.pop("shape")
     reply, _ = fiji.call("save", dict(values, path=folder + "/" + stem_of(image) + ".prediction"), arrays)
+    fiji.images.prediction_of(image).changes = False
     fiji.say("wrote " + ", ".join(reply["files"]))
 
 

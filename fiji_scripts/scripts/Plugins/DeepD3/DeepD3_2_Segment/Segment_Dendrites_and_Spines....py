@@ -12,7 +12,9 @@ def segment(fiji):
     reply, arrays = fiji.call("segment", {
         "image": describe(stack), "model": fiji.value("model"), "choices": fiji.choices(),
         "first_plane": fiji.value("first_plane"), "last_plane": fiji.value("last_plane")}, {"stack": pixels(stack)})
-    fiji.images.display(new_prediction(arrays, reply, stack))
+    prediction = new_prediction(arrays, reply, stack)
+    prediction.changes = True  # ImageJ asks before it is lost
+    fiji.images.display(prediction)
 
 
 run(globals(), "Segment Dendrites and Spines...", segment, STACK)
