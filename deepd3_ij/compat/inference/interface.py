@@ -210,11 +210,11 @@ class Interface:
         settings
             As for :class:`~deepd3_ij.compat.inference.gui.ROI3D`.
         """
-        from deepd3_ij.fiji.tested_parameters import keep_tested_parameters
+        from deepd3_ij.fiji.kept_parameters import keep_roi_parameters
 
         parameters = settings if isinstance(settings, Roi3DParameters) else parameters_of(
             settings, self.bench.recommended(Roi3DParameters))
-        keep_tested_parameters(self.bench.image, parameters.to_dict())
+        keep_roi_parameters(self.bench.image, parameters.to_dict())
 
     def updateProgress(self, pval: int, pmax: int) -> None:
         """Show progress in ImageJ.

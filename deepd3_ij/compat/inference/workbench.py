@@ -18,7 +18,7 @@ from deepd3_ij.fiji import roi_manager as rois
 from deepd3_ij.fiji import table_windows as results
 from deepd3_ij.fiji import view
 from deepd3_ij.fiji.java import java_class
-from deepd3_ij.fiji.tested_parameters import keep_tested_parameters, tested_parameters
+from deepd3_ij.fiji.kept_parameters import keep_roi_parameters, kept_roi_parameters
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.names import TEST_AT
 from deepd3_ij.parameters import (
@@ -155,7 +155,7 @@ class Workbench:
 
     def recommended(self, cls: type[P]) -> P:
         """Parameters of a step: those of the live test, else those of the model's card, else the defaults."""
-        tested = tested_parameters(self.image) if cls is Roi3DParameters and self.image is not None else {}
+        tested = kept_roi_parameters(self.image) if cls is Roi3DParameters and self.image is not None else {}
         recommended = {} if self._model is None else self._model.card.recommended
         return resolve(cls, kept=tested, recommended=recommended,
                        voxel_size_um=voxel_size_um(self.need_stack())).parameters
@@ -180,7 +180,7 @@ class Workbench:
         prediction = self.need_prediction()
         if isinstance(parameters, Roi3DParameters):
             found = build_rois_3d(prediction, parameters, progress)
-            keep_tested_parameters(self.image, parameters.to_dict())
+            keep_roi_parameters(self.image, parameters.to_dict())
         else:
             found = build_rois_2d(prediction, parameters, progress)
         self._set_rois(found)

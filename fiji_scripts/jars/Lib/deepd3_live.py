@@ -177,10 +177,10 @@ class LiveTest(object):
         dialog.setCancelLabel("Close")
         dialog.addDialogListener(_Changes(self))
         dialog.centerDialog(False)
+        self.dialog = dialog
+        self.draw()  # its message is the widest part
         dialog.pack()
         place_beside(dialog, self.image.getWindow())
-        self.dialog = dialog
-        self.draw()
         dialog.showDialog()
         self.dialog = None
         return dialog.wasOKed()
