@@ -135,7 +135,7 @@ def start_command(session: Session, command: str, *, ask: bool = False, **inputs
 def run_jython(session: Session, source: str, **inputs: Any) -> Any:
     """Run a text in Jython in a session that has the service, and wait for it; gives the module that it ran as."""
     info = java_class("org.scijava.script.ScriptInfo")(
-        session.context, "deepd3.py", java_class("java.io.StringReader")(source))
+        session.context, "script.py", java_class("java.io.StringReader")(source))
     return _run(session, info, inputs).get()
 
 
