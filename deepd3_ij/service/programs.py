@@ -107,17 +107,18 @@ def _begin_with_stack(session: Session, arguments: argparse.Namespace) -> None:
     if arguments.stack is None:
         return
     path = Path(arguments.stack).absolute()
-    sizes = {name: value for name, value in (("xy_um", arguments.xy), ("z_um", arguments.z)) if value}
-    results = [Path(getattr(arguments, name) or beside(path, suffix)).absolute() for name, suffix in _RESULTS.items()]
+    results = {name: getattr(arguments, name) for name in _RESULTS}
+    values = {"path": path, "saved": not any(results.values()), "xy_um": arguments.xy, "z_um": arguments.z}
     try:
-        run_command(session, OPEN, path=path, saved=False, **sizes)
+        run_command(session, OPEN, **values)
     except FijiError:  # which the user has read; what the file does not say is asked for
         with suppress(Cancelled, FijiError):
-            run_command(session, OPEN, ask=True, path=path, saved=False, **sizes)
+            run_command(session, OPEN, ask=True, **values)
     stack = java_class("ij.WindowManager").getCurrentImage()
     if stack is None:
         return
-    for file in results:
+    for name, given in results.items() if not values["saved"] else ():
+        file = Path(given or beside(path, _RESULTS[name])).absolute()
         if file.is_file():
             with suppress(Cancelled, FijiError):  # the user has read why
                 run_command(session, LOAD, path=file, image=stack)
