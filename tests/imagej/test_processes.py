@@ -156,6 +156,7 @@ def test_inference_says_what_is_wrong_before_it_starts_java(arguments: list[str]
     assert (done.returncode, done.stderr) == (1, f"deepd3-inference: {message}\n")
 
 
+@pytest.mark.slow
 @pytest.mark.display
 @pytest.mark.parametrize("host", ["embedded", pytest.param("fiji", marks=pytest.mark.fiji)])
 def test_inference_shows_stack_results_and_menu_and_ends_with_imagej(host: str, tmp_path: Path) -> None:
@@ -181,6 +182,7 @@ programs._run(programs.inference_parser(), ["cell.tif", "--fiji", {named(host)!r
         assert not list(tmp_path.glob("deepd3_menu_*"))
 
 
+@pytest.mark.slow
 @pytest.mark.display
 @pytest.mark.parametrize("host", ["embedded", pytest.param("fiji", marks=pytest.mark.fiji)])
 def test_a_session_ends_with_open_windows_and_dialogs_without_a_fault(host: str, tmp_path: Path) -> None:
