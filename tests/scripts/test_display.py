@@ -111,7 +111,7 @@ def test_a_double_click_opens_the_live_test_there(visible: User, stack_with_pred
     for title in ("cell prediction", "cell.tif"):
         visible.click_pixel(title, 30, 20, times=2)
         visible.until(lambda: visible.host.ask("slider", "0"), "no dialog")
-        assert visible.look()["frame"] == [0, 0, 128, 128]
+        visible.until(lambda: visible.look()["frame"] == [0, 0, 128, 128], "the test is elsewhere")
         visible.click("Close")
         visible.until(lambda: visible.look()["frame"] is None, "the outlines stay")
 
