@@ -143,23 +143,23 @@ def bench_rois(quick: bool, mode: str) -> None:
 
 def bench_selection(image: Any, count: int) -> float:
     """Seconds from the choice of a row of the ROI Manager until its plane is shown and the event thread is free."""
-    from deepd3_ij.fiji.events import on_event_thread
-    from deepd3_ij.fiji.java import java_class
+    from deepd3_ij.fiji.java import java_class, wait_for_events
 
     manager = java_class("ij.plugin.frame.RoiManager").getInstance()
 
     def select(row: int) -> None:
         manager.selectAndMakeVisible(image, row)
-        on_event_thread(lambda: image.getCanvas().paint(image.getCanvas().getGraphics()))
+        wait_for_events()
 
     return median(timed(select, row)[0] for row in range(0, count, count // SELECTIONS))
 
 
 def bench_live(quick: bool) -> None:
     """A change of a setting until the new outlines are on the screen."""
-    from deepd3_ij import Roi3DParameters, fiji, label_stack
-    from deepd3_ij.fiji.events import on_event_thread
-    from deepd3_ij.fiji.live_test import Crop, LiveRoiTest
+    from deepd3_ij import fiji, label_stack
+    from deepd3_ij.fiji.java import wait_for_events
+    from deepd3_ij.fiji.kept_parameters import keep_roi_parameters
+    from deepd3_ij.service.in_process import publish, start_command
     from deepd3_ij.stack import label_prediction
 
     session = fiji.connect("embedded", mode="interactive")
@@ -171,20 +171,39 @@ def bench_live(quick: bool) -> None:
         spine = np.maximum(spine, random.uniform(0.7, 1) * np.exp(-distance / 30)).astype(np.float32)
     like = label_stack(spine, xy_um=0.1, z_um=0.5)
     image = session.push(label_prediction(spine, spine, like, {}))
-    live = LiveRoiTest(session, image)
-    crop = Crop.around(spine.shape, 6, 100, 100)
-    canvas = image.getCanvas()
-    for parameters in (Roi3DParameters(), Roi3DParameters(mode="connected"), Roi3DParameters(sigma_px=1.0),
-                       Roi3DParameters(watershed=True)):
-        def change(parameters: Roi3DParameters = parameters) -> None:
-            live.show(crop, live.compute(crop, parameters))
-            on_event_thread(lambda: canvas.paint(canvas.getGraphics()))
+    publish(session)
+    for tested in ({"mode": "floodfill"}, {"mode": "connected"}, {"sigma_px": 1.0}, {"watershed": True}):
+        keep_roi_parameters(image, tested)
+        start_command(session, "Test 3D ROIs", ask=True, image=image)
+        dialog = opened_dialog("Test 3D ROIs")
+        peak_threshold = dialog.getNumericFields().get(1)
+
+        def change(field: Any = peak_threshold) -> None:
+            before = image.getOverlay()
+            field.setText("0.79" if str(field.getText()).startswith("0.8") else "0.80")
+            while image.getOverlay() == before:
+                time.sleep(0.0005)
+            wait_for_events()
 
         for _ in range(5):
             change()
-        name = f"{parameters.mode}{', sigma' * (parameters.sigma_px > 0)}{', watershed' * parameters.watershed}"
+        name = ", ".join(f"{parameter} {value}" for parameter, value in tested.items())
         report(f"live test 128 × 128 × 6, {name}", 1e3 * median_seconds(10 if quick else 30, change), "ms",
                "at most 50")
+        dialog.windowClosing(None)
+
+
+def opened_dialog(title: str) -> Any:
+    """The dialog of a title, as soon as it waits for a user."""
+    from deepd3_ij.fiji.java import java_class
+
+    while True:
+        for window in java_class("java.awt.Window").getWindows():
+            if isinstance(window, java_class("java.awt.Dialog")) and str(window.getTitle()) == title \
+                    and window.isShowing():
+                time.sleep(0.5)
+                return window
+        time.sleep(0.05)
 
 
 PARTS: dict[str, Callable[[bool], None]] = {

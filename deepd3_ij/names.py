@@ -23,6 +23,10 @@ VOXEL_SIZE = "deepd3.voxel_size_um"
 ROIS_PROVENANCE = "deepd3.rois_provenance"
 ROI_PARAMETERS = "deepd3.roi3d_parameters"
 
+# While it is open: plane, row and column at which the next live test begins, whether one is open on it.
+TEST_AT = "deepd3.test_at"
+TESTING = "deepd3.testing"
+
 # Of a ROI: the spine that it belongs to, whether it stands for itself in its plane (2), the table of an annotation,
 # the image in whose pixels and planes it is; its SOURCE is that image's.
 ROI_ID = "deepd3.id"
@@ -37,4 +41,5 @@ CHANNEL, FRAME = "deepd3.channel", "deepd3.frame"
 SERVICE = "deepd3.service"
 VERSION = "deepd3.version"
 OUTCOME = "deepd3.outcome"
+FIRST_VALUES = "deepd3.first_values"  # of the next dialog: its command, and the fields that it begins with
 DONE, CANCELLED, FAILED = "done", "cancelled", "failed"  # "failed: " and why

@@ -18,12 +18,12 @@ from typing import Any
 from deepd3_ij.cli import original_batch
 from deepd3_ij.cli.options import describe_value
 from deepd3_ij.cli.parser import build_parser
-from deepd3_ij.fiji import inference_window
 from deepd3_ij.model.card import read_card
 from deepd3_ij.model.zoo import find_model
 from deepd3_ij.outputs.registry import OUTPUTS
 from deepd3_ij.parameters import DialogParameters, ParameterInfo, Parameters, describe, table
 from deepd3_ij.parameters.fields import accepted_values
+from deepd3_ij.service import programs
 from deepd3_ij.service.dialogs import DIALOGS
 from deepd3_ij.service.menu import command_of, menu_files
 
@@ -74,7 +74,7 @@ class Command:
 
 def commands() -> list[Command]:
     """Every command of ``deepd3-ij``, taken from its parser, and those that have a parser of their own."""
-    own = [original_batch.build_parser(), inference_window.build_parser()]
+    own = [original_batch.build_parser(), programs.inference_parser(), programs.training_parser()]
     found = [*leaf_parsers(build_parser(), besides={parser.prog for parser in own}), *own]
     return [_command(parser) for parser in found]
 

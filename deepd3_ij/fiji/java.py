@@ -12,7 +12,8 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -144,7 +145,30 @@ def end_with_python() -> None:
     jpype.config.destroy_jvm = False
     jpype.config.free_resources = False
     # JPype's own Java thread waits for Python's lock; if Python ends meanwhile, the process aborts.
-    atexit.register(lambda: java_class("org.jpype.ref.JPypeReferenceQueue").getInstance().stop())
+    before_the_end(lambda: java_class("org.jpype.ref.JPypeReferenceQueue").getInstance().stop())
+
+
+def before_the_end(release: Callable[[], Any]) -> None:
+    """Do something before Python ends: take back what Java could call later, which would end the process with a fault.
+
+    Parameters
+    ----------
+    release
+        Called once; what was given last is called first.
+    """
+    def quietly() -> None:
+        with suppress(Exception):  # Java may be gone
+            release()
+
+    atexit.register(quietly)
+
+
+def wait_for_events() -> None:
+    """Wait until the event thread has done what it was asked for, such as another look of all windows.
+
+    A window that is made meanwhile could take half of its parts from each look.
+    """
+    java_class("java.awt.EventQueue").invokeAndWait(java_class("java.lang.Thread")())  # does nothing itself
 
 
 def memory_options(memory_percent: int) -> list[str]:

@@ -15,7 +15,6 @@ from deepd3_ij.fiji import hyperstacks, java, roi_manager, table_windows
 from deepd3_ij.fiji.configuration import configured_fiji
 from deepd3_ij.fiji.host import Host
 from deepd3_ij.fiji.jars import EMBEDDED_IMAGEJ, HEADLESS_COMMANDS, fetch_jars
-from deepd3_ij.fiji.live_test import LiveRoiTest
 from deepd3_ij.progress import Progress, no_progress
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
     from deepd3_ij import Measurements
     from deepd3_ij.fiji.table_windows import TableLink
-    from deepd3_ij.parameters import Roi3DParameters
     from deepd3_ij.rois.roiset import RoiSet
 
 MODES = ("headless", "interactive", "gui")
@@ -145,10 +143,6 @@ class Session(Host):
         """A Results window as a table; see :func:`deepd3_ij.fiji.table_windows.pull_table`."""
         return table_windows.pull_table(self, title)
 
-    def test_rois(self, image: Any = None, parameters: Roi3DParameters | None = None) -> LiveRoiTest:
-        """Double click on an image tests ROI parameters there; see :mod:`deepd3_ij.fiji.live_test`."""
-        return LiveRoiTest(self, image, parameters)
-
     # The window
 
     def show_window(self) -> None:
@@ -161,11 +155,13 @@ class Session(Host):
             if window is None:
                 image_j = java.java_class("ij.ImageJ")
                 image_j(image_j.EMBEDDED).exitWhenQuitting(False)
+                java.wait_for_events()
             return
         if window is None:  # its services are gone with it
             raise FijiError(f"{self.host} was closed by its user; a new one needs a new Python process.")
         if not window.isVisible():
             self.gateway.ui().showUI()
+            java.wait_for_events()
         window.exitWhenQuitting(False)  # imagej-legacy has it end the whole process
 
     def wait_for_user(self, seconds: float | None = None) -> None:

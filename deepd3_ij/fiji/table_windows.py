@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from deepd3_ij.errors import FijiError
-from deepd3_ij.fiji.events import listener
+from deepd3_ij.errors import FijiError, one_line
 from deepd3_ij.fiji.hyperstacks import find_image
-from deepd3_ij.fiji.java import java_class
+from deepd3_ij.fiji.java import before_the_end, java_class
 from deepd3_ij.fiji.placement import place_at_foot
 from deepd3_ij.fiji.roi_manager import roi_id_of
 from deepd3_ij.files.imagej_roi import roi_name
@@ -149,8 +149,12 @@ class TableLink:
     def __init__(self, title: str, image: Any) -> None:
         self._panel = java_class("ij.WindowManager").getFrame(title).getTextPanel()
         self._image = image
-        self._panel.addMouseListener(listener("java.awt.event.MouseListener", mouseReleased=self._row_chosen))
-        self._panel.addKeyListener(listener("java.awt.event.KeyListener", keyReleased=self._row_chosen))
+        mouse = _listener("java.awt.event.MouseListener", mouseReleased=self._row_chosen)
+        keys = _listener("java.awt.event.KeyListener", keyReleased=self._row_chosen)
+        self._panel.addMouseListener(mouse)
+        self._panel.addKeyListener(keys)
+        before_the_end(lambda: self._panel.removeMouseListener(mouse))
+        before_the_end(lambda: self._panel.removeKeyListener(keys))
         self._manager_list: Any = None
         self._follow_manager()
 
@@ -193,8 +197,9 @@ class TableLink:
         roi_list = None if manager is None else _find_component(manager, java_class("javax.swing.JList"))
         if roi_list is not None and roi_list != self._manager_list:
             self._manager_list = roi_list
-            roi_list.addListSelectionListener(
-                listener("javax.swing.event.ListSelectionListener", valueChanged=self._roi_chosen))
+            selections = _listener("javax.swing.event.ListSelectionListener", valueChanged=self._roi_chosen)
+            roi_list.addListSelectionListener(selections)
+            before_the_end(lambda: roi_list.removeListSelectionListener(selections))
 
     def _roi_chosen(self, event: Any) -> None:
         manager = java_class("ij.plugin.frame.RoiManager").getInstance()
@@ -204,6 +209,26 @@ class TableLink:
         roi_id = roi_id_of(manager.getRoi(index)) if index >= 0 else None
         if roi_id is not None:
             self.select_row_of(roi_id)
+
+
+def _listener(interface: str, **methods: Callable[[Any], None]) -> Any:
+    """Java listener whose named methods are Python functions; the others do nothing.
+
+    An error in a function goes to ImageJ's Log and never to Java's event thread.
+    """
+    import jpype
+
+    def guarded(function: Callable[[Any], None]) -> Callable[[Any], None]:
+        def call(event: Any) -> None:
+            try:
+                function(event)
+            except Exception as error:
+                java_class("ij.IJ").log(f"DeepD3: {one_line(error)}")
+        return call
+
+    names = {str(method.getName()) for method in java_class(interface).class_.getMethods() if not method.isDefault()}
+    return jpype.JProxy(interface, dict={
+        name: guarded(methods.get(name, lambda event: None)) for name in names})
 
 
 def _find_component(container: Any, kind: Any) -> Any:

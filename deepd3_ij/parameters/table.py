@@ -571,3 +571,5 @@ class SettingsParameters(DialogParameters):
     threads: int = parameter(0, "How many processors Python may use; 0: all.", low=0, high=1024)
     model: str | None = parameter(None, "Name or file of the model that the other dialogs begin with; empty: the one "
                                   "that comes with DeepD3.", label="Default model")
+    double_click: bool = parameter(True, "A double click on a stack or a prediction opens Test 3D ROIs there.",
+                                   label="Double click tests ROIs")

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +22,8 @@ import numpy.typing as npt
 
 import deepd3_ij
 from deepd3_ij.errors import Cancelled, FijiError
-from deepd3_ij.fiji.java import java_class
-from deepd3_ij.names import CANCELLED, DONE, FAILED, OUTCOME, SERVICE, VERSION
+from deepd3_ij.fiji.java import before_the_end, java_class
+from deepd3_ij.names import CANCELLED, DONE, FAILED, FIRST_VALUES, OUTCOME, SERVICE, VERSION
 from deepd3_ij.service.calls import call
 from deepd3_ij.service.dialogs import dialog_of
 from deepd3_ij.service.exchange import Reply
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from deepd3_ij.fiji.session import Session
 
 _threads = ThreadPoolExecutor(thread_name_prefix="deepd3_service")
+_SECONDS_TO_STOP = 10
 _UNSIGNED = {"int8": np.uint8, "int16": np.uint16}
 
 
@@ -61,11 +64,23 @@ def publish(session: Session) -> Any:
     java_class("java.lang.System").setProperty(VERSION, deepd3_ij.__version__)
     service = jpype.JProxy(function, dict={"apply": _apply})
     objects.addObject(service, SERVICE)
+    before_the_end(lambda: objects.removeObject(service))
+    before_the_end(_calls.end)
     return service
 
 
+def add_menu(session: Session) -> None:
+    """Add the menu to the menu bar of a visible session after :func:`publish`, unless it is there."""
+    run_jython(session, "#@ Context context\nfrom deepd3_menu import add_menu\nadd_menu(context)\n")
+
+
+def commands() -> tuple[str, ...]:
+    """All commands of the menu, sorted."""
+    return tuple(sorted(_scripts()))
+
+
 def run_command(session: Session, command: str, *, ask: bool = False, **inputs: Any) -> None:
-    """Run a command of the menu in a session that has the service.
+    """Run a command of the menu in a session that has the service, and wait for its end.
 
     Parameters
     ----------
@@ -74,8 +89,7 @@ def run_command(session: Session, command: str, *, ask: bool = False, **inputs: 
     command
         Its name in the menu, for example ``"Build 3D ROIs..."``.
     ask
-        Show its dialog, and wait for the user, in a session with windows. Fields that are given then are not asked for
-        any more, so give none.
+        Show its dialog, and wait for the user, in a session with windows. It begins with the fields that are given.
     inputs
         Fields of its dialog by name, and ``image``, the image to work on. What is left out was not typed: the value is
         the one that a live test kept, else what the model recommends, else the default; an optional field is emptied
@@ -88,9 +102,20 @@ def run_command(session: Session, command: str, *, ask: bool = False, **inputs: 
     Cancelled
         It was stopped.
     """
-    scripts = {command_of(path): path for path in (menu_folder() / "scripts").rglob("*.py")}
+    start_command(session, command, ask=ask, **inputs).get()
+    outcome = str(java_class("java.lang.System").getProperty(
+        OUTCOME, f"{FAILED}: the script did not run; ImageJ's Log has the details"))
+    if outcome == CANCELLED:
+        raise Cancelled("Stopped by the user; nothing was changed.")
+    if outcome != DONE:
+        raise FijiError(outcome.removeprefix(f"{FAILED}: "))
+
+
+def start_command(session: Session, command: str, *, ask: bool = False, **inputs: Any) -> Any:
+    """Start a command as :func:`run_command` does, and do not wait; gives Java's future of its script."""
+    scripts = _scripts()
     if command not in scripts:
-        raise FijiError(f"There is no command {command!r} in the menu; known: {', '.join(sorted(scripts))}.")
+        raise FijiError(f"There is no command {command!r} in the menu; known: {', '.join(commands())}.")
     fields = [field.name for field in dialog_of(command).fields()]
     file = java_class("java.io.File")(str(scripts[command]))
     info = java_class("org.scijava.script.ScriptInfo")(session.context, file)
@@ -98,25 +123,37 @@ def run_command(session: Session, command: str, *, ask: bool = False, **inputs: 
     if unknown:
         accepted = [*(["image"] if info.getInput("image") is not None else []), *fields]
         raise FijiError(f"{command!r} has no field {unknown[0]!r}; accepted: {', '.join(accepted) or 'none'}.")
-    values = java_class("java.util.HashMap")()
-    for name in () if ask else fields:
-        values.put(name, None)  # a field that the caller has decided to leave out
-    for name, value in inputs.items():
-        values.put(name, value if name == "image" else _text(value))
+    texts = {name: text_of_value(value) for name, value in inputs.items() if name != "image" and value is not None}
+    values = {} if ask else {name: texts.get(name) for name in fields}  # None: the caller has decided to leave it out
     system = java_class("java.lang.System")
+    if ask:
+        system.setProperty(FIRST_VALUES, json.dumps({"command": command, "values": texts}))
     system.clearProperty(OUTCOME)
-    session.context.getService(java_class("org.scijava.script.ScriptService")).run(info, True, values).get()
-    outcome = str(system.getProperty(OUTCOME, f"{FAILED}: the script did not run; ImageJ's Log has the details"))
-    if outcome == CANCELLED:
-        raise Cancelled("Stopped by the user; nothing was changed.")
-    if outcome != DONE:
-        raise FijiError(outcome.removeprefix(f"{FAILED}: "))
+    return _run(session, info, values | {name: value for name, value in inputs.items() if name == "image"})
 
 
-def _text(value: Any) -> str | None:
-    """A value as a macro writes it."""
+def run_jython(session: Session, source: str, **inputs: Any) -> Any:
+    """Run a text in Jython in a session that has the service, and wait for it; gives the module that it ran as."""
+    info = java_class("org.scijava.script.ScriptInfo")(
+        session.context, "script.py", java_class("java.io.StringReader")(source))
+    return _run(session, info, inputs).get()
+
+
+def _run(session: Session, info: Any, inputs: Mapping[str, Any]) -> Any:
+    values = java_class("java.util.HashMap")()
+    for name, value in inputs.items():
+        values.put(name, value)
+    return session.context.getService(java_class("org.scijava.script.ScriptService")).run(info, True, values)
+
+
+def _scripts() -> dict[str, Path]:
+    return {command_of(path): path for path in (menu_folder() / "scripts").rglob("*.py")}
+
+
+def text_of_value(value: Any) -> str:
+    """A value as a macro writes it; None is an empty text."""
     if value is None:
-        return None
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -137,12 +174,43 @@ def _prepare_jython(session: Session) -> None:
         scripts.addAlias(java_class("ij.ImagePlus").class_)  # without it, a parameter of this type is not filled
 
 
+class _Calls:
+    """Calls that are under way. Java must call nothing of a Python that has ended."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running = 0
+        self.ended = False
+
+    def __enter__(self) -> None:
+        with self._changed:
+            if self.ended:
+                raise FijiError("Python has ended; nothing can be computed any more.")
+            self._running += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._running -= 1
+            self._changed.notify_all()
+
+    def end(self) -> None:
+        """Let no other call begin, and wait until those under way have stopped at their next progress."""
+        with self._changed:
+            self.ended = True
+            self._changed.wait_for(lambda: self._running == 0, timeout=_SECONDS_TO_STOP)
+
+
+_calls = _Calls()
+
+
 def _apply(request: Any) -> Any:
     # An exception that crosses into Java loses its message, so failures travel as replies.
-    arrays = {str(entry.getKey()): _received(entry.getValue()) for entry in request.get("arrays").entrySet()}
-    # Threads of Java have small stacks, in which TensorFlow overflows when it builds the graph of a training.
-    reply = _threads.submit(call, str(request.get("request")), arrays, _progress_of(request.get("progress"))).result()
-    return _sent(reply)
+    with _calls:
+        arrays = {str(entry.getKey()): _received(entry.getValue()) for entry in request.get("arrays").entrySet()}
+        # Threads of Java have small stacks, in which TensorFlow overflows when it builds the graph of a training.
+        reply = _threads.submit(call, str(request.get("request")), arrays,
+                                _progress_of(request.get("progress"))).result()
+        return _sent(reply)
 
 
 def _received(value: Any) -> npt.NDArray[Any]:
@@ -184,7 +252,7 @@ def _progress_of(function: Any) -> Any:
 
     def progress(done: int, total: int, message: str, /) -> None:
         values: Mapping[str, Any] = {"done": int(done), "total": int(total), "message": message}
-        if function.apply(json.dumps(values)) == boolean.FALSE:
+        if _calls.ended or function.apply(json.dumps(values)) == boolean.FALSE:
             raise Cancelled("Stopped by the user; nothing was changed.")
 
     return progress

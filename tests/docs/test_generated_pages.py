@@ -15,7 +15,6 @@ import pytest
 from deepd3_ij.cli import original_batch
 from deepd3_ij.cli.options import typed_values
 from deepd3_ij.cli.parser import build_parser
-from deepd3_ij.fiji import inference_window
 from deepd3_ij.model.card import read_card
 from deepd3_ij.model.zoo import find_model
 from deepd3_ij.outputs.registry import OUTPUTS
@@ -31,6 +30,7 @@ from deepd3_ij.parameters import (
     table,
 )
 from deepd3_ij.pipeline import STEPS
+from deepd3_ij.service import programs
 from deepd3_ij.service.dialogs import DIALOGS
 
 CLASSES: dict[str, tuple[type[Parameters], ...]] = {
@@ -68,7 +68,8 @@ def _rows(text: str) -> Iterator[Row]:
 
 def parsers() -> dict[str, argparse.ArgumentParser]:
     """Every command with the parser that runs it."""
-    found = {parser.prog: parser for parser in (original_batch.build_parser(), inference_window.build_parser())}
+    found = {parser.prog: parser for parser in (
+        original_batch.build_parser(), programs.inference_parser(), programs.training_parser())}
     waiting = [build_parser()]
     while waiting:
         parser = waiting.pop()

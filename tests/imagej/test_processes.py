@@ -7,19 +7,25 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from deepd3_ij import build_rois_3d, label_stack
+from deepd3_ij.files.hdf5 import write_prediction, write_rois
+from deepd3_ij.files.tiff import write_stack
+from deepd3_ij.parameters import Roi3DParameters
+from deepd3_ij.stack import label_prediction
 from tests.imagej.private_display import private_display
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def run(code: str, tmp_path: Path, **environment: str) -> subprocess.CompletedProcess:
+def run(code: str, tmp_path: Path, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
     """Run Python code as a script of its own."""
     variables = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "DEEPD3_FIJI")}
     variables |= {"PYTHONPATH": str(ROOT), **environment}
     return subprocess.run([sys.executable, "-c", code], env=variables, capture_output=True, text=True, timeout=240,
-                          check=False)
+                          cwd=cwd, check=False)
 
 
 def error_line(done: subprocess.CompletedProcess) -> str:
@@ -134,27 +140,105 @@ def test_the_embedded_host_offers_all_scijava_services(tmp_path: Path) -> None:
 
 
 def test_inference_without_a_display_is_one_line(tmp_path: Path) -> None:
-    done = run("from deepd3_ij.fiji.inference_window import main\nmain([])", tmp_path)
+    done = run("from deepd3_ij.service.programs import inference\ninference([])", tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith("deepd3-inference: A visible ImageJ needs a display, and DISPLAY is not set")
     assert done.stderr.count("\n") == 1
-    done = run("from deepd3_ij.fiji.inference_window import main\nmain(['missing.tif'])", tmp_path)
-    assert done.stderr == "deepd3-inference: There is no file missing.tif; give a TIFF file, or none.\n"
 
 
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["missing.tif"], "There is no file missing.tif; give a TIFF file, or none."),
+    ([__file__, "--rois", "missing.rois"], "There is no file missing.rois; give a .rois file, or none."),
+    (["--prediction", __file__], "There is no STACK to which the results belong; give it before the options."),
+])
+def test_inference_says_what_is_wrong_before_it_starts_java(arguments: list[str], message: str, tmp_path: Path) -> None:
+    done = run(f"from deepd3_ij.service.programs import inference\ninference({arguments!r})", tmp_path)
+    assert (done.returncode, done.stderr) == (1, f"deepd3-inference: {message}\n")
+
+
+@pytest.mark.slow
 @pytest.mark.display
-def test_inference_ends_when_its_window_is_closed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("host", ["embedded", pytest.param("fiji", marks=pytest.mark.fiji)])
+def test_inference_shows_stack_results_and_menu_and_ends_with_imagej(host: str, tmp_path: Path) -> None:
+    """Again and again, as results beside the stack once met a look of the windows that was about to change."""
+    write_results(tmp_path)
+    code = f"""
+import threading, time
+from deepd3_ij.fiji.java import java_class
+from deepd3_ij.service import programs
+
+def look_and_quit(session, arguments):
+    programs._begin_with_stack(session, arguments)
+    windows, manager = java_class("ij.WindowManager"), java_class("ij.plugin.frame.RoiManager").getInstance()
+    print([str(windows.getImage(number).getTitle()) for number in windows.getIDList()], manager.getCount() > 0)
+    java_class("ij.IJ").getInstance().quit()
+
+programs._run(programs.inference_parser(), ["cell.tif", "--fiji", {named(host)!r}], programs._checked, look_and_quit)
+"""
+    for _ in range(3):
+        with private_display() as display:
+            done = run(code, tmp_path, cwd=tmp_path, DISPLAY=display, TMPDIR=str(tmp_path))
+        assert (done.returncode, done.stdout) == (0, "['cell.tif', 'cell prediction'] True\n"), done.stderr
+        assert not list(tmp_path.glob("deepd3_menu_*"))
+
+
+@pytest.mark.slow
+@pytest.mark.display
+@pytest.mark.parametrize("host", ["embedded", pytest.param("fiji", marks=pytest.mark.fiji)])
+def test_a_session_ends_with_open_windows_and_dialogs_without_a_fault(host: str, tmp_path: Path) -> None:
+    write_results(tmp_path)
+    code = f"""
+import time
+from deepd3_ij import fiji, measure, open_stack
+from deepd3_ij.files.hdf5 import read_prediction, read_rois
+from deepd3_ij.fiji.java import java_class
+from deepd3_ij.service.in_process import add_menu, publish, start_command
+
+session = fiji.connect({named(host)!r}, mode="interactive")
+publish(session)
+add_menu(session)
+stack = open_stack("cell.tif")
+prediction, rois = read_prediction("cell.prediction", like=stack), read_rois("cell.rois", like=stack)
+image = session.push(prediction)
+session.push_rois(rois, image)
+session.push_measurements(measure(rois, prediction, stack), image)
+titles = ("Build 3D ROIs", "Test 3D ROIs")
+for command in ("Build 3D ROIs...", "Test 3D ROIs"):
+    start_command(session, command, ask=True, image=image)
+end = time.monotonic() + 120
+while time.monotonic() < end:
+    shown = [str(window.getTitle()) for window in java_class("java.awt.Window").getWindows()
+             if window.isShowing() and isinstance(window, java_class("java.awt.Dialog"))]
+    if set(titles) <= set(shown):
+        break
+    time.sleep(0.1)
+print(sorted(shown))
+"""
     with private_display() as display:
-        code = ("import threading\n"
-                "from deepd3_ij.fiji import inference_window as w\n"
-                "build = w.InferenceWindow._build\n"
-                "def then_close(self):\n"
-                "    build(self)\n"
-                "    threading.Timer(1, lambda: self._ask_to_close(None)).start()\n"
-                "w.InferenceWindow._build = then_close\n"
-                "w.main([])\n")
-        done = run(code, tmp_path, DISPLAY=display)
-        assert done.returncode == 0, done.stderr
+        for _ in range(10):
+            done = run(code, tmp_path, cwd=tmp_path, DISPLAY=display)
+            assert (done.returncode, done.stdout) == (0, "['Build 3D ROIs', 'Test 3D ROIs']\n"), done.stderr
+            assert not list(tmp_path.glob("hs_err*"))
+
+
+def named(host: str) -> str:
+    if host == "embedded":
+        return host
+    folder = os.environ.get("DEEPD3_FIJI")
+    if not folder:
+        pytest.skip("needs a full Fiji: set DEEPD3_FIJI to its folder")
+    return folder
+
+
+def write_results(folder: Path) -> None:
+    """A stack with its prediction and ROIs beside it."""
+    z, y, x = np.mgrid[:5, :80, :90]
+    spine = np.exp(-((3 * (z - 2)) ** 2 + (y - 40) ** 2 + (x - 45) ** 2) / 60).astype(np.float32)
+    stack = label_stack((spine * 200).astype(np.uint8), xy_um=0.1, z_um=0.5, source="cell.tif")
+    prediction = label_prediction(np.zeros_like(spine), spine, stack, {})
+    write_stack(folder / "cell.tif", stack)
+    write_prediction(folder / "cell.prediction", prediction)
+    write_rois(folder / "cell.rois", build_rois_3d(prediction, Roi3DParameters()))
 
 
 def test_doctor_names_what_is_missing_and_the_command_that_mends_it(tmp_path: Path) -> None:

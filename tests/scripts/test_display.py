@@ -107,6 +107,15 @@ def test_the_live_test_follows_clicks_and_sliders_and_hands_its_settings_over(
     assert visible.look()["manager"] == sum(len(np.unique(plane)) - 1 for plane in expected.labels.values) == 6
 
 
+def test_a_double_click_opens_the_live_test_there(visible: User, stack_with_prediction: Path) -> None:
+    for title in ("cell prediction", "cell.tif"):
+        visible.click_pixel(title, 30, 20, times=2)
+        visible.until(lambda: visible.host.ask("slider", "0"), "no dialog")
+        visible.until(lambda: visible.look()["frame"] == [0, 0, 128, 128], "the test is elsewhere")
+        visible.click("Close")
+        visible.until(lambda: visible.look()["frame"] is None, "the outlines stay")
+
+
 def test_the_review_macro_waits_and_writes_the_corrected_tables(visible: User, fiji_folder: Path,
                                                                 tmp_path: Path) -> None:
     from deepd3_ij.simulation import simulate

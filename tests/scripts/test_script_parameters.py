@@ -53,6 +53,20 @@ def test_every_script_has_its_dialog_and_every_dialog_its_script() -> None:
     assert sorted(command_of(path) for path in SCRIPTS) == sorted(DIALOGS)
 
 
+def test_fiji_sorts_the_menu_in_the_order_of_the_work() -> None:
+    top = menu_folder() / "scripts" / "Plugins" / "DeepD3"
+    shown = sorted(path.name.removesuffix(".py").replace("_", " ") for path in top.iterdir())  # as Fiji does
+    steps = [f"DeepD3 {number} " for number in range(1, 9)]
+    assert shown[0] == "Analyze Dendrites and Spines..."
+    assert [name[:len("DeepD3 1 ")] for name in shown[1:9]] == steps
+    assert shown[9] == "DeepD3 Batch..."
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=command_of)
+def test_the_name_of_a_command_is_no_other_plugins(path: Path) -> None:
+    assert re.search("DeepD3|Spine|Dendrite|[23]D ROIs", command_of(path))
+
+
 @pytest.mark.parametrize("path", SCRIPTS, ids=command_of)
 def test_the_fields_of_a_script_are_those_of_its_dialog(path: Path) -> None:
     fields = [field for field in read_header(path) if field.name not in ("context", "image")]

@@ -56,11 +56,11 @@ class User:
         state = self.host.ask("script", STATE)
         return "" if state == "null" else state
 
-    def click_pixel(self, title: str, x: int, y: int) -> None:
-        """Click a pixel of an image."""
+    def click_pixel(self, title: str, x: int, y: int, times: int = 1) -> None:
+        """Click a pixel of an image, or double-click it."""
         self.until(lambda: self.host.ask("pixel", title, str(x), str(y)), f"no image {title!r}")
         time.sleep(0.5)  # the window comes to the front
-        self._press(self.host.ask("pixel", title, str(x), str(y)))
+        self._press(self.host.ask("pixel", title, str(x), str(y)), times)
 
     def step_slider(self, number: int, steps: int) -> None:
         """Click the arrow at the right end of a slider of a dialog several times."""
@@ -79,8 +79,8 @@ class User:
             time.sleep(0.1)
         raise AssertionError(f"{problem}; windows: {self.host.ask('windows')}; log: {self.host.log()[-2000:]}")
 
-    def _press(self, place: str) -> None:
-        self._xdotool("mousemove", *place.split(), "sleep", 0.2, "click", 1)
+    def _press(self, place: str, times: int = 1) -> None:
+        self._xdotool("mousemove", *place.split(), "sleep", 0.2, "click", "--repeat", times, "--delay", 80, 1)
 
     def _xdotool(self, *arguments: object) -> None:
         subprocess.run(["xdotool", *map(str, arguments)], check=True, env={**os.environ, "DISPLAY": self.display})

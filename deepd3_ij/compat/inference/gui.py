@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from deepd3_ij.compat.core.roi_dictionary import RoiDictionary, roi_dictionary
+from deepd3_ij.compat.imagej import ask, choose_file, choose_folder, imagej_progress
 from deepd3_ij.compat.inference.interface import FilePath, ImageView, Interface, new_bench
 from deepd3_ij.compat.inference.settings import (
     ROI2D,
     ROI3D,
     Cleaning,
-    P,
     QHLine,
     Segment,
     Settings,
@@ -25,8 +25,7 @@ from deepd3_ij.compat.inference.settings import (
 )
 from deepd3_ij.compat.pitch import DEFAULT_DIMENSIONS, Dimensions, labelled, pitch_of
 from deepd3_ij.compat.signals import Signal
-from deepd3_ij.errors import Cancelled, FijiError
-from deepd3_ij.fiji.choosers import choose_file, choose_folder
+from deepd3_ij.errors import FijiError
 from deepd3_ij.files.roi_settings import parameters_of, settings_of, write_roi_settings
 from deepd3_ij.parameters import CleaningParameters, Roi2DParameters, Roi3DParameters, VoxelSizeParameters, from_values
 from deepd3_ij.probabilities import checked_probabilities
@@ -35,7 +34,7 @@ from deepd3_ij.stack import label_prediction
 from deepd3_ij.stems import beside
 
 if TYPE_CHECKING:
-    from deepd3_ij.fiji.workbench import Workbench
+    from deepd3_ij.compat.inference.workbench import Workbench
 
 SettingsKind = TypeVar("SettingsKind", bound=Settings[Any])
 
@@ -238,7 +237,7 @@ class Main:
                 settings.findModel()
             settings = self._asked(settings)
         self._model_fn = settings.model_fn
-        interface.bench.segment(settings.model_fn, settings.parameters, progress=_progress)
+        interface.bench.segment(settings.model_fn, settings.parameters, progress=imagej_progress)
         interface.log(f"segmented: {settings.parameters}")
 
     def cleaning(self, settings: Cleaning | CleaningParameters | Mapping[str, Any] | None = None) -> None:
@@ -251,7 +250,7 @@ class Main:
         """
         interface = self._opened()
         parameters = _cleaning(self._asked(Cleaning()) if settings is None else settings)
-        interface.bench.clean(parameters, progress=_progress)
+        interface.bench.clean(parameters, progress=imagej_progress)
         interface.preview = None
         interface.log(f"cleaned: {parameters}")
 
@@ -309,7 +308,7 @@ class Main:
         bench = self._opened().bench
         if dimensions is None:
             xy_um, z_um = bench.voxel_size()
-            size = _ask("Set dimensions", VoxelSizeParameters(xy_um=xy_um, z_um=z_um))
+            size = ask("Set dimensions", VoxelSizeParameters(xy_um=xy_um, z_um=z_um))
             dimensions = (size.xy_um, size.z_um)
         xy_um, z_um = pitch_of(dimensions)
         bench.set_dimensions(xy_um=xy_um, z_um=z_um)
@@ -358,7 +357,7 @@ class Main:
 
     def _build(self, parameters: Roi2DParameters | Roi3DParameters) -> int:
         interface = self._opened()
-        interface.bench.build_rois(parameters, progress=_progress)
+        interface.bench.build_rois(parameters, progress=imagej_progress)
         count = len(interface.bench.need_rois())
         interface.log(f"{count} ROIs: {parameters}")
         interface.populateTable()
@@ -378,37 +377,22 @@ class Main:
         return self._shown[name]
 
     def _asked(self, settings: SettingsKind) -> SettingsKind:
-        settings.parameters = _ask(settings.title, settings.parameters)
+        settings.parameters = ask(settings.title, settings.parameters)
         settings.close()
         return settings
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Open the inference window; see :func:`deepd3_ij.fiji.inference_window.main`."""
-    from deepd3_ij.fiji.inference_window import main as open_window
+    """Open ImageJ with the menu of DeepD3; see :func:`deepd3_ij.service.programs.inference`."""
+    from deepd3_ij.service.programs import inference
 
-    return open_window(argv)
-
-
-def _ask(title: str, parameters: P) -> P:
-    from deepd3_ij.fiji.dialogs import ask
-
-    chosen = ask(title, parameters)
-    if chosen is None:
-        raise Cancelled(f"{title} was cancelled; nothing was changed.")
-    return chosen
+    return inference(argv)
 
 
 def _cleaning(settings: Cleaning | CleaningParameters | Mapping[str, Any]) -> CleaningParameters:
     if isinstance(settings, Cleaning):
         return settings.parameters
     return settings if isinstance(settings, CleaningParameters) else from_values(CleaningParameters, settings)
-
-
-def _progress(done: int, total: int, message: str, /) -> None:
-    from deepd3_ij.fiji.events import imagej_progress
-
-    imagej_progress(done, total, message)
 
 
 def _stretched(pixels: np.ndarray) -> np.ndarray:

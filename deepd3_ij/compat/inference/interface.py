@@ -22,7 +22,7 @@ from deepd3_ij.stack import voxel_size_um
 if TYPE_CHECKING:
     import pandas as pd
 
-    from deepd3_ij.fiji.workbench import Workbench
+    from deepd3_ij.compat.inference.workbench import Workbench
 
 FilePath = str | PathLike[str]
 
@@ -76,7 +76,7 @@ class Interface:
     Attributes
     ----------
     bench
-        :class:`deepd3_ij.fiji.workbench.Workbench`.
+        :class:`deepd3_ij.compat.inference.workbench.Workbench`.
     imageView
         The stack and its current plane; its clicks select ROIs and open the test of 3-D ROIs.
     selected
@@ -210,10 +210,11 @@ class Interface:
         settings
             As for :class:`~deepd3_ij.compat.inference.gui.ROI3D`.
         """
-        from deepd3_ij.fiji.live_test import store_parameters
+        from deepd3_ij.fiji.kept_parameters import keep_roi_parameters
 
-        store_parameters(self.bench.image, settings if isinstance(settings, Roi3DParameters)
-                         else parameters_of(settings, self.bench.recommended(Roi3DParameters)))
+        parameters = settings if isinstance(settings, Roi3DParameters) else parameters_of(
+            settings, self.bench.recommended(Roi3DParameters))
+        keep_roi_parameters(self.bench.image, parameters.to_dict())
 
     def updateProgress(self, pval: int, pmax: int) -> None:
         """Show progress in ImageJ.
@@ -225,7 +226,7 @@ class Interface:
         pmax
             Target value.
         """
-        from deepd3_ij.fiji.events import imagej_progress
+        from deepd3_ij.compat.imagej import imagej_progress
 
         imagej_progress(pval, pmax, "DeepD3")
 
@@ -245,7 +246,7 @@ def position_of(xy: Any) -> tuple[float, float]:
 
 def new_bench() -> Workbench:
     """A workbench in the running session with ImageJ, or in a new, visible one."""
-    from deepd3_ij.fiji.choosers import visible_session
-    from deepd3_ij.fiji.workbench import Workbench
+    from deepd3_ij.compat.imagej import visible_session
+    from deepd3_ij.compat.inference.workbench import Workbench
 
     return Workbench(visible_session())

@@ -73,7 +73,7 @@ class Segment(Settings[PredictionParameters]):
 
     def findModel(self) -> str:
         """Ask for a model file in ImageJ's dialog; a choice that is cancelled leaves the model as it was."""
-        from deepd3_ij.fiji.choosers import choose_file
+        from deepd3_ij.compat.imagej import choose_file
 
         self.model_fn = str(choose_file("Model file (.keras, .h5)"))
         return self.model_fn

@@ -15,10 +15,10 @@ import numpy as np
 import xarray as xr
 
 from deepd3_ij.compat.core.dendrite import DendriteSWC
+from deepd3_ij.compat.imagej import choose_file
 from deepd3_ij.compat.keys import key_name
 from deepd3_ij.compat.plane_view import PlaneView
 from deepd3_ij.errors import AnnotationError, ParameterError, VoxelSizeError
-from deepd3_ij.fiji.choosers import choose_file
 from deepd3_ij.files.d3data import D3Data, read_d3data, write_d3data
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.masks import SWC_SUFFIXES, read_spine_mask, read_tiff_mask
@@ -372,7 +372,7 @@ class Selector:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Make training data in ImageJ's dialogs; see :func:`deepd3_ij.fiji.training_window.main`."""
-    from deepd3_ij.fiji.training_window import main as open_window
+    """Open ImageJ with the menu of DeepD3; see :func:`deepd3_ij.service.programs.training`."""
+    from deepd3_ij.service.programs import training
 
-    return open_window(argv)
+    return training(argv)

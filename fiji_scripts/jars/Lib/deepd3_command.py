@@ -3,6 +3,7 @@
 Jython 2.7. A script is the work of one command: it calls verbs of the service and displays what they answer.
 """
 
+import json
 import sys
 import traceback
 
@@ -10,7 +11,7 @@ import deepd3_transport
 from deepd3_editing import ids_of
 from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_images import Images, calibrate, describe, is_calibrated, no_image
-from deepd3_names import OUTCOME, PREDICTION, PROVENANCE, STACK
+from deepd3_names import FIRST_VALUES, OUTCOME, PREDICTION, PROVENANCE, STACK
 from deepd3_placement import place_in_corner
 from deepd3_rois import kept_parameters
 from deepd3_settings import COMMAND as SETTINGS
@@ -98,6 +99,12 @@ def in_macro():
     return IJ.isMacro() or Interpreter.getInstance() is not None
 
 
+def _first_values(command):
+    """The texts that a program gave for the next dialog of a command, by field; they count once."""
+    given = json.loads(System.clearProperty(FIRST_VALUES) or "{}")
+    return given.get("values", {}) if given.get("command") == command else {}
+
+
 def _tell(fiji, message, trace):
     if trace:
         IJ.log(trace)
@@ -160,7 +167,7 @@ class Fiji(object):
             return
         self._ask_for_voxel_size()
         from deepd3_dialog import Dialog  # without windows, its classes cannot be loaded
-        self._decided = Dialog(self, self.command.rstrip(".")).ask()
+        self._decided = Dialog(self, self.command.rstrip("."), first=_first_values(self.command)).ask()
         for item in self._decided["fields"]:
             module.setInput(item["name"], text_of(item["value"]))  # for the macro recorder
 

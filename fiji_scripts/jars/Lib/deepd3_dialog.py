@@ -55,9 +55,10 @@ _SHARE_OF_SCREEN = 0.85
 class Dialog(object):
     """Asks for the fields of a command; see ask."""
 
-    def __init__(self, fiji, title, command=None):
+    def __init__(self, fiji, title, command=None, first=None):
         self._fiji = fiji
         self._title = title
+        self._first = first or {}
         self._command = command or fiji.command
         self._reply = fiji.fields_of(self._command, {})
         self._finished = CountDownLatch(1)
@@ -108,6 +109,9 @@ class Dialog(object):
         window.getRootPane().setDefaultButton(self._ok)
         window.getRootPane().registerKeyboardAction(
             _Act(window.dispose), KeyStroke.getKeyStroke(KeyEvent.VK_ESCAPE, 0), JComponent.WHEN_IN_FOCUSED_WINDOW)
+        for row in self._rows:
+            if row.item["name"] in self._first:
+                row.show(self._first[row.item["name"]])
         self._check()
         self._fit()
         self._place()

@@ -46,6 +46,7 @@ class Images(object):
     """All images that DeepD3 knows, and which was made of which."""
 
     def __init__(self, context):
+        self._context = context
         self._objects = context.service(ObjectService)
 
     def current(self, given=None):
@@ -80,6 +81,9 @@ class Images(object):
         if not image.getProp(ID):
             image.setProp(ID, _new_id())
         self._known().put(image.getProp(ID), WeakReference(image))
+        if not GraphicsEnvironment.isHeadless():
+            from deepd3_clicks import listen  # without windows, its classes cannot be loaded
+            listen(self._context, self)
 
     def display(self, image):
         """Show an image where there are windows or a macro holds images; it becomes the active one."""
@@ -329,6 +333,7 @@ def replace_maps(image, arrays, provenance):
             index = image.getStackIndex(channel, z + 1, 1)
             System.arraycopy(plane, 0, stack.getPixels(index), 0, len(plane))
     image.setProp(PROVENANCE, provenance)
+    image.changes = True
     image.updateAndDraw()
 
 

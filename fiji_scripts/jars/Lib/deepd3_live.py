@@ -11,7 +11,7 @@ from deepd3_colours import FRAME
 from deepd3_editing import cropped
 from deepd3_errors import DeepD3Error
 from deepd3_images import describe, map_channels, pixels, shape_of
-from deepd3_names import MERGED, ROI_PARAMETERS, ROLE, STACK
+from deepd3_names import MERGED, ROI_PARAMETERS, ROLE, STACK, TEST_AT, TESTING
 from deepd3_placement import place_beside
 from deepd3_rois import decoded, kept_parameters
 from ij.gui import DialogListener, NonBlockingGenericDialog, Overlay, Roi
@@ -45,17 +45,17 @@ class LiveTest(object):
         self._lock = threading.Lock()
 
     def start(self):
-        """Show the dialog; returns when it is closed."""
+        """Show the dialog, for the place that was clicked or the middle; returns when it is closed."""
         images = [image for image in self._images() if image.getCanvas() is not None]
         before = [(image, image.getOverlay()) for image in images]
         listeners = []
         for image in images:
+            image.setProp(TESTING, "true")
             _show_manager(image, "Show None")
             listeners.append((image.getCanvas(), _Clicks(self, image)))
             listeners[-1][0].addMouseListener(listeners[-1][1])
         try:
-            planes, height, width = shape_of(self.image)
-            self._place(self.image.getZ() - 1, height // 2, width // 2)
+            self._place(*self._beginning())
             self._draw()
             if self._ask():
                 self._keep()
@@ -63,8 +63,17 @@ class LiveTest(object):
             for canvas, clicks in listeners:
                 canvas.removeMouseListener(clicks)
             for image, overlay in before:
+                image.setProp(TESTING, None)
                 image.setOverlay(overlay)
                 _show_manager(image, "Show All without labels")
+
+    def _beginning(self):
+        """Plane, row and column of the click, else of the middle."""
+        clicked = self.image.getProp(TEST_AT)
+        self.image.setProp(TEST_AT, None)
+        if clicked:
+            return [int(number) for number in clicked.split()]
+        return [self.image.getZ() - 1, self.image.getHeight() // 2, self.image.getWidth() // 2]
 
     def _keep(self):
         """Keep what was changed, so that the model's values count for the rest, and what was kept before."""
@@ -159,10 +168,10 @@ class LiveTest(object):
         dialog.setCancelLabel("Close")
         dialog.addDialogListener(_Changes(self))
         dialog.centerDialog(False)
+        self.dialog = dialog
+        self.draw()  # its message is the widest part
         dialog.pack()
         place_beside(dialog, self.image.getWindow())
-        self.dialog = dialog
-        self.draw()
         dialog.showDialog()
         self.dialog = None
         return dialog.wasOKed()

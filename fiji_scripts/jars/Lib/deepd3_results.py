@@ -131,6 +131,7 @@ def save(fiji):
     values, arrays = gathered(fiji, image, ("prediction", "rois") if has_rois else ("prediction",))
     values.pop("shape")
     reply, _ = fiji.call("save", dict(values, folder=folder, stem=stem, overwrite=overwrite), arrays)
+    fiji.images.prediction_of(image).changes = False
     fiji.say(written(reply["files"]))
 
 

@@ -11,7 +11,7 @@ from java.lang import Integer, String
 from org.scijava.module import DefaultMutableModuleInfo, DefaultMutableModuleItem, ModuleService
 
 COMMAND = "DeepD3 Settings..."
-KINDS = {"python": String, "threads": Integer, "model": String, "folder": String}
+KINDS = {"python": String, "threads": Integer, "model": String, "double_click": String, "folder": String}
 
 
 class Settings(object):
@@ -20,6 +20,7 @@ class Settings(object):
     python: the program that is started instead of the one that install-fiji stored.
     threads: how many processors Python may use.
     model: name or file of the model that 'default' stands for.
+    double_click: 'false' if a double click on an image shall not open Test 3D ROIs.
     folder: where the last file was chosen.
     """
 
@@ -52,6 +53,8 @@ class Settings(object):
                 value, item["origin"] = typed[name].strip() or None, "typed"
             if name == "threads":
                 value = _whole(item, value or 0)
+            elif name == "double_click":
+                value = value != u"false"
             elif name == "model":
                 item["suggestions"] = models
             item["value"] = value

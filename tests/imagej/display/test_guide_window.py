@@ -6,9 +6,9 @@ import pytest
 import tifffile
 
 from deepd3_ij.compat.inference.gui import ROI3D, Cleaning, Main, Segment
+from deepd3_ij.compat.inference.workbench import Workbench
 from deepd3_ij.fiji import Session
 from deepd3_ij.fiji.java import java_class
-from deepd3_ij.fiji.workbench import Workbench
 from deepd3_ij.files.hdf5 import read_prediction, read_rois
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.roi_settings import read_roi_settings

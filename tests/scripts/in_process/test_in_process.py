@@ -53,10 +53,10 @@ def test_rois_of_the_scripts_are_read_by_the_session(session: Any, run_script: R
 
 
 def test_parameters_of_the_live_test_count_where_a_field_was_left_alone(session: Any, run_script: Run) -> None:
-    from deepd3_ij.fiji.live_test import store_parameters
+    from deepd3_ij.fiji.kept_parameters import keep_roi_parameters
 
     image = session.push(prediction())
-    store_parameters(image, Roi3DParameters(area_threshold=0.92))
+    keep_roi_parameters(image, {"area_threshold": 0.92})
     assert run_script("Build 3D ROIs...", image=image) == "done"
     assert len(session.pull_rois(image)) == 1
     assert run_script("Build 3D ROIs...", image=image, area_threshold=0.25) == "done"  # the default, but typed

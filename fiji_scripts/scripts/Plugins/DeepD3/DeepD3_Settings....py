@@ -7,6 +7,7 @@ from deepd3_command import run
 def change(fiji):
     chosen = fiji.value("model")
     fiji.change_settings(fiji.value("python"), fiji.value("threads"), chosen)
+    fiji.settings.write("double_click", None if fiji.value("double_click") else "false")
     reply, _ = fiji.call("health", {"model": chosen})
     fiji.report("DeepD3 Settings", [
         "Python: " + reply["executable"], "Threads: %d" % reply["threads"],

@@ -14,6 +14,7 @@ def segment(fiji):
         "image": describe(stack), "model": fiji.value("model"), "choices": fiji.choices(),
         "first_plane": fiji.value("first_plane"), "last_plane": fiji.value("last_plane")}, {"stack": taken})
     prediction = fiji.images.display_prediction(new_prediction(arrays, reply, stack, part=taken.part), stack)
+    prediction.changes = True  # ImageJ asks before it is lost
     fiji.lay_maps_over_stack(prediction)
     fiji.say("segmented with the model %s" % reply["model"])
 

@@ -1,6 +1,6 @@
-"""One stack in ImageJ and everything that is made of it, step by step.
+"""One stack in ImageJ and everything that is made of it, for the guide's classes.
 
-The steps of the inference window, without its menus and dialogs: each takes what is there, computes, and shows.
+Each step takes what is there, computes, and shows.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from deepd3_ij.fiji import roi_manager as rois
 from deepd3_ij.fiji import table_windows as results
 from deepd3_ij.fiji import view
 from deepd3_ij.fiji.java import java_class
-from deepd3_ij.fiji.live_test import LiveRoiTest, store_parameters, stored_parameters
+from deepd3_ij.fiji.kept_parameters import keep_roi_parameters, kept_roi_parameters
 from deepd3_ij.files.image_reader import open_stack
+from deepd3_ij.names import TEST_AT
 from deepd3_ij.parameters import (
     CleaningParameters,
     MeasureParameters,
@@ -69,7 +70,6 @@ class Workbench:
         self.image: Any = None
         self._labels_image: Any = None
         self._projection: Any = None
-        self._live: LiveRoiTest | None = None
         self._model: DeepD3Model | None = None
 
     # What there is
@@ -94,31 +94,29 @@ class Workbench:
 
     def close(self) -> None:
         """Close the images of this stack; nothing is saved."""
-        if self._live is not None:
-            self._live.close()
         for image in (self.image, self._labels_image, self._projection):
             _close_image(image)
-        self.path = self.stack = self.prediction = self.rois = self.measurements = self._live = None
+        self.path = self.stack = self.prediction = self.rois = self.measurements = None
         self.image = self._labels_image = self._projection = None
 
     def need_stack(self) -> xr.DataArray:
         """The stack; FijiError without one."""
         if self.stack is None:
-            raise FijiError("There is no stack yet; open one with File ▸ Open….")
+            raise FijiError("There is no stack yet; call open first.")
         return self.stack
 
     def need_prediction(self) -> xr.Dataset:
         """The prediction; FijiError without one."""
         self.need_stack()
         if self.prediction is None:
-            raise FijiError("There is no prediction yet; use Analyze ▸ Segment dendrite and spines….")
+            raise FijiError("There is no prediction yet; call segment first.")
         return self.prediction
 
     def need_rois(self) -> RoiSet:
         """The ROIs as they are in ImageJ now, with the user's corrections; FijiError without any."""
         self.need_prediction()
         if self.rois is None:
-            raise FijiError("There are no ROIs yet; use Analyze ▸ 3D ROI detection….")
+            raise FijiError("There are no ROIs yet; call roi3d or roi2d first.")
         self.take_corrections()
         return self.rois
 
@@ -138,7 +136,6 @@ class Workbench:
         for image in (self.image, self._labels_image, self._projection):
             if image is not None:
                 images.set_voxel_size(image, xy_um=xy_um, z_um=z_um)
-        self._restart_live_test()
         if self.measurements is not None:
             self.measure(self.recommended(MeasureParameters))
 
@@ -158,9 +155,9 @@ class Workbench:
 
     def recommended(self, cls: type[P]) -> P:
         """Parameters of a step: those of the live test, else those of the model's card, else the defaults."""
-        tested = stored_parameters(self.image) if cls is Roi3DParameters and self.image is not None else None
+        tested = kept_roi_parameters(self.image) if cls is Roi3DParameters and self.image is not None else {}
         recommended = {} if self._model is None else self._model.card.recommended
-        return resolve(cls, kept=None if tested is None else tested.to_dict(), recommended=recommended,
+        return resolve(cls, kept=tested, recommended=recommended,
                        voxel_size_um=voxel_size_um(self.need_stack())).parameters
 
     def clean(self, parameters: CleaningParameters, *, progress: Progress = no_progress) -> None:
@@ -183,7 +180,7 @@ class Workbench:
         prediction = self.need_prediction()
         if isinstance(parameters, Roi3DParameters):
             found = build_rois_3d(prediction, parameters, progress)
-            store_parameters(self.image, parameters)
+            keep_roi_parameters(self.image, parameters.to_dict())
         else:
             found = build_rois_2d(prediction, parameters, progress)
         self._set_rois(found)
@@ -218,9 +215,12 @@ class Workbench:
 
     def test_rois_at(self, z: int, y: int, x: int) -> None:
         """Open the live test of 3-D ROI parameters around a pixel (0-based), as a double click there does."""
+        from deepd3_ij.service.in_process import publish, start_command
+
         self.need_stack()
-        assert self._live is not None
-        self._live.open_at(z, y, x)
+        publish(self.session)
+        self.image.setProp(TEST_AT, f"{z} {y} {x}")
+        start_command(self.session, "Test 3D ROIs", ask=True, image=self.image)
 
     def delete_selected(self) -> int:
         """Delete the spines that are selected in the ROI Manager, in all planes; gives their number."""
@@ -303,7 +303,6 @@ class Workbench:
 
     def _show_stack(self) -> None:
         self.image = self.session.push(self.need_stack())
-        self._restart_live_test()
 
     def _set_prediction(self, prediction: xr.Dataset) -> None:
         self.prediction = prediction
@@ -321,18 +320,12 @@ class Workbench:
         self.image.setOverlay(overlay)
         self.image.getWindow().setLocation(place)
         _close_image(before)
-        self._restart_live_test()
 
     def _set_rois(self, found: RoiSet) -> None:
         self.rois, self.measurements = found, None
         rois.push_rois(self.session, found, self.image)
         if self._labels_image is not None:
             images.replace_channels(self._labels_image, [found.labels])
-
-    def _restart_live_test(self) -> None:
-        if self._live is not None:
-            self._live.close()
-        self._live = LiveRoiTest(self.session, self.image)
 
     def voxel_size(self) -> tuple[float, float]:
         """Size of a pixel and distance of planes in µm."""

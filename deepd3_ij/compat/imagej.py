@@ -1,13 +1,16 @@
-"""Questions for a file, a folder or one of several things, in ImageJ's dialogs."""
+"""ImageJ for the guide's classes: the session, its questions for files, its progress bar."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from deepd3_ij.errors import Cancelled
 from deepd3_ij.fiji.java import java_class, text_of
 from deepd3_ij.fiji.session import Session, connect, running_session
+from deepd3_ij.parameters import Parameters
+
+P = TypeVar("P", bound=Parameters)
 
 
 def visible_session() -> Session:
@@ -59,12 +62,33 @@ def choose_folder(title: str) -> Path:
     return Path(folder)
 
 
-def choose_one(title: str, label: str, choices: Sequence[str]) -> str:
-    """Ask for one of several things; raises as :func:`choose_file`."""
-    visible_session()
-    dialog = java_class("ij.gui.GenericDialog")(title)
-    dialog.addChoice(label, list(choices), choices[0])
-    dialog.showDialog()
-    if dialog.wasCanceled():
-        raise Cancelled("Nothing was chosen; nothing was changed.")
-    return str(dialog.getNextChoice())
+def ask(title: str, parameters: P) -> P:
+    """Ask for parameters in a dialog as those of Fiji's menu.
+
+    Raises
+    ------
+    Cancelled
+        The user gave none.
+    FijiError
+        There is no display.
+    """
+    from deepd3_ij.service.asking import ask_parameters
+
+    return ask_parameters(visible_session(), title, parameters)
+
+
+def imagej_progress(done: int, total: int, message: str, /) -> None:
+    """Show progress in ImageJ's status bar; Esc stops the work.
+
+    Raises
+    ------
+    Cancelled
+        The user pressed Esc.
+    """
+    ij = java_class("ij.IJ")
+    if ij.escapePressed():
+        ij.resetEscape()
+        ij.showProgress(1.0)
+        raise Cancelled("Stopped with Esc; nothing was changed.")
+    ij.showStatus(f"{message} ({done} of {total}; Esc stops)" if done < total else message)
+    ij.showProgress(done / total if total else 1.0)
