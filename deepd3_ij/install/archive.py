@@ -5,6 +5,7 @@ Made by ``make fiji-zip``, which runs ``python -m deepd3_ij.install.archive WHEE
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import sys
 import zipfile
@@ -20,7 +21,8 @@ from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.service.menu import menu_files
 from deepd3_ij.version import __version__
 
-_TIME = (1980, 1, 1, 0, 0, 0)
+_FIRST_DAY = datetime.date(1990, 1, 1)
+_DAYS = 10_000
 _MODE = 0o100644 << 16
 _UNIX = 3
 
@@ -57,11 +59,21 @@ def write_archive(wheel: str | PathLike[str], folder: str | PathLike[str], progr
     path = folder / f"deepd3_ij-{__version__}-fiji.zip"
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in contents.items():
-            entry = zipfile.ZipInfo(name, _TIME)
+            entry = zipfile.ZipInfo(name, _time_of(sums.get(name, "")))
             entry.create_system, entry.external_attr = _UNIX, _MODE
             stored = name.endswith((".jar", ".whl"))  # compressed already
             archive.writestr(entry, content, zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED)
     return path
+
+
+def _time_of(sha256: str) -> tuple[int, int, int, int, int, int]:
+    """A time that is the same for the same content, and another one for another.
+
+    Jython takes a script that it compiled earlier for the present one if their times are the same.
+    """
+    number = int(sha256 or "0", 16)
+    day = _FIRST_DAY + datetime.timedelta(number % _DAYS)
+    return day.year, day.month, day.day, number // _DAYS % 24, number // 2**32 % 60, number // 2**64 % 30 * 2
 
 
 def _contents(wheel: Path, progress: Progress) -> Iterator[tuple[str, bytes]]:

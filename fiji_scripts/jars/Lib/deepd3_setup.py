@@ -50,10 +50,19 @@ def fields(fiji, typed):
         if item["choices"] and value not in item["choices"]:
             raise DeepD3Error(u"%s is %s; accepted: %s." % (name, value, item["accepted"]))
         if name == "python":
-            pythons = [] if typed else find(fiji.stopped)[0]
-            item["suggestions"] = [u""] + [each["executable"] for each in pythons] + [UV]
+            item["suggestions"] = [] if typed else _suggestions(fiji.stopped)
+            value = value if typed else item["suggestions"][0]
         item["value"] = value
     return reply
+
+
+def _suggestions(stopped):
+    """What an environment can be made with: what the one in the usual folder was made with, what is found, uv."""
+    IJ.showStatus("DeepD3: looking for Python")
+    state = deepd3_state.read(default_folder())
+    known = [state["made_with"]] if state.get("state") == deepd3_state.COMPLETE else []
+    found = known + [each["executable"] for each in find(stopped)[0]] + [UV]
+    return [each for number, each in enumerate(found) if each not in found[:number]]
 
 
 def default_folder():
@@ -80,8 +89,8 @@ def _take_existing(fiji, python):
         raise DeepD3Error(u"Python program is empty; accepted: the program 'python' of an environment with DeepD3; "
                           u"choose it with Browse.")
     if not File(python).isFile() or not File(python).canExecute():
-        raise DeepD3Error(u"Python program is %s, which cannot be run; accepted: the program 'python' of an environment "
-                          u"with DeepD3." % python)
+        raise DeepD3Error(u"Python program is %s, which cannot be run; accepted: the program 'python' of an "
+                          u"environment with DeepD3." % python)
     health = deepd3_transport.try_out(fiji.context, python, fiji)
     deepd3_transport.store_python(fiji.context, python)
     return health
@@ -179,7 +188,7 @@ class Setup(object):
             progress.take(line)
             self._show(8 + 0.8 * progress.done, line if deepd3_pip.is_news(line) else None)
 
-        self._run(self._pip("install", "--progress-bar", "off", wheel), u"DeepD3", look)
+        self._run(self._pip("install", "--retries", "2", "--progress-bar", "off", wheel), u"DeepD3", look)
 
     def _build_with_uv(self, wheel):
         """With Appose's builder, which downloads uv; uv downloads a Python where it finds none."""
