@@ -7,6 +7,7 @@ twice, so ours lie where Fiji loads nothing, and are loaded here, away from Fiji
 import os
 from contextlib import contextmanager
 
+from ij import IJ
 from java.io import File
 from java.lang import Class, ClassLoader, System, Thread
 from java.net import URL, URLClassLoader
@@ -16,8 +17,11 @@ _LOADER = "deepd3.appose_loader"
 
 
 def fiji_folder():
-    """The folder of the Fiji that this module lies in."""
-    return os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    """The folder of the Fiji that this module lies in; of the running one, if it lies in a jar of an update site."""
+    own = os.path.abspath(__file__)
+    if os.path.isdir(os.path.dirname(own)):
+        return os.path.dirname(os.path.dirname(os.path.dirname(own)))
+    return System.getProperty("imagej.dir") or System.getProperty("ij.dir") or IJ.getDirectory("imagej")
 
 
 def own_folder():

@@ -45,6 +45,12 @@ def is_news(line):
                                      "WARNING", "error", "Using", "Resolved", "Prepared", "Installed", "Processing"))
 
 
+def short(line):
+    """What a line tells a user: the package, not who asked for it."""
+    text = line.strip()
+    return text.split(":")[0] if text.startswith("Installing collected") else text.split(" (")[0]
+
+
 class Progress(object):
     """How far an installation is, from 0 to 100, by its lines."""
 

@@ -186,7 +186,7 @@ class Setup(object):
 
         def look(line):
             progress.take(line)
-            self._show(8 + 0.8 * progress.done, line if deepd3_pip.is_news(line) else None)
+            self._show(8 + 0.8 * progress.done, deepd3_pip.short(line) if deepd3_pip.is_news(line) else None)
 
         self._run(self._pip("install", "--retries", "2", "--progress-bar", "off", wheel), u"DeepD3", look)
 
@@ -204,7 +204,8 @@ class Setup(object):
                 for line in unicode_of(text).splitlines():
                     self._take(line)
                     progress.take(line)
-                    self._shown = (8 + int(0.8 * progress.done), 100, self._shown[2])
+                    message = deepd3_pip.short(line) if deepd3_pip.is_news(line) else self._shown[2]
+                    self._shown = (8 + int(0.8 * progress.done), 100, message)
 
             listener = _Listener(look)
             builder.subscribeOutput(listener).subscribeError(listener)
@@ -360,7 +361,7 @@ class Setup(object):
 
     def _show(self, done, message):
         """Show how far it is; None keeps the message."""
-        self._shown = (int(done), 100, unicode_of(message).strip()[:90] if message else self._shown[2])
+        self._shown = (int(done), 100, unicode_of(message)[:60] if message else self._shown[2])
         self._fiji.show(*self._shown)
         self._go_on()
 
@@ -370,7 +371,7 @@ class Setup(object):
         self._lines = self._lines[1 - _LAST_LINES:] + [line]
         self._write(line)
         if deepd3_pip.is_news(line):
-            IJ.log(line)
+            IJ.log(deepd3_pip.short(line))
 
     def _say(self, text):
         self._write(text)

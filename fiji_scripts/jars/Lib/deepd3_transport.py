@@ -47,8 +47,10 @@ class Array(object):
 
 
 def installation():
-    """What is stored beside this module; an empty table where the scripts run from the package itself."""
-    path = _installation_file()
+    """What is stored beside this module, or by an update site beside Appose; an empty table in the package itself."""
+    path = _beside()
+    if not os.path.isfile(path):
+        path = os.path.join(deepd3_appose.own_folder(), INSTALLATION)
     if not os.path.isfile(path):
         return {}
     with open(path) as stream:
@@ -63,8 +65,11 @@ def store_python(context, python):
     """Let this Fiji start a Python from now on: in Fiji's folder, or for the user alone where that is locked."""
     settings = Settings(context)
     stored = installation()
+    if not os.path.isfile(_beside()):  # the list is an update site's, the same for all
+        settings.write("python", python)
+        return
     try:
-        write_whole(_installation_file(), json.dumps(dict(stored, python=python), indent=1, sort_keys=True) + "\n")
+        write_whole(_beside(), json.dumps(dict(stored, python=python), indent=1, sort_keys=True) + "\n")
         settings.write("python", None)
     except IOException:
         settings.write("python", python)
@@ -86,7 +91,7 @@ def is_in_process(context):
     return _in_process(context.service(ObjectService)) is not None
 
 
-def _installation_file():
+def _beside():
     return os.path.join(os.path.dirname(os.path.abspath(__file__)), INSTALLATION)
 
 
