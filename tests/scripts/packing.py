@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -9,9 +10,11 @@ from deepd3_ij.install.archive import write_archive
 from deepd3_ij.version import __version__
 from tests.conftest import ROOT
 
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
 
 def make_wheel(folder: Path) -> Path:
-    """The package and the scripts of the menu, as setup.py puts them into a wheel."""
+    """The package, the scripts of the menu and what it requires, as a builder puts them into a wheel."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"deepd3_ij-{__version__}-py3-none-any.whl"
     info = f"deepd3_ij-{__version__}.dist-info"
@@ -20,7 +23,7 @@ def make_wheel(folder: Path) -> Path:
              for source in sorted((top / below).rglob("*"))
              if source.is_file() and source.suffix in (".py", ".ijm", ".keras")}
     files[f"{info}/METADATA"] = f"Metadata-Version: 2.1\nName: deepd3_ij\nVersion: {__version__}\n".encode()
-    files[f"{info}/METADATA"] += b"Requires-Dist: numpy\n"
+    files[f"{info}/METADATA"] += "".join(f"Requires-Dist: {text}\n" for text in PROJECT["dependencies"]).encode()
     files[f"{info}/WHEEL"] = b"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
     files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*files, f"{info}/RECORD"]).encode()
     with zipfile.ZipFile(path, "w") as archive:

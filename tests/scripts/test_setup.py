@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-import os
 import sys
 import sysconfig
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +71,7 @@ def test_without_a_python_a_command_names_the_setup(place: Surroundings) -> None
         installer.verify(place.fiji)
 
 
+@pytest.mark.slow
 def test_without_a_connection_the_setup_says_so_and_leaves_nothing(place: Surroundings, offline: None) -> None:
     answer = place.set_up()
     assert "DeepD3 cannot be downloaded: there is no connection; connect to the network" in answer
@@ -106,6 +106,23 @@ def test_a_python_that_does_not_fit_is_named(place: Surroundings, tmp_path: Path
     python.write_text(program)
     python.chmod(0o755)
     assert told in place.set_up(python=python)
+
+
+def test_the_usual_folder_follows_the_system_that_java_names(place: Surroundings, tmp_path: Path) -> None:
+    script = tmp_path / "folders.py"
+    script.write_text("#@output String answer\n"
+                      "from java.lang import System\n"
+                      "from deepd3_setup import default_folder\n"
+                      "before = System.getProperty('os.name')\n"
+                      "found = []\n"
+                      "for name in ('Linux', 'Mac OS X', 'Windows 11'):\n"
+                      "    System.setProperty('os.name', name)\n"
+                      "    found.append(default_folder())\n"
+                      "System.setProperty('os.name', before)\n"
+                      "answer = '|'.join(found)\n")
+    assert place.host.ask("script", str(script)).split("|") == [
+        str(place.data), f"{place.home}/Library/Application Support/deepd3_ij",
+        f"{place.home}\\AppData\\Local\\deepd3_ij"]
 
 
 def test_a_value_that_is_no_choice_is_named(place: Surroundings) -> None:
@@ -213,18 +230,6 @@ def test_an_existing_environment_is_taken_when_it_answers(place: Surroundings, t
 @pytest.mark.slow
 def test_two_setups_in_one_folder_do_not_meet(place: Surroundings) -> None:
     place.data.mkdir(parents=True, exist_ok=True)
-    import fcntl
     with (place.data / "setup.lock").open("a") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX)
         assert "works in" in place.set_up()
-
-
-def test_the_unpacked_files_are_those_of_the_list_and_go_again(tmp_path: Path) -> None:
-    fiji = unpacked_fiji(tmp_path)
-    (fiji / "jars" / "commons-io-2.16.1.jar").write_bytes(b"of Fiji")
-    before = time.time()
-    assert installer.uninstall(fiji) == []
-    left = [path for path in fiji.rglob("*") if path.is_file()]
-    assert left == [fiji / "jars" / "commons-io-2.16.1.jar"]
-    assert time.time() - before < 60
-    assert os.listdir(fiji / "jars") == ["commons-io-2.16.1.jar"]

@@ -16,6 +16,14 @@ _ASK_SECONDS = 20
 _ISOLATED = {"PYTHONHOME": None, "PYTHONPATH": None}
 
 
+class Variables(object):
+    """The variables of this process; Windows names them without regard to case (PATH is Path there)."""
+
+    def get(self, name):
+        """The value of a variable, None if there is none."""
+        return System.getenv(name)
+
+
 def system():
     """The system that runs this Fiji."""
     return system_of(System.getProperty("os.name"))
@@ -24,7 +32,7 @@ def system():
 def find(stopped):
     """(Pythons that will do, the best first; (path, why not) of the others)."""
     fitting, others, seen = [], [], set()
-    for words in commands(system(), System.getenv(), System.getProperty("user.home"), _matching):
+    for words in commands(system(), Variables(), System.getProperty("user.home"), _matching):
         answer = ask(words, stopped)
         if answer is None or answer["executable"] in seen:
             continue

@@ -18,7 +18,7 @@ import deepd3_transport
 from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_places import ACCEPTED, VERSIONS, data_folder, misfit, python_of, too_long
 from deepd3_processes import run
-from deepd3_pythons import ask, find, system
+from deepd3_pythons import Variables, ask, find, system
 from deepd3_settings import SETUP
 from deepd3_settings_fields import SETUP_FIELDS
 from deepd3_texts import unicode_of
@@ -67,7 +67,7 @@ def _suggestions(stopped):
 
 def default_folder():
     """Where the environment goes, if nobody says otherwise."""
-    return data_folder(system(), System.getenv(), System.getProperty("user.home"))
+    return data_folder(system(), Variables(), System.getProperty("user.home"))
 
 
 def set_up(fiji):
@@ -79,9 +79,10 @@ def set_up(fiji):
         health = _take_existing(fiji, python)
     else:
         health = Setup(fiji, fiji.value("folder") or default_folder()).make(action == REPAIR, python)
+    fiji.show(100, 100, u"DeepD3 works")
     fiji.report("DeepD3 works", [
         u"DeepD3 %s works with Python %s: %s" % (health["version"], health["python"], health["executable"]),
-        u"", u"Next: open a stack (File > Open...) and call Analyze Dendrites and Spines... in Plugins > DeepD3."])
+        u"Next: open a stack (File > Open...) and call Analyze Dendrites and Spines... in Plugins > DeepD3."])
 
 
 def _take_existing(fiji, python):
