@@ -400,7 +400,7 @@ class FileChannelParameters(DialogParameters):
 
 @dataclass(frozen=True)
 class OpenStackParameters(DialogParameters):
-    """What Open Stack… opens."""
+    """What Open DeepD3 Stack… opens."""
 
     path: str = parameter("", "Stack (TIFF, OME-TIFF, CZI, LIF, ND2).", path="file", label="Image file")
     saved: bool = parameter(True, "Also load the results that were saved beside it.", label="Load saved results")
@@ -408,7 +408,7 @@ class OpenStackParameters(DialogParameters):
 
 @dataclass(frozen=True)
 class AnnotationFileParameters(DialogParameters):
-    """What Import Annotations… reads."""
+    """What Import Spine Annotations… reads."""
 
     path: str = parameter("", "Table (CSV) with X, Y and Z or Pos in pixels and planes from 0.", path="file",
                           label="Table")
@@ -423,7 +423,7 @@ class PreviewParameters(DialogParameters):
 
 @dataclass(frozen=True)
 class ProjectionParameters(DialogParameters):
-    """What Z Projection… shows."""
+    """What Show DeepD3 Z Projection… shows."""
 
     method: str = parameter("both", "Maximum or sum along z, or both.", choices=("max", "sum", "both"),
                             label="Projection")
@@ -462,7 +462,7 @@ class BatchFolderParameters(DialogParameters):
 
 @dataclass(frozen=True)
 class SimulatedFilesParameters(DialogParameters):
-    """What Simulate Stack… writes and shows."""
+    """What Simulate DeepD3 Stack… writes and shows."""
 
     folder: str | None = parameter(None, "Folder for stacks, masks and tables; empty: write none.", path="folder")
     labels: bool = parameter(True, "Also show which voxels are spines.", label="Show labels")
@@ -481,14 +481,14 @@ class AnnotatedStackParameters(DialogParameters):
 
 @dataclass(frozen=True)
 class TrainingDataFileParameters(DialogParameters):
-    """What Show Training Data… shows."""
+    """What Show DeepD3 Training Data… shows."""
 
     path: str = parameter("", "Training data (.d3data or .d3set).", path="file", label="File")
 
 
 @dataclass(frozen=True)
 class TrainingSetParameters(DialogParameters):
-    """What Arrange Training Set… puts together."""
+    """What Arrange DeepD3 Training Set… puts together."""
 
     source: str = parameter("", "Folder with .d3data files.", path="folder", label="Folder with training data")
     pattern: str = parameter("**/*.d3data", "Which files; ** stands for all folders below.", label="Files")
@@ -515,7 +515,7 @@ class TrainingFilesParameters(DialogParameters):
 class EvaluationFilesParameters(DialogParameters):
     """Tables that are compared."""
 
-    detected: str = parameter("", "Detected spines: table of Export Tables… (CSV).", path="file")
+    detected: str = parameter("", "Detected spines: table of Export DeepD3 Tables… (CSV).", path="file")
     truth: str = parameter("", "Annotated spines (CSV).", path="file", label="Annotated")
     dendrites: str | None = parameter(None, "Traced dendrites (SWC): unmatched detections far from them do not count.",
                                       path="file", label="Traced dendrites")

@@ -145,50 +145,50 @@ SETTINGS, SETUP = "DeepD3 Settings...", "DeepD3 Setup..."
 """The commands whose dialogs work where Python cannot be started."""
 
 _DIALOGS = (
-    Dialog("Open Stack...", (
+    Dialog("Open DeepD3 Stack...", (
         Section(OpenStackParameters), Section(FileVoxelParameters), Section(FileChannelParameters))),
-    Dialog("Set Voxel Size...", (Section(VoxelSizeParameters),)),
-    Dialog("Import Annotations...", (Section(AnnotationFileParameters),)),
+    Dialog("Set DeepD3 Voxel Size...", (Section(VoxelSizeParameters),)),
+    Dialog("Import Spine Annotations...", (Section(AnnotationFileParameters),)),
     Dialog("Segment Dendrites and Spines...", (
         _MODEL, Section(PlaneParameters),
         Section(PredictionParameters, essential=("tiling", "resample", "z_sigma_um")))),
-    Dialog("Clean Predictions...", (
+    Dialog("Clean DeepD3 Prediction...", (
         Section(CleaningParameters, essential=(
             "closing", "clean_dendrite", "dendrite_threshold", "min_dendrite_voxels", "clean_spines",
             "spine_distance_um")), Section(PreviewParameters))),
     Dialog("Build 2D ROIs...", (Section(Roi2DParameters),)),
     Dialog("Build 3D ROIs...", (Section(Roi3DParameters, essential=_ROIS_3D.essential),)),
     Dialog("Test 3D ROIs"),
-    Dialog("Measure Spines...", (Section(MeasureParameters),)),
-    Dialog("Show Labels"),
-    Dialog("Show Maximum Projection"),
-    Dialog("Show or Hide ROIs"),
-    Dialog("Show or Hide Segmentation"),
-    Dialog("Z Projection...", (Section(ProjectionParameters),)),
-    Dialog("Export All Results...", (_FOLDER, _MEASURE)),
-    *(Dialog(f"Export {output.title}...", (_FOLDER, _MEASURE) if "measurements" in output.needs else (_FOLDER,))
+    Dialog("Measure Dendrites and Spines...", (Section(MeasureParameters),)),
+    Dialog("Show Spine Labels"),
+    Dialog("Show DeepD3 Maximum Projection"),
+    Dialog("Show or Hide Spine ROIs"),
+    Dialog("Show or Hide DeepD3 Prediction"),
+    Dialog("Show DeepD3 Z Projection...", (Section(ProjectionParameters),)),
+    Dialog("Export All DeepD3 Results...", (_FOLDER, _MEASURE)),
+    *(Dialog(f"Export DeepD3 {output.title}...", (_FOLDER, _MEASURE) if "measurements" in output.needs else (_FOLDER,))
       for output in OUTPUTS.values()),
     Dialog("Load DeepD3 Results...", (Section(SavedFileParameters),)),
     Dialog("Save DeepD3 Results...", (_FOLDER,)),
-    Dialog("Simulate Stack...", (
+    Dialog("Simulate DeepD3 Stack...", (
         Section(SeriesParameters), Section(SimulatedFilesParameters),
         Section(SimulationParameters, essential=("planes", "height_px", "width_px", "xy_um", "z_um", "dendrites",
                                                  "spine_density_per_um")))),
-    Dialog("Create Training Data...", (
+    Dialog("Create DeepD3 Training Data...", (
         Section(AnnotatedStackParameters), Section(PlaneParameters),
         Section(TrainingDataParameters, "Box", ("x_px", "y_px", "width_px", "height_px"), without=("z_begin", "z_end")),
         Section(FileVoxelParameters, "Reading the stack", ()), Section(FileChannelParameters, essential=()))),
-    Dialog("Show Training Data...", (Section(TrainingDataFileParameters),)),
-    Dialog("Arrange Training Set...", (Section(TrainingSetParameters),)),
-    Dialog("Train Model...", (
+    Dialog("Show DeepD3 Training Data...", (Section(TrainingDataFileParameters),)),
+    Dialog("Arrange DeepD3 Training Set...", (Section(TrainingSetParameters),)),
+    Dialog("Train DeepD3 Model...", (
         Section(TrainingFilesParameters),
         Section(TrainingParameters, "Training",
                 ("filters", "steps", "batch_size", "tile_px", "target_resolution_um")))),
-    Dialog("Evaluate Spines...", (
+    Dialog("Evaluate Spine Detection...", (
         Section(EvaluationFilesParameters), Section(EvaluationParameters, "Matching"),
         Section(FileVoxelParameters, "Reading the tables", ()))),
     Dialog("Analyze Dendrites and Spines...", (_MODEL, Section(AnalysisFolderParameters), *_ANALYSIS)),
-    Dialog("Batch Folder...", (
+    Dialog("DeepD3 Batch...", (
         Section(BatchFolderParameters), _MODEL, Section(BatchParameters), *_ANALYSIS,
         Section(FileVoxelParameters, "Reading the stacks", ()))),
     Dialog("DeepD3 Models...", (Section(ModelDownloadParameters),)),
@@ -196,7 +196,7 @@ _DIALOGS = (
     Dialog(SETUP, (Section(SetupParameters),)),
     Dialog("DeepD3 Doctor...", (Section(DoctorParameters),)),
     Dialog("DeepD3 Help..."),
-    Dialog("About DeepD3..."),
+    Dialog("DeepD3 Versions..."),
 )
 
 DIALOGS: dict[str, Dialog] = {dialog.command: dialog for dialog in _DIALOGS}

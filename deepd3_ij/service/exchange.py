@@ -29,7 +29,7 @@ _SIGNED16_OFFSET = 32768
 class Image(ImageDescription):
     """What an ImageJ image says about itself in a message of a script."""
 
-    remedy: ClassVar[str] = "use Set Voxel Size…"
+    remedy: ClassVar[str] = "use Set DeepD3 Voxel Size…"
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Image:

@@ -26,7 +26,7 @@ _FIELD_TYPE = "java.lang.CharSequence"
 """A text for which SciJava has no dialog of its own: ours asks instead, and what is asked is recorded nevertheless."""
 
 _SCRIPTS = Path("scripts") / "Plugins" / "DeepD3"
-_EXPORTS = _SCRIPTS / "6_Export"
+_EXPORTS = _SCRIPTS / "DeepD3_6_Export"
 _MODULES = Path("jars") / "Lib"
 _TEMPLATES = "templates"
 
@@ -56,7 +56,7 @@ def menu_files() -> Iterator[tuple[Path, str]]:
         for mark, value in (("KIND_TITLE", output.title), ("KIND_NAME", output.name),
                             ("KIND_HELP", _ascii(output.help)), ('("KIND_NEEDS",)', repr(output.needs))):
             text = text.replace(mark, value)
-        files[_EXPORTS / f"Export {output.title}....py".replace(" ", "_")] = text
+        files[_EXPORTS / f"Export DeepD3 {output.title}....py".replace(" ", "_")] = text
     for name, text in files.items():
         if name.is_relative_to(_SCRIPTS):
             files[name] = with_header(text, DIALOGS.get(command_of(name), Dialog(command_of(name))))

@@ -81,7 +81,7 @@ def arrange_training_data(progress: Progress, *, source: str, out: str, pattern:
         raise AnnotationError(f"{top} is no folder; choose the folder that holds the .d3data files.")
     files = sorted(path for path in top.glob(pattern) if path.is_file())
     if not files:
-        raise AnnotationError(f"No file below {top} matches {pattern!r}; make them with Create Training Data…")
+        raise AnnotationError(f"No file below {top} matches {pattern!r}; make them with Create DeepD3 Training Data…")
     arrange(files, target, progress=progress)
     return Reply({"file": str(target), "files": [str(path) for path in files]})
 

@@ -62,11 +62,11 @@ function processImage(below, name) {
 		return;
 	}
 	makeFolder(target);
-	problem = step("Open Stack...", "path=[" + input + "/" + below + name + "] saved=false");
+	problem = step("Open DeepD3 Stack...", "path=[" + input + "/" + below + name + "] saved=false");
 	if (problem == "") problem = step("Segment Dendrites and Spines...", "");
-	if (problem == "") problem = step("Clean Predictions...", "");
+	if (problem == "") problem = step("Clean DeepD3 Prediction...", "");
 	if (problem == "") problem = step("Build 3D ROIs...", "");
-	if (problem == "") problem = step("Export All Results...", "folder=[" + target + "]");
+	if (problem == "") problem = step("Export All DeepD3 Results...", "folder=[" + target + "]");
 	if (problem == "") done = done + 1;
 	else failures = Array.concat(failures, below + name + ": " + problem);
 	closeAll();

@@ -8,12 +8,12 @@
 
 if (nImages == 0) exit("Open a stack first.");
 step("Segment Dendrites and Spines...", "");
-step("Clean Predictions...", "");
+step("Clean DeepD3 Prediction...", "");
 step("Build 3D ROIs...", "");
 waitForUser("DeepD3 Review", "Correct the ROIs in the ROI Manager, then click OK.");
-step("Measure Spines...", "");
+step("Measure Dendrites and Spines...", "");
 step("Save DeepD3 Results...", "");
-step("Export Tables...", "");
+step("Export DeepD3 Tables...", "");
 
 function step(command, parameters) {
 	run(command, parameters);

@@ -10,4 +10,4 @@ def export_kind(fiji):
     export(fiji, "KIND_NAME", ("KIND_NEEDS",))
 
 
-run(globals(), "Export KIND_TITLE...", export_kind, IMAGE)
+run(globals(), "Export DeepD3 KIND_TITLE...", export_kind, IMAGE)

@@ -31,7 +31,7 @@ def look(host: Host) -> dict[str, Any]:
 
 
 def segmented(host: Host, stack_file: Path) -> None:
-    assert host.ask("run", "Open Stack...", path=stack_file) == "done"
+    assert host.ask("run", "Open DeepD3 Stack...", path=stack_file) == "done"
     assert host.ask("run", "Segment Dendrites and Spines...") == "done"
 
 
@@ -47,11 +47,11 @@ def test_the_steps_leave_the_files_of_the_command_line(host: Host, stack_file: P
     by_scripts, by_command = tmp_path / "scripts", tmp_path / "command"
     segmented(host, stack_file)
     assert look(host)["role"] == "prediction"
-    assert host.ask("run", "Clean Predictions...", min_dendrite_voxels=50) == "done"
+    assert host.ask("run", "Clean DeepD3 Prediction...", min_dendrite_voxels=50) == "done"
     assert "CleaningParameters" in look(host)["provenance"]
     assert host.ask("run", "Build 3D ROIs...", **ROIS) == "done"
-    assert host.ask("run", "Measure Spines...") == "done"
-    assert host.ask("run", "Export All Results...", folder=by_scripts) == "done"
+    assert host.ask("run", "Measure Dendrites and Spines...") == "done"
+    assert host.ask("run", "Export All DeepD3 Results...", folder=by_scripts) == "done"
     options = [f"--{name.replace('_', '-')}={value}" for name, value in ROIS.items()]
     subprocess.run([sys.executable, "-m", "deepd3_ij", "analyze", str(stack_file), "--out", str(by_command), "--quiet",
                     "--min-dendrite-voxels=50", *options], check=True, cwd=ROOT)
@@ -75,45 +75,45 @@ def test_every_other_command_works_without_windows(host: Host, stack_file: Path,
     segmented(host, stack_file)
     assert host.ask("run", "Build 2D ROIs...", spine_threshold=0.1) == "done"
     assert look(host)["rois"] > 0
-    assert host.ask("run", "Show or Hide ROIs") == "done"
+    assert host.ask("run", "Show or Hide Spine ROIs") == "done"
     out = tmp_path / "out"
-    for command in (*(f"Export {output.title}..." for output in OUTPUTS.values()), "Save DeepD3 Results..."):
+    for command in (*(f"Export DeepD3 {output.title}..." for output in OUTPUTS.values()), "Save DeepD3 Results..."):
         assert host.ask("run", command, folder=out) == "done", command
     assert {"small_dendrites.tif", "small_rois.zip", "small_roi_map.tif", "small_centroids.csv", "small_spines.csv",
             "small.prediction", "small.rois", "small_dendrites.swc",
             "small_roi_map_binary.tif"} <= {path.name for path in out.iterdir()}
-    assert host.ask("run", "Show Labels") == "done"
+    assert host.ask("run", "Show Spine Labels") == "done"
     labels = look(host)
     assert (labels["role"], labels["maximum"] > 0) == ("labels", True)
-    assert host.ask("run", "Show Maximum Projection") == "done"
+    assert host.ask("run", "Show DeepD3 Maximum Projection") == "done"
     assert look(host)["shape"] == [1, 64, 96]
-    assert host.ask("run", "Z Projection...") == "done"
+    assert host.ask("run", "Show DeepD3 Z Projection...") == "done"
     assert host.ask("run", "Load DeepD3 Results...", path=out / "small.prediction") == "done"
     assert look(host)["role"] == "prediction"
     assert host.ask("run", "Load DeepD3 Results...", path=out / "small.rois") == "done"
     assert look(host)["rois"] > 0
     table = tmp_path / "annotations.csv"
     table.write_text("X,Y,Pos\n20,22,1\n500,500,1\n")
-    assert host.ask("run", "Import Annotations...", path=table) == "done"
+    assert host.ask("run", "Import Spine Annotations...", path=table) == "done"
     assert host.logged("1 annotated positions")
-    for command in ("About DeepD3...", "DeepD3 Help...", "DeepD3 Models...", "DeepD3 Doctor..."):
+    for command in ("DeepD3 Versions...", "DeepD3 Help...", "DeepD3 Models...", "DeepD3 Doctor..."):
         assert host.ask("run", command) == "done", command
     assert host.ask("run", "Test 3D ROIs").startswith("failed: Test 3D ROIs needs windows")
 
 
 def test_set_voxel_size_reaches_the_image_and_its_results(host: Host, stack_file: Path) -> None:
     segmented(host, stack_file)
-    assert host.ask("run", "Set Voxel Size...", xy_um=0.2, z_um=1.5) == "done"
+    assert host.ask("run", "Set DeepD3 Voxel Size...", xy_um=0.2, z_um=1.5) == "done"
     seen = look(host)
     assert (seen["pixel_width"], seen["role"]) == (0.2, "prediction")
 
 
 def test_analyze_and_batch_leave_all_files(host: Host, stack_file: Path, tmp_path: Path) -> None:
     one, all_of_them = tmp_path / "one", tmp_path / "batch"
-    assert host.ask("run", "Open Stack...", path=stack_file) == "done"
+    assert host.ask("run", "Open DeepD3 Stack...", path=stack_file) == "done"
     assert host.ask("run", "Analyze Dendrites and Spines...", folder=one, **ROIS) == "done"
     (stack_file.parent / "broken.tif").write_bytes(b"no image")
-    assert host.ask("run", "Batch Folder...", source=stack_file.parent, target=all_of_them, pattern="*.tif",
+    assert host.ask("run", "DeepD3 Batch...", source=stack_file.parent, target=all_of_them, pattern="*.tif",
                     **ROIS) == "done"
     expected = pd.read_csv(one / "small_spines.csv")
     pd.testing.assert_frame_equal(pd.read_csv(all_of_them / "small_spines.csv"), expected)
@@ -154,7 +154,7 @@ def test_a_colour_image_is_refused_with_the_remedy(host: Host, tmp_path: Path) -
 
 
 def test_an_error_in_python_is_a_sentence_with_its_trace_in_the_log(host: Host, tmp_path: Path) -> None:
-    answer = host.ask("run", "Open Stack...", path=tmp_path / "missing.tif")
+    answer = host.ask("run", "Open DeepD3 Stack...", path=tmp_path / "missing.tif")
     assert answer.startswith("failed: ")
     assert "missing.tif" in answer
     assert host.logged("Traceback")
@@ -162,7 +162,7 @@ def test_an_error_in_python_is_a_sentence_with_its_trace_in_the_log(host: Host, 
 
 @pytest.mark.slow
 def test_a_killed_worker_is_reported_and_replaced(host: Host, stack_file: Path) -> None:
-    assert host.ask("run", "Open Stack...", path=stack_file) == "done"
+    assert host.ask("run", "Open DeepD3 Stack...", path=stack_file) == "done"
     (worker,) = host.workers()
     os.kill(worker, signal.SIGSTOP)  # so that it is in the middle of the command for sure
     host.send("run", "Segment Dendrites and Spines...")
@@ -180,7 +180,7 @@ def test_esc_stops_a_command_and_changes_nothing(host: Host, stack_file: Path) -
     (worker,) = host.workers()
     os.kill(worker, signal.SIGSTOP)
     host.ask("escape", "1500")
-    host.send("run", "Clean Predictions...")
+    host.send("run", "Clean DeepD3 Prediction...")
     signal_later = subprocess.Popen(["sh", "-c", f"sleep 4; kill -CONT {worker}"])
     answer = host.answer()
     signal_later.wait()
@@ -192,7 +192,7 @@ def test_esc_stops_a_command_and_changes_nothing(host: Host, stack_file: Path) -
 def test_the_worker_ends_with_its_java_process_and_frees_shared_memory(fiji_folder: Path, stack_file: Path,
                                                                        tmp_path: Path) -> None:
     host = Host(fiji_folder, tmp_path)
-    assert host.ask("run", "Open Stack...", path=stack_file) == "done"
+    assert host.ask("run", "Open DeepD3 Stack...", path=stack_file) == "done"
     (worker,) = host.workers()
     blocks = set(re.findall(r"/dev/shm/psm_\w+", Path(f"/proc/{host.process.pid}/maps").read_text()))
     assert blocks  # kept for the next command
@@ -209,23 +209,23 @@ def test_the_worker_ends_with_its_java_process_and_frees_shared_memory(fiji_fold
 @pytest.mark.slow
 def test_a_model_is_trained_on_simulated_stacks_and_used(host: Host, tmp_path: Path) -> None:
     scene = {"planes": 2, "height_px": 96, "width_px": 96, "dendrites": 1}
-    assert host.ask("run", "Simulate Stack...", folder=tmp_path, seed=3, **scene) == "done"
+    assert host.ask("run", "Simulate DeepD3 Stack...", folder=tmp_path, seed=3, **scene) == "done"
     seen = look(host)
     assert (seen["shape"], seen["pixel_width"], seen["unit"]) == ([2, 96, 96], 0.12, "micron")
     stem = tmp_path / "simulated_0003"
     # The simulated stack is active: its file need not be named.
-    assert host.ask("run", "Create Training Data...", dendrites=f"{stem}_true.swc",
+    assert host.ask("run", "Create DeepD3 Training Data...", dendrites=f"{stem}_true.swc",
                     spines=f"{stem}_true_spines.tif") == "done"
-    assert host.ask("run", "Show Training Data...", path=f"{stem}.d3data") == "done"
-    assert host.ask("run", "Arrange Training Set...", source=tmp_path, out=tmp_path / "one.d3set") == "done"
-    assert host.ask("run", "Train Model...", training=tmp_path / "one.d3set", out=tmp_path / "own.keras", filters=2,
-                    steps=2, batch_size=2, tile_px=64, validate_every=1) == "done"
+    assert host.ask("run", "Show DeepD3 Training Data...", path=f"{stem}.d3data") == "done"
+    assert host.ask("run", "Arrange DeepD3 Training Set...", source=tmp_path, out=tmp_path / "one.d3set") == "done"
+    assert host.ask("run", "Train DeepD3 Model...", training=tmp_path / "one.d3set", out=tmp_path / "own.keras",
+                    filters=2, steps=2, batch_size=2, tile_px=64, validate_every=1) == "done"
     assert host.logged("measured_on: training stacks")
-    assert host.ask("run", "Open Stack...", path=f"{stem}.tif") == "done"
+    assert host.ask("run", "Open DeepD3 Stack...", path=f"{stem}.tif") == "done"
     assert host.ask("run", "Segment Dendrites and Spines...", model=tmp_path / "own.keras") == "done"
     assert json.loads(look(host)["provenance"])["model"]["name"] == "own"
     table = f"{stem}_true_spines.csv"
-    assert host.ask("run", "Evaluate Spines...", detected=table, truth=table) == "done"
+    assert host.ask("run", "Evaluate Spine Detection...", detected=table, truth=table) == "done"
     assert host.logged("recall 1.000")
 
 
@@ -236,7 +236,7 @@ def test_settings_choose_threads_and_the_default_model(host: Host, stack_file: P
         assert host.ask("run", "DeepD3 Settings...", python=tmp_path / "nothing").startswith("failed: ")
         gone = host.ask("run", "DeepD3 Settings...", model=tmp_path / "gone.keras")
         assert "gone.keras" in gone
-        assert host.ask("run", "Open Stack...", path=stack_file) == "done"
+        assert host.ask("run", "Open DeepD3 Stack...", path=stack_file) == "done"
         assert "The default model of DeepD3 Settings" in host.ask(
             "run", "Segment Dendrites and Spines...", model="default")
     finally:
@@ -260,14 +260,14 @@ def test_a_python_that_cannot_do_the_work_is_reported_with_the_remedy(host: Host
     finally:
         # A program that is none takes the setting back.
         host.ask("run", "DeepD3 Settings...", python=tmp_path / "none", threads=0, model="")
-        assert host.ask("run", "About DeepD3...") == "done"
+        assert host.ask("run", "DeepD3 Versions...") == "done"
 
 
 @pytest.mark.slow
 def test_two_fijis_work_at_the_same_time(host: Host, fiji_folder: Path, stack_file: Path, tmp_path: Path) -> None:
     other = Host(fiji_folder, tmp_path / "other")
     for each in (host, other):
-        each.send("run", "Open Stack...", path=stack_file)
+        each.send("run", "Open DeepD3 Stack...", path=stack_file)
     assert [each.answer() for each in (host, other)] == ["done", "done"]
     assert set(host.workers()).isdisjoint(other.workers())
     other.close()
@@ -293,13 +293,13 @@ def test_an_image_without_a_voxel_size_is_told_where_to_set_it(host: Host, tmp_p
     assert host.ask("script", str(script)) == "made"
     answer = host.ask("run", "Segment Dendrites and Spines...")
     assert "in a unit of length" in answer
-    assert "Set Voxel Size" in answer
+    assert "Set DeepD3 Voxel Size" in answer
 
 
 def test_2d_rois_of_analyze_take_their_own_fields(host: Host, stack_file: Path) -> None:
     counts = []
     for smallest in (2, 100_000):
-        assert host.ask("run", "Open Stack...", path=stack_file) == "done"
+        assert host.ask("run", "Open DeepD3 Stack...", path=stack_file) == "done"
         assert host.ask("run", "Analyze Dendrites and Spines...", roi_dimensions="2d", roi2d_spine_threshold=0.1,
                         roi2d_min_area_px=smallest) == "done"
         counts.append(look(host)["rois"])

@@ -46,7 +46,7 @@ def user(fiji_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def stack(user: User, stack_file: Path) -> Path:
     """A stack, alone."""
     user.host.ask("script", CLOSE_ALL)
-    assert user.host.ask("run", "Open Stack...", path=stack_file) == "done"
+    assert user.host.ask("run", "Open DeepD3 Stack...", path=stack_file) == "done"
     return stack_file
 
 
@@ -167,7 +167,7 @@ def test_a_value_that_is_not_accepted_is_marked_and_keeps_ok_from_being_pressed(
 
 def test_enter_accepts_and_escape_cancels(user: User, stack: Path) -> None:
     for key, outcome in (("Escape", "cancelled"), ("Return", "done")):
-        open_dialog(user, "Set Voxel Size...")
+        open_dialog(user, "Set DeepD3 Voxel Size...")
         user.focus("xy_um")
         user.press(key)
         assert user.host.ask("wait") == outcome
@@ -183,7 +183,7 @@ def test_planes_can_be_looked_up_while_a_dialog_is_open(user: User, stack: Path)
 
 
 def test_a_file_that_is_needed_is_asked_for(user: User, stack: Path) -> None:
-    seen = open_dialog(user, "Open Stack...")
+    seen = open_dialog(user, "Open DeepD3 Stack...")
     assert (seen["ok"], seen["message"]) == (False, "Image file: choose a file")
     user.enter("path", str(stack))
     accept(user)
@@ -223,7 +223,7 @@ def test_a_recorded_command_names_every_field_and_runs_again_without_asking(user
     user.dialog()
     user.enter("cancel")
     user.until(lambda: user.host.ask("outcome") == "cancelled", "the command does not end")
-    for command in (SEGMENT, BUILD, "Export Tables..."):
+    for command in (SEGMENT, BUILD, "Export DeepD3 Tables..."):
         user.host.ask("menu", command)
         seen = user.dialog()["fields"]
         user.enter("ok")
@@ -233,7 +233,7 @@ def test_a_recorded_command_names_every_field_and_runs_again_without_asking(user
             "nothing is recorded"))
         for name, value in seen.items():
             assert f"{name}={value}" in line
-    ours = tuple(f'run("{command}"' for command in (SEGMENT, BUILD, "Export Tables..."))
+    ours = tuple(f'run("{command}"' for command in (SEGMENT, BUILD, "Export DeepD3 Tables..."))
     lines = [line for line in user.host.ask("recorded").split("\t") if line.startswith(ours)]
     assert len(lines) == 3  # what was cancelled is not recorded
     table = stack.with_name("small_spines.csv")

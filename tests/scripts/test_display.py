@@ -38,13 +38,13 @@ def stack_with_prediction(visible: User, tmp_path: Path) -> Path:
     write_stack(path, stack)
     write_prediction(tmp_path / "cell.prediction", label_prediction(dendrite, spine, stack, {}))
     visible.host.ask("script", str(Path(__file__).parent / "jython" / "close_all.py"))
-    assert visible.host.ask("quietly", "Open Stack...", path=path, saved="true") == "done"
+    assert visible.host.ask("quietly", "Open DeepD3 Stack...", path=path, saved="true") == "done"
     assert visible.look()["role"] == "prediction"
     return path
 
 
 def clean(visible: User) -> None:
-    visible.host.ask("start", "quietly", "Clean Predictions...", preview="true", closing="false",
+    visible.host.ask("start", "quietly", "Clean DeepD3 Prediction...", preview="true", closing="false",
                      spine_distance_um="100")
 
 
@@ -115,7 +115,7 @@ def test_the_review_macro_waits_and_writes_the_corrected_tables(visible: User, f
     path = tmp_path / "cell.tif"
     write_stack(path, scene.stack)
     visible.host.ask("script", str(Path(__file__).parent / "jython" / "close_all.py"))
-    assert visible.host.ask("quietly", "Open Stack...", path=path) == "done"
+    assert visible.host.ask("quietly", "Open DeepD3 Stack...", path=path) == "done"
     visible.host.ask("start", "macro", str(fiji_folder / "macros" / "DeepD3_Review.ijm"))
     visible.until(lambda: "DeepD3 Review" in visible.host.ask("windows"), "the macro does not wait", 300)
     assert not list(tmp_path.glob("*.csv"))
@@ -138,7 +138,7 @@ def test_a_recorded_command_runs_again_without_asking(visible: User, stack_with_
     if not visible.host.full:
         pytest.skip("needs a whole Fiji, whose dialogs record")
     visible.host.ask("script", str(Path(__file__).parent / "jython" / "record.py"))
-    commands = ("Build 3D ROIs...", "Export Tables...")
+    commands = ("Build 3D ROIs...", "Export DeepD3 Tables...")
     for command in commands:
         visible.host.ask("menu", command)
         visible.dialog()

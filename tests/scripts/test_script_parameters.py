@@ -99,14 +99,14 @@ def test_what_a_dialog_shows_can_be_typed_into_it(command: str) -> None:
 
 @pytest.mark.parametrize(("command", "classes"), [
     ("Segment Dendrites and Spines...", [PredictionParameters]),
-    ("Clean Predictions...", [CleaningParameters]),
+    ("Clean DeepD3 Prediction...", [CleaningParameters]),
     ("Build 2D ROIs...", [Roi2DParameters]),
     ("Build 3D ROIs...", [Roi3DParameters]),
-    ("Measure Spines...", [MeasureParameters]),
-    ("Export All Results...", [MeasureParameters]),
+    ("Measure Dendrites and Spines...", [MeasureParameters]),
+    ("Export All DeepD3 Results...", [MeasureParameters]),
     ("Analyze Dendrites and Spines...", [AnalysisParameters, PredictionParameters, CleaningParameters, Roi3DParameters,
                                          Roi2DParameters, MeasureParameters]),
-    ("Batch Folder...", [AnalysisParameters, PredictionParameters, CleaningParameters, Roi3DParameters,
+    ("DeepD3 Batch...", [AnalysisParameters, PredictionParameters, CleaningParameters, Roi3DParameters,
                          Roi2DParameters, MeasureParameters])])
 def test_a_dialog_shows_every_parameter_of_its_steps(command: str, classes: list[Any]) -> None:
     shown = {(field.section.cls, field.info.name) for field in dialog_of(command).fields()}
@@ -146,18 +146,18 @@ def test_a_text_that_is_no_value_is_named(texts: dict[str, str], told: str) -> N
 
 def test_a_volume_of_the_model_counts_for_each_stack_of_a_batch() -> None:
     folders = {"source": "/a", "target": "/b"}
-    shown = {item["name"]: item for item in ask("Batch Folder...", typed=folders)["fields"]}
+    shown = {item["name"]: item for item in ask("DeepD3 Batch...", typed=folders)["fields"]}
     smallest = shown["min_voxels"]  # the shipped model recommends a volume
     assert (smallest["value"], smallest["origin"], smallest["optional"]) == (None, "recommended", True)
     assert "µm³" in smallest["help"]
-    left_empty = ask("Batch Folder...", typed={**folders, "min_voxels": "", "seed_delta": "0.3"})
+    left_empty = ask("DeepD3 Batch...", typed={**folders, "min_voxels": "", "seed_delta": "0.3"})
     assert left_empty["choices"]["Roi3DParameters"] == {"seed_delta": 0.3}
-    given = ask("Batch Folder...", typed={**folders, "min_voxels": "7"})
+    given = ask("DeepD3 Batch...", typed={**folders, "min_voxels": "7"})
     assert given["choices"]["Roi3DParameters"] == {"min_voxels": 7}
 
 
 def test_a_file_that_is_needed_and_not_given_is_named() -> None:
-    assert "Image file is empty; accepted: a file" in ask("Open Stack...", typed={"path": " "})["message"]
+    assert "Image file is empty; accepted: a file" in ask("Open DeepD3 Stack...", typed={"path": " "})["message"]
 
 
 def test_a_dialog_is_told_without_loading_tensorflow_or_java() -> None:
@@ -172,7 +172,7 @@ def test_a_dialog_is_told_without_loading_tensorflow_or_java() -> None:
 def test_there_is_an_export_command_per_kind_of_output() -> None:
     scripts = {command_of(path): path.read_text(encoding="ascii") for path in SCRIPTS}
     for output in OUTPUTS.values():
-        source = scripts[f"Export {output.title}..."]
+        source = scripts[f"Export DeepD3 {output.title}..."]
         assert f'export(fiji, "{output.name}", {output.needs!r})' in source
         assert "KIND_" not in source
 

@@ -87,7 +87,7 @@ def test_a_set_holds_the_data_of_a_folder_in_the_order_of_their_names(folder: Pa
 
 
 def test_a_folder_without_training_data_says_how_to_make_them(tmp_path: Path) -> None:
-    assert "Create Training Data" in message(ask("arrange_training_data", source=str(tmp_path),
+    assert "Create DeepD3 Training Data" in message(ask("arrange_training_data", source=str(tmp_path),
                                                  out=str(tmp_path / "a.d3set")))
 
 

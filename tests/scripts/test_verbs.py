@@ -84,7 +84,7 @@ def test_an_unknown_parameter_is_named(maps: dict[str, np.ndarray]) -> None:
 
 def test_an_image_without_a_voxel_size_is_told_where_to_set_it(maps: dict[str, np.ndarray]) -> None:
     image = {**IMAGE, "units": ["pixel", "pixel", "pixel"]}
-    assert "Set Voxel Size" in failure(ask("clean", maps, image=image))
+    assert "Set DeepD3 Voxel Size" in failure(ask("clean", maps, image=image))
 
 
 def test_units_other_than_micron_are_converted() -> None:

@@ -143,8 +143,8 @@ class Images(object):
 
 def no_image():
     """What to say where an image is needed and there is none."""
-    return DeepD3Error("There is no image; open a stack first, for example with Plugins > DeepD3 > 1 Stack > "
-                       "Open Stack...")
+    return DeepD3Error("There is no image; open a stack first, for example with Plugins > DeepD3 > DeepD3 1 Stack > "
+                       "Open DeepD3 Stack...")
 
 
 def describe(image):

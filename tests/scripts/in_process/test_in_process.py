@@ -34,7 +34,7 @@ def test_cleaning_changes_the_image_as_the_package_does(session: Any, run_script
     from deepd3_ij.cleaning import clean
 
     image = session.push(prediction())
-    assert run_script("Clean Predictions...", image=image) == "done"
+    assert run_script("Clean DeepD3 Prediction...", image=image) == "done"
     cleaned, expected = session.pull(image), clean(prediction(), CleaningParameters())
     for name in ("dendrite", "spine"):
         np.testing.assert_array_equal(cleaned[name].values, expected[name].values)
@@ -49,7 +49,7 @@ def test_rois_of_the_scripts_are_read_by_the_session(session: Any, run_script: R
     expected = build_rois_3d(prediction(), Roi3DParameters())
     np.testing.assert_array_equal(session.pull_rois(image).labels.values, expected.labels.values)
     assert len(expected) == 2
-    assert run_script("Measure Spines...", image=image) == "done"
+    assert run_script("Measure Dendrites and Spines...", image=image) == "done"
 
 
 def test_parameters_of_the_live_test_count_where_a_field_was_left_alone(session: Any, run_script: Run) -> None:
@@ -65,8 +65,8 @@ def test_parameters_of_the_live_test_count_where_a_field_was_left_alone(session:
 
 def test_an_image_that_is_no_prediction_is_refused(session: Any, run_script: Run) -> None:
     image = session.push(label_stack(np.zeros((2, 20, 20), np.uint8), xy_um=0.1, z_um=0.5, source="plain.tif"))
-    assert "has no prediction" in run_script("Clean Predictions...", image=image)
-    assert "has no ROIs" in run_script("Show Labels", image=image)
+    assert "has no prediction" in run_script("Clean DeepD3 Prediction...", image=image)
+    assert "has no ROIs" in run_script("Show Spine Labels", image=image)
 
 
 def test_an_unexpected_error_in_python_keeps_its_message(session: Any, run_script: Run, monkeypatch: Any,
@@ -75,7 +75,7 @@ def test_an_unexpected_error_in_python_keeps_its_message(session: Any, run_scrip
         raise ZeroDivisionError("the sky fell")
 
     monkeypatch.setitem(VERBS, "about", fail)
-    outcome = run_script("About DeepD3...")
+    outcome = run_script("DeepD3 Versions...")
     assert "ZeroDivisionError: the sky fell" in outcome
     assert "Traceback" in "".join(capfd.readouterr())  # without windows the Log is the output stream
 
@@ -92,7 +92,7 @@ def test_esc_stops_and_leaves_the_image_as_it_was(session: Any, run_script: Run,
 
     monkeypatch.setattr(cleaning, "clean", slow)
     image = session.push(prediction())
-    assert run_script("Clean Predictions...", image=image) == "cancelled"
+    assert run_script("Clean DeepD3 Prediction...", image=image) == "cancelled"
     np.testing.assert_array_equal(session.pull(image)["dendrite"].values, prediction()["dendrite"].values)
 
 
@@ -105,14 +105,14 @@ def test_publishing_twice_gives_one_service(session: Any) -> None:
 
 
 def test_the_scripts_of_the_package_are_used_and_its_folder_stays_clean(session: Any, run_script: Run) -> None:
-    assert run_script("About DeepD3...") == "done"
+    assert run_script("DeepD3 Versions...") == "done"
     path = java_class("org.python.core.PySystemState")().path
     assert str(path.get(0)) == str(menu_folder() / "jars" / "Lib")
     assert not list(menu_folder().rglob("*.class"))
 
 
 def test_a_command_or_field_that_does_not_exist_is_named(run_script: Run) -> None:
-    assert "known: About DeepD3..." in run_script("Format Disk...")
+    assert "known: Analyze Dendrites and Spines..., " in run_script("Format Disk...")
     assert "no field 'speed'; accepted: image, mode" in run_script("Build 3D ROIs...", speed=1)
 
 
@@ -121,13 +121,13 @@ def test_a_training_is_stopped_by_esc_and_resumed(session: Any, run_script: Run,
     from deepd3_ij.training import fitting
 
     scene = {"planes": 2, "height_px": 96, "width_px": 96, "dendrites": 1, "folder": tmp_path, "count": 1, "seed": 3}
-    assert run_script("Simulate Stack...", **scene) == "done"
+    assert run_script("Simulate DeepD3 Stack...", **scene) == "done"
     stem = tmp_path / "simulated_0003"
     # The stack is the active image, so it need not be named.
     truth = {"dendrites": f"{stem}_true.swc", "spines": f"{stem}_true_spines.tif"}
-    assert run_script("Create Training Data...", **truth) == "done"
+    assert run_script("Create DeepD3 Training Data...", **truth) == "done"
     assert stem.with_suffix(".d3data").is_file()
-    assert run_script("Arrange Training Set...", source=tmp_path, out=tmp_path / "one.d3set") == "done"
+    assert run_script("Arrange DeepD3 Training Set...", source=tmp_path, out=tmp_path / "one.d3set") == "done"
     steps = {"training": tmp_path / "one.d3set", "out": tmp_path / "model.keras", "filters": 2, "steps": 4,
              "batch_size": 2, "tile_px": 64, "validate_every": 2}
     step = fitting._Trainer.step
@@ -140,11 +140,11 @@ def test_a_training_is_stopped_by_esc_and_resumed(session: Any, run_script: Run,
     with monkeypatch.context() as patched:
         patched.setattr(fitting._Trainer, "step", slow)
         patched.setattr(fitting, "_line", lambda log: "training")
-        assert run_script("Train Model...", **steps) == "cancelled"
+        assert run_script("Train DeepD3 Model...", **steps) == "cancelled"
     assert not (tmp_path / "model.keras").exists()
-    assert run_script("Train Model...", **steps, resume=True, use=True) == "done"
+    assert run_script("Train DeepD3 Model...", **steps, resume=True, use=True) == "done"
     table = tmp_path / "simulated_0003_true_spines.csv"
-    assert run_script("Evaluate Spines...", detected=table, truth=table) == "done"
+    assert run_script("Evaluate Spine Detection...", detected=table, truth=table) == "done"
     # 'default' is the trained model now.
     image = session.push(label_stack(np.zeros((1, 64, 64), np.uint8), xy_um=0.12, z_um=1.0, source="b.tif"))
     assert run_script("Segment Dendrites and Spines...", image=image) == "done"
@@ -177,7 +177,7 @@ def test_the_menu_does_the_same_as_the_package_step_by_step_and_at_once(session:
     at_once = d3.analyze(stack).rois.labels.values
     image = session.push(stack)
     assert run_script("Segment Dendrites and Spines...", image=image) == "done"
-    assert run_script("Clean Predictions...") == "done"
+    assert run_script("Clean DeepD3 Prediction...") == "done"
     assert run_script("Build 3D ROIs...") == "done"
     by_menu_steps = session.pull_rois().labels.values
     assert run_script("Analyze Dendrites and Spines...", image=image) == "done"

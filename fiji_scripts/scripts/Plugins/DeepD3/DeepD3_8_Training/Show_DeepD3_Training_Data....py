@@ -14,4 +14,4 @@ def show(fiji):
         ", ".join("%s %s" % item for item in sorted(stack.items())) for stack in reply["stacks"]])
 
 
-run(globals(), "Show Training Data...", show)
+run(globals(), "Show DeepD3 Training Data...", show)

@@ -17,4 +17,4 @@ def train(fiji):
         "It is the default model now." if use else "Choose it as Model in Segment Dendrites and Spines..."])
 
 
-run(globals(), "Train Model...", train)
+run(globals(), "Train DeepD3 Model...", train)

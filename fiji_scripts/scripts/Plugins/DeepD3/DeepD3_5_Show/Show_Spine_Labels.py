@@ -13,4 +13,4 @@ def show(fiji):
     fiji.images.display(new_labels(received["labels"], reply, fiji.image))
 
 
-run(globals(), "Show Labels", show, IMAGE)
+run(globals(), "Show Spine Labels", show, IMAGE)

@@ -14,4 +14,4 @@ def batch(fiji):
         + ["%s, passed over: %s" % (name, reason) for name, reason in reply["passed_over"]])
 
 
-run(globals(), "Batch Folder...", batch)
+run(globals(), "DeepD3 Batch...", batch)

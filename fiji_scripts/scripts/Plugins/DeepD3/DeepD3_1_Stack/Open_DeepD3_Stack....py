@@ -17,4 +17,4 @@ def open_stack(fiji):
             load(fiji, stack, result)
 
 
-run(globals(), "Open Stack...", open_stack)
+run(globals(), "Open DeepD3 Stack...", open_stack)

@@ -18,4 +18,4 @@ def simulate(fiji):
         reply["count"], reply["visible"], len(reply["files"])))
 
 
-run(globals(), "Simulate Stack...", simulate)
+run(globals(), "Simulate DeepD3 Stack...", simulate)

@@ -11,4 +11,4 @@ def set_voxel_size(fiji):
         calibrate(each, fiji.value("xy_um"), fiji.value("z_um"))
 
 
-run(globals(), "Set Voxel Size...", set_voxel_size, IMAGE)
+run(globals(), "Set DeepD3 Voxel Size...", set_voxel_size, IMAGE)

@@ -10,4 +10,4 @@ def export_all(fiji):
     export(fiji, "everything", MEASURED)
 
 
-run(globals(), "Export All Results...", export_all, IMAGE)
+run(globals(), "Export All DeepD3 Results...", export_all, IMAGE)

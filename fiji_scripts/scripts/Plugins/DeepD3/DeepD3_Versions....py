@@ -11,4 +11,4 @@ def about(fiji):
         "Finds dendrites and dendritic spines in 3-D microscope stacks, after DeepD3 (Fernholz et al. 2024)."])
 
 
-run(globals(), "About DeepD3...", about)
+run(globals(), "DeepD3 Versions...", about)

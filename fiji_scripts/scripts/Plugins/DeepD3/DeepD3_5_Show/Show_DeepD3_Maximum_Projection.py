@@ -10,4 +10,4 @@ def show(fiji):
     fiji.images.display(projection(fiji.image, "max"))
 
 
-run(globals(), "Show Maximum Projection", show, IMAGE)
+run(globals(), "Show DeepD3 Maximum Projection", show, IMAGE)

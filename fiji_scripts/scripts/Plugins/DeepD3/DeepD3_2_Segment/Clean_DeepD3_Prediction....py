@@ -20,4 +20,4 @@ def clean(fiji):
         raise Cancelled()
 
 
-run(globals(), "Clean Predictions...", clean, PREDICTION)
+run(globals(), "Clean DeepD3 Prediction...", clean, PREDICTION)

@@ -13,4 +13,4 @@ def import_annotations(fiji):
     fiji.say("%d annotated positions inside of the image" % count)
 
 
-run(globals(), "Import Annotations...", import_annotations, IMAGE)
+run(globals(), "Import Spine Annotations...", import_annotations, IMAGE)

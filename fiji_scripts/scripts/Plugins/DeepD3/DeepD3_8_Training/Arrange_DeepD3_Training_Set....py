@@ -10,4 +10,4 @@ def arrange(fiji):
     fiji.say("wrote %s with %d stacks" % (reply["file"], len(reply["files"])))
 
 
-run(globals(), "Arrange Training Set...", arrange)
+run(globals(), "Arrange DeepD3 Training Set...", arrange)

@@ -10,4 +10,4 @@ def show(fiji):
     toggle_rois(fiji.image)
 
 
-run(globals(), "Show or Hide ROIs", show, IMAGE)
+run(globals(), "Show or Hide Spine ROIs", show, IMAGE)

@@ -14,4 +14,4 @@ def measure(fiji):
     show_tables(reply, tables, fiji.image)
 
 
-run(globals(), "Measure Spines...", measure, IMAGE)
+run(globals(), "Measure Dendrites and Spines...", measure, IMAGE)

@@ -26,4 +26,4 @@ def _file_of_stack(fiji):
     return file_of(fiji.images.stack(fiji.image))
 
 
-run(globals(), "Create Training Data...", create)
+run(globals(), "Create DeepD3 Training Data...", create)

@@ -17,4 +17,4 @@ def evaluate(fiji):
         "Written: " + reply["file"]])
 
 
-run(globals(), "Evaluate Spines...", evaluate)
+run(globals(), "Evaluate Spine Detection...", evaluate)

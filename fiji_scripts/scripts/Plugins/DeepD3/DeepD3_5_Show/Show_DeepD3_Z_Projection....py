@@ -13,4 +13,4 @@ def show(fiji):
         fiji.images.display(projection(fiji.image, each))
 
 
-run(globals(), "Z Projection...", show, PREDICTION)
+run(globals(), "Show DeepD3 Z Projection...", show, PREDICTION)

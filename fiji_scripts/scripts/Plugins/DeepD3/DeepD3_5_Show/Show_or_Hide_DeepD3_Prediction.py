@@ -11,4 +11,4 @@ def show(fiji):
     toggle(fiji.image)
 
 
-run(globals(), "Show or Hide Segmentation", show, PREDICTION)
+run(globals(), "Show or Hide DeepD3 Prediction", show, PREDICTION)
