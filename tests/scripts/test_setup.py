@@ -16,7 +16,7 @@ from deepd3_ij.install import installer
 from tests.scripts.host_process import Host
 from tests.scripts.packing import unpacked_fiji
 
-SETUP, ABOUT = "DeepD3 Setup...", "About DeepD3..."
+SETUP, ABOUT = "DeepD3 Setup...", "DeepD3 Versions..."
 WHEEL_ONLY = "[global]\nno-index = true\nno-deps = true\n"
 OFFLINE = "[global]\nindex-url = https://127.0.0.1:9/simple\n"
 
@@ -32,9 +32,9 @@ class Surroundings:
         self.home.mkdir()
         self.pip.write_text(WHEEL_ONLY)
         # The wheel alone is installed; what it needs comes from the environment of the tests.
+        java = f"-Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9 -Dappose.envs-dir={self.home}"
         variables = {"XDG_DATA_HOME": str(self.home / "data"), "PIP_CONFIG_FILE": str(self.pip),
-                     "PYTHONPATH": sysconfig.get_path("purelib"),
-                     "JAVA_TOOL_OPTIONS": "-Dhttps.proxyHost=127.0.0.1 -Dhttps.proxyPort=9"}
+                     "PYTHONPATH": sysconfig.get_path("purelib"), "JAVA_TOOL_OPTIONS": java}
         for name in ("PIP_NO_INDEX", "PIP_INDEX_URL", "PIP_FIND_LINKS", "PIP_EXTRA_INDEX_URL"):
             variables[name] = ""
         self.host = Host(self.fiji, self.home, environment=variables)
@@ -150,6 +150,21 @@ def test_esc_ends_the_setup_and_all_that_it_started(place: Surroundings, tmp_pat
     assert place.set_up(python=script) == "cancelled"
     sleeper = int(started.read_text())
     assert not Path(f"/proc/{sleeper}").exists() or "Z" in Path(f"/proc/{sleeper}/stat").read_text().split()[2]
+    assert not (place.data / "env").exists()
+
+
+def test_esc_ends_uv_as_well(place: Surroundings, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    uv = place.home / ".uv" / "bin" / "uv"  # where Appose keeps it
+    uv.parent.mkdir(parents=True)
+    uv.write_text("#!/bin/sh\ncase \"$*\" in --version) echo uv 0;; *venv*) ;; "
+                  f"*) echo $$ > {started}; exec sleep 600;; esac\n")
+    uv.chmod(0o755)
+    place.host.ask("escape", "5000")
+    assert place.set_up(python="uv") == "cancelled"
+    uv.unlink()
+    sleeper = Path(f"/proc/{started.read_text().strip()}")
+    assert not sleeper.exists() or "Z" in (sleeper / "stat").read_text().split()[2]
     assert not (place.data / "env").exists()
 
 

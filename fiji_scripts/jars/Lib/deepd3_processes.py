@@ -70,6 +70,15 @@ def end(process):
         process.waitFor(_END_SECONDS, TimeUnit.SECONDS)
 
 
+def started():
+    """All programs that this Java has started and that still run; none can be told in Java 8."""
+    try:
+        from java.lang import ProcessHandle
+    except ImportError:
+        return []
+    return list(ProcessHandle.current().descendants().iterator())
+
+
 def _read(stream, lines):
     reader = BufferedReader(InputStreamReader(stream, "UTF-8"))
     try:

@@ -17,7 +17,7 @@ import deepd3_state
 import deepd3_transport
 from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_places import ACCEPTED, VERSIONS, data_folder, misfit, python_of, too_long
-from deepd3_processes import run
+from deepd3_processes import run, started
 from deepd3_pythons import Variables, ask, find, system
 from deepd3_settings import SETUP
 from deepd3_settings_fields import SETUP_FIELDS
@@ -210,6 +210,7 @@ class Setup(object):
 
             listener = _Listener(look)
             builder.subscribeOutput(listener).subscribeError(listener)
+            before = started()
             work = _Building(builder)
             work.start()
         try:
@@ -218,8 +219,11 @@ class Setup(object):
                 self._go_on()
                 work.join(_WAIT_MS)
         finally:
-            work.interrupt()  # Appose ends what it started when the thread that waits for it ends
+            work.interrupt()
             work.join(10000)
+            for each in started():  # Appose ends what it started too, a little later
+                if each not in before:
+                    each.destroyForcibly()
         if work.problem is not None:
             self._take(unicode_of(work.problem))
             self._fail(u"uv")

@@ -30,11 +30,11 @@ def test_an_unpacked_archive_leads_to_the_first_segmentation(tmp_path: Path) -> 
     try:
         look = str(ROOT / "tests" / "scripts" / "jython" / "look.py")
         stack = write_small_stack(tmp_path / "small.tif")
-        assert "DeepD3 Setup..." in host.ask("run", "Open Stack...", path=stack)
+        assert "DeepD3 Setup..." in host.ask("run", "Open DeepD3 Stack...", path=stack)
         assert host.ask("run", "DeepD3 Setup...", action="create or update") == "done", host.log()
         python = home / ".local" / "share" / "deepd3_ij" / "env" / "bin" / "python"
         assert json.loads((fiji / installer.MANIFEST).read_text())["python"] == str(python)
-        assert host.ask("run", "Open Stack...", path=stack) == "done"
+        assert host.ask("run", "Open DeepD3 Stack...", path=stack) == "done"
         assert host.ask("run", "Segment Dendrites and Spines...") == "done"
         assert json.loads(host.ask("script", look))["role"] == "prediction"
         installer.verify(fiji)
