@@ -32,7 +32,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def test_installing_and_removing_leaves_fiji_as_it_was(fiji: Path) -> None:
     before = files_of(fiji)
     installation = installer.install(fiji)
-    assert "scripts/Plugins/DeepD3/3_ROIs/Build_3D_ROIs....py" in installation.files
+    assert "scripts/Plugins/DeepD3/DeepD3_3_ROIs/Build_3D_ROIs....py" in installation.files
     assert "macros/DeepD3_Folder.ijm" in installation.files
     assert set(files_of(fiji)) == {*before, *installation.files, str(installer.MANIFEST)}
     (fiji / "jars" / "Lib" / "deepd3_command$py.class").write_bytes(b"compiled by Jython")

@@ -120,7 +120,11 @@ class Setup(object):
         self._check_folder()
         with self._alone(), self._logging():
             deepd3_transport.stop_worker(self._fiji.context)  # Windows removes no program that runs
-            self._clean_up()
+            try:
+                self._clean_up()
+            except IOException as error:  # what a killed Fiji started may still write there
+                raise DeepD3Error(u"%s is in use (%s); close other Fijis that use it, wait a minute and %s."
+                                  % (self._environment, error.getMessage(), AGAIN))
             state = deepd3_state.read(self._folder)
             made_with = state.get("made_with")
             usable = (not anew and state.get("state") == deepd3_state.COMPLETE and os.path.isfile(self._python)
