@@ -6,6 +6,7 @@
 # make bench        the figures of benchmarks/README.md
 # make docs         the site in site/; dead links are errors
 # make dist         sdist and wheel in dist/
+# make fiji-zip     the archive to unpack into a Fiji, in dist/
 # Each makes its own environment in .venv when needed.
 
 VENV := .venv
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 # TensorFlow has wheels for these; the first that exists is taken.
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell $(p) -c 'import sys; print("$(p)") if (3, 11) <= sys.version_info[:2] <= (3, 13) else None' 2>/dev/null | grep python)))
 
-.PHONY: demo test test-quick test-random fuzz bench docs dist clean
+.PHONY: demo test test-quick test-random fuzz bench docs dist fiji-zip clean
 
 demo: $(VENV)/installed
 	$(BIN)/deepd3-ij demo
@@ -45,6 +46,13 @@ docs: $(VENV)/installed-docs
 dist: $(VENV)/installed-dist
 	rm -rf dist
 	$(BIN)/python -m build
+
+# The time makes the wheel the same whenever it is built.
+fiji-zip: $(VENV)/installed-dist
+	rm -rf dist/wheel build/lib build/bdist.*
+	SOURCE_DATE_EPOCH=315532800 $(BIN)/python -m build --wheel --outdir dist/wheel
+	$(BIN)/python -m deepd3_ij.install.archive dist/wheel/*.whl dist
+	rm -rf dist/wheel
 
 clean:
 	rm -rf $(VENV) build dist site *.egg-info

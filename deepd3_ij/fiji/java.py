@@ -22,8 +22,9 @@ from deepd3_ij.errors import FijiError, one_line
 
 OLDEST_JAVA = 11
 _HUGE_PAGES = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-INSTALL_JAVA = "install OpenJDK 17 (for example 'apt install openjdk-17-jre', 'brew install openjdk@17' or " \
-               "'conda install -c conda-forge openjdk=17') or let JAVA_HOME point to one"
+INSTALL_JAVA = "install OpenJDK 17 (for example 'apt install openjdk-17-jre', 'brew install openjdk@17', " \
+               "'winget install EclipseAdoptium.Temurin.17.JRE' or 'conda install -c conda-forge openjdk=17') or let " \
+               "JAVA_HOME point to one"
 
 
 def find_java() -> tuple[Path, tuple[int, ...]]:

@@ -119,7 +119,7 @@ def _fiji(given: str | None) -> Check:
     if not folder.is_dir() and ":" in fiji and not folder.is_absolute():
         return Check("Fiji", OK, f"Maven endpoint {fiji}")
     if not (any(folder.glob("jars/imagej-legacy*.jar")) and any(folder.glob("jars/ij-1*.jar"))):
-        return Check("Fiji", PROBLEM, f"{fiji} is no Fiji folder", "export DEEPD3_FIJI=/path/to/Fiji.app")
+        return Check("Fiji", PROBLEM, f"{fiji} is no Fiji folder", _setting("DEEPD3_FIJI", "/path/to/Fiji.app"))
     return Check("Fiji", OK, str(folder))
 
 
@@ -137,8 +137,14 @@ def _disk() -> Check:
     free = shutil.disk_usage(folder).free / 2**30
     found = f"{free:.1f} GiB free at {folder}"
     if free < LEAST_DISK_GIB:
-        return Check("Disk", PROBLEM, found, f"free space, or: export DEEPD3_CACHE=/folder/with/{LEAST_DISK_GIB:g}/GiB")
+        return Check("Disk", PROBLEM, found,
+                     f"free space, or: {_setting('DEEPD3_CACHE', f'/folder/with/{LEAST_DISK_GIB:g}/GiB')}")
     return Check("Disk", OK, found)
+
+
+def _setting(name: str, value: str) -> str:
+    """The command that sets a variable in this system's shell."""
+    return f"set {name}={value}" if sys.platform == "win32" else f"export {name}={value}"
 
 
 def _memory() -> Check:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +23,9 @@ from deepd3_ij.version import __version__
 MANIFEST = PurePosixPath("jars/Lib/deepd3_installation.json")
 """List of installed files, with the Python environment that the scripts start."""
 
+OWN_FOLDER = PurePosixPath("lib/deepd3")
+"""Where Fiji loads nothing: Appose for the scripts alone, and the package as a wheel for DeepD3 Setup..."""
+
 APPOSE = (
     Jar("org.apposed", "appose", "0.9.0", "b09ce4ff9d7a29518bba7ec7903c63d0504159637376506d9b2a3a70ed37b1bc"),
     Jar("org.apache.groovy", "groovy", "4.0.28", "d77164a44ab994837e61eecead64721bdb1794fa2bc6704ac6fe70cd32ef9dd3"),
@@ -40,7 +42,7 @@ APPOSE = (
     Jar("org.apache.commons", "commons-lang3", "3.18.0",
         "4eeeae8d20c078abb64b015ec158add383ac581571cddc45c68f0c9ae0230720"),
 )
-"""Appose and what it needs; of these, only those are installed that the Fiji lacks."""
+"""Appose and what it needs. A Fiji may have any of them in another version; these are kept apart from its own."""
 
 _HEALTH_SECONDS = 300
 _LARGEST_MANIFEST_BYTES = 10_000_000
@@ -57,14 +59,14 @@ class Installation:
     version
         Version of the package that installed it.
     python
-        The Python program that the scripts start.
+        The Python program that the scripts start; None until DeepD3 Setup... has made an environment.
     files
         Installed files below `fiji` and their SHA-256.
     """
 
     fiji: Path
     version: str
-    python: Path
+    python: Path | None
     files: dict[str, str]
 
 
@@ -94,9 +96,8 @@ def install(fiji: str | PathLike[str], *, force: bool = False, python: str | Pat
     """
     folder = _checked_fiji(fiji)
     before = _read_manifest(folder)
-    wanted = dict(_package_files())
-    for jar in _missing_appose(folder, before):
-        wanted[f"jars/{jar.file_name}"] = fetch_jars([jar], progress=progress)[0]
+    jars = zip(APPOSE, fetch_jars(APPOSE, progress=progress), strict=True)
+    wanted = {**dict(_package_files()), **{jar_name(jar): path for jar, path in jars}}
     known = before.files if before else {}
     if not force:
         _check_nothing_in_the_way(folder, wanted, known)
@@ -106,8 +107,7 @@ def install(fiji: str | PathLike[str], *, force: bool = False, python: str | Pat
             files[name] = _copy(source, folder / name)
             _write_manifest(folder, files, python)  # after every file, so that a stop in between leaves no orphan
         for name in sorted(set(files) - set(wanted)):
-            if not _is_appose(name):
-                _remove(folder, name, files.pop(name), force)
+            _remove(folder, name, files.pop(name), force)
         _write_manifest(folder, files, python)
     except OSError as error:
         raise FijiError(f"{error.filename or folder} cannot be written ({one_line(error)}); run the command as a user "
@@ -175,23 +175,42 @@ def verify(fiji: str | PathLike[str], *, health: bool = True) -> Installation:
             raise FijiError(f"{path} is missing; install it again: {again}")
         if _sha256(path) != sha256:
             raise FijiError(f"{path} was changed; put the original back: {again} --force")
-    missing = _missing_appose(folder, None)
-    if missing:
-        raise FijiError(f"{folder / 'jars'} has no {missing[0].artifact}; install it again: {again}")
+    if installation.python is None:
+        raise FijiError(f"No Python environment is set up for {folder}; call Plugins > DeepD3 > DeepD3 Setup... in that"
+                        f" Fiji, or run in an environment with deepd3_ij: {again}")
     if not os.access(installation.python, os.X_OK):
         raise FijiError(f"The Python environment is not at {installation.python} any more; run in the new one: {again}")
     if health:
-        _check_health(installation, again)
+        _check_health(installation.python, installation.version, again)
     return installation
 
 
-def _check_health(installation: Installation, again: str) -> None:
+def jar_name(jar: Jar) -> str:
+    """Where a jar goes, below the Fiji folder."""
+    return str(OWN_FOLDER / jar.file_name)
+
+
+def manifest_text(files: dict[str, str], python: str | PathLike[str] | None) -> str:
+    """Text of the list of installed files.
+
+    Parameters
+    ----------
+    files
+        Names below the Fiji folder and SHA-256.
+    python
+        The Python program that the scripts start; None where there is none yet.
+    """
+    values = {"version": __version__, "python": None if python is None else os.fspath(python), "files": files}
+    return json.dumps(values, indent=1, sort_keys=True) + "\n"
+
+
+def _check_health(python: Path, version: str, again: str) -> None:
     """Ask the worker for its health, over the same streams as Fiji does."""
     from deepd3_ij.service.worker import DISPATCH
 
-    request = json.dumps({"verb": "health", "version": installation.version, "values": {}})
+    request = json.dumps({"verb": "health", "version": version, "values": {}})
     line = json.dumps({"task": "1", "requestType": "EXECUTE", "script": DISPATCH, "inputs": {"request": request}})
-    command = [str(installation.python), "-P", "-m", "deepd3_ij.service.worker"]
+    command = [str(python), "-P", "-m", "deepd3_ij.service.worker"]
     try:
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                               text=True, encoding="utf-8") as worker:
@@ -203,10 +222,10 @@ def _check_health(installation: Installation, again: str) -> None:
             worker.stdin.close()
             worker.wait(_HEALTH_SECONDS)
     except (OSError, subprocess.TimeoutExpired, ValueError) as error:
-        raise FijiError(f"{installation.python} does not run DeepD3 ({type(error).__name__}); install deepd3_ij into "
+        raise FijiError(f"{python} does not run DeepD3 ({type(error).__name__}); install deepd3_ij into "
                         f"this environment, or run in another one: {again}") from error
     if reply is None:
-        raise FijiError(f"{installation.python} does not run DeepD3; install deepd3_ij into this environment, or run "
+        raise FijiError(f"{python} does not run DeepD3; install deepd3_ij into this environment, or run "
                         f"in another one: {again}")
     if reply["state"] != "done":
         raise FijiError(str(reply["message"]))
@@ -235,18 +254,6 @@ def _package_files() -> Iterator[tuple[str, Path]]:
     for path in sorted(top.rglob("*")):
         if path.is_file() and path.suffix in (".py", ".ijm"):
             yield path.relative_to(top).as_posix(), path
-
-
-def _missing_appose(folder: Path, installation: Installation | None) -> list[Jar]:
-    """Jars of Appose that the Fiji lacks; those of an earlier installation are renewed."""
-    own = set(installation.files) if installation else set()
-    present = [path.name for path in (folder / "jars").rglob("*.jar") if f"jars/{path.name}" not in own]
-    return [jar for jar in APPOSE
-            if not any(re.fullmatch(re.escape(jar.artifact) + r"-\d[^/]*\.jar", name) for name in present)]
-
-
-def _is_appose(name: str) -> bool:
-    return name in {f"jars/{jar.file_name}" for jar in APPOSE}
 
 
 def _check_nothing_in_the_way(folder: Path, wanted: dict[str, Path], known: dict[str, str]) -> None:
@@ -299,8 +306,9 @@ def _read_manifest(folder: Path) -> Installation | None:
         if path.stat().st_size > _LARGEST_MANIFEST_BYTES:
             raise ValueError("too large")
         values = json.loads(path.read_text(encoding="utf-8"))
+        python = None if values["python"] is None else Path(values["python"])
         files = {str(name): str(sha256) for name, sha256 in values["files"].items()}
-        installation = Installation(folder, str(values["version"]), Path(values["python"]), files)
+        installation = Installation(folder, str(values["version"]), python, files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FijiError(f"{path} is damaged ({type(error).__name__}); remove it and install again with --force."
                         ) from error
@@ -314,9 +322,8 @@ def _read_manifest(folder: Path) -> Installation | None:
 def _write_manifest(folder: Path, files: dict[str, str], python: str | PathLike[str] | None) -> None:
     path = folder / MANIFEST
     path.parent.mkdir(parents=True, exist_ok=True)
-    values = {"version": __version__, "python": os.fspath(python or sys.executable), "files": files}
     temporary = path.with_name(path.name + ".new")
-    temporary.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    temporary.write_text(manifest_text(files, python or sys.executable), encoding="utf-8")
     os.replace(temporary, path)
 
 

@@ -567,9 +567,23 @@ class SettingsParameters(DialogParameters):
     """How Fiji runs Python."""
 
     python: str | None = parameter(None, "Python program of an environment with deepd3_ij of the same version; empty: "
-                                   "the one that install-fiji stored.", path="file", label="Python program")
+                                   "the one of DeepD3 Setup… or install-fiji.", path="file", label="Python program")
     threads: int = parameter(0, "How many processors Python may use; 0: all.", low=0, high=1024)
     model: str | None = parameter(None, "Name or file of the model that the other dialogs begin with; empty: the one "
                                   "that comes with DeepD3.", label="Default model")
     double_click: bool = parameter(True, "A double click on a stack or a prediction opens Test 3D ROIs there.",
                                    label="Double click tests ROIs")
+
+
+@dataclass(frozen=True)
+class SetupParameters(DialogParameters):
+    """How the Python environment is made that does the work."""
+
+    action: str = parameter("create or update", "create or update: make the environment, or bring it to the version of "
+                            "the menu. repair: make it anew. use existing: take a Python program that has deepd3_ij.",
+                            choices=("create or update", "repair", "use existing"), label="What to do")
+    python: str | None = parameter(None, "Python 3.11, 3.12 or 3.13 to make the environment with, or 'uv' to download "
+                                   "one. Empty: the best that is found, else uv. For 'use existing': the program of "
+                                   "the environment.", path="file", label="Python program")
+    folder: str | None = parameter(None, "Where the environment goes; it takes up to 4 GB. Empty: the folder that the "
+                                   "system has for data of programs.", path="folder", label="Folder")

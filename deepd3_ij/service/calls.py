@@ -38,7 +38,7 @@ for _module in pkgutil.iter_modules(service.__path__):
     if _module.name.endswith("_verbs"):
         importlib.import_module(f"{service.__name__}.{_module.name}")
 
-_REINSTALL = "install the scripts of this version: deepd3-ij install-fiji <Fiji.app>"
+_REINSTALL = "bring both to one version with Plugins > DeepD3 > DeepD3 Setup... (or deepd3-ij install-fiji)"
 
 
 @dataclass(frozen=True)

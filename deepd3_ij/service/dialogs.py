@@ -43,6 +43,7 @@ from deepd3_ij.parameters import (
     SavedFileParameters,
     SeriesParameters,
     SettingsParameters,
+    SetupParameters,
     SimulatedFilesParameters,
     SimulationParameters,
     TrainingDataFileParameters,
@@ -145,8 +146,8 @@ _ROIS_3D = Section(Roi3DParameters, "3D ROIs", ("mode", "area_threshold", "peak_
 _ROIS_2D = Section(Roi2DParameters, "2D ROIs", (), prefix="roi2d_")
 _MEASURE = Section(MeasureParameters, "Measurement", ())
 _ANALYSIS = (Section(AnalysisParameters), _ROIS_3D, _CLEANING, _ROIS_2D, _PREDICTION, _MEASURE)
-SETTINGS = "DeepD3 Settings..."
-"""The command whose dialog works where Python cannot be started."""
+SETTINGS, SETUP = "DeepD3 Settings...", "DeepD3 Setup..."
+"""The commands whose dialogs work where Python cannot be started."""
 
 _DIALOGS = (
     Dialog("Open DeepD3 Stack...", (
@@ -200,6 +201,7 @@ _DIALOGS = (
         Section(FileVoxelParameters, "Reading the stacks", ()))),
     Dialog("DeepD3 Models...", (Section(ModelDownloadParameters),)),
     Dialog(SETTINGS, (Section(SettingsParameters),)),
+    Dialog(SETUP, (Section(SetupParameters),)),
     Dialog("DeepD3 Doctor...", (Section(DoctorParameters),)),
     Dialog("DeepD3 Help..."),
     Dialog("DeepD3 Versions..."),

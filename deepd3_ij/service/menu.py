@@ -20,7 +20,7 @@ from deepd3_ij.outputs.registry import OUTPUTS
 from deepd3_ij.progress import no_progress
 from deepd3_ij.service import calls  # noqa: F401 - makes all verbs and their dialogs known
 from deepd3_ij.service.dialog_verbs import dialog
-from deepd3_ij.service.dialogs import DIALOGS, SETTINGS, Dialog
+from deepd3_ij.service.dialogs import DIALOGS, SETTINGS, SETUP, Dialog
 
 _FIELD_TYPE = "java.lang.CharSequence"
 """A text for which SciJava has no dialog of its own: ours asks instead, and what is asked is recorded nevertheless."""
@@ -97,9 +97,10 @@ def _colours_module() -> str:
 
 
 def _settings_module() -> str:
-    reply = dialog(no_progress, command=SETTINGS)
-    text = json.dumps(reply.values)
-    return f'"""What the service says about the dialog of DeepD3 Settings..."""\n\nFIELDS = {text!r}\n'
+    texts = {name: json.dumps(dialog(no_progress, command=command).values)
+             for name, command in (("FIELDS", SETTINGS), ("SETUP_FIELDS", SETUP))}
+    values = [f"{name} = {text!r}" for name, text in texts.items()]
+    return '"""What the service says about the dialogs that work without it."""\n\n' + "\n".join(values) + "\n"
 
 
 def _ascii(text: str) -> str:

@@ -31,6 +31,6 @@ def test_all_tests_of_the_mode_pass(mode: str, host: str) -> None:
         run = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:faulthandler",
              f"tests/imagej/{mode}"],
-            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)
+            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1800, check=False)
     print(run.stdout)  # for pytest -rP, and on failure
     assert run.returncode == 0, run.stdout + run.stderr

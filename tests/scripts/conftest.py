@@ -7,15 +7,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from deepd3_ij.files.tiff import write_stack
 from deepd3_ij.install import installer
-from deepd3_ij.stack import label_stack
 from tests.imagej.private_display import private_display
 from tests.scripts.host_process import Host
 from tests.scripts.user import User
+from tests.small_stack import write_small_stack
 
 # Java starts once per process: these tests run in a pytest process of their own (test_in_process_path.py starts it).
 collect_ignore_glob = [] if os.environ.get("DEEPD3_TEST_MODE") == "scripts" else ["in_process/*"]
@@ -34,12 +32,12 @@ def fiji_folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     if not named or not Path(named).is_dir():
         pytest.skip("DEEPD3_FIJI names no Fiji folder")
     folder = tmp_path_factory.mktemp("full") / "Fiji.app"
-    shutil.copytree(named, folder, copy_function=_link_or_copy)  # the Fiji itself stays as it is
+    shutil.copytree(named, folder, copy_function=link_or_copy)  # the Fiji itself stays as it is
     installer.install(folder)
     yield folder
 
 
-def _link_or_copy(source: str, target: str) -> None:
+def link_or_copy(source: str, target: str) -> None:
     """Links that name the file itself: Jython looks for its modules beside the file that its jar really is."""
     try:
         os.link(source, target)
@@ -67,12 +65,4 @@ def visible(fiji_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 @pytest.fixture
 def stack_file(tmp_path: Path) -> Path:
     """A small stack with a bright line and blobs beside it."""
-    path = tmp_path / "small.tif"
-    rng = np.random.default_rng(3)
-    z, y, x = np.mgrid[:4, :64, :96]
-    pixels = 150.0 * np.exp(-((y - 32) / 3.0) ** 2)
-    for row, column in ((22, 20), (43, 48), (22, 75)):
-        pixels += 180.0 * np.exp(-((z - 1.5) / 1.5) ** 2 - ((y - row) / 3.0) ** 2 - ((x - column) / 3.0) ** 2)
-    pixels = np.clip(pixels + rng.normal(10, 4, pixels.shape), 0, 255).astype(np.uint8)
-    write_stack(path, label_stack(pixels, xy_um=0.1, z_um=0.5, source=path.name))
-    return path
+    return write_small_stack(tmp_path / "small.tif")

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from deepd3_ij.fiji.jars import EMBEDDED_IMAGEJ, HEADLESS_COMMANDS, fetch_jars
-from deepd3_ij.install.installer import APPOSE
 
 SOURCE = Path(__file__).parent / "host" / "FijiLikeHost.java"
 ROOT = Path(__file__).parents[2]
@@ -44,7 +43,7 @@ class Host:
         if shutil.which("javac") is None:
             pytest.skip("there is no Java compiler (JDK)")
         own = [path for folder in ("jars", "plugins") for path in sorted((fiji / folder).rglob("*.jar"))]
-        found = own if self.full else fetch_jars([*EMBEDDED_IMAGEJ, *HEADLESS_COMMANDS, *APPOSE])
+        found = own if self.full else fetch_jars([*EMBEDDED_IMAGEJ, *HEADLESS_COMMANDS])
         jars = os.pathsep.join(map(str, found))
         classes = work / "classes"
         classes.mkdir(parents=True, exist_ok=True)

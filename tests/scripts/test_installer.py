@@ -32,7 +32,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def test_installing_and_removing_leaves_fiji_as_it_was(fiji: Path) -> None:
     before = files_of(fiji)
     installation = installer.install(fiji)
-    assert "scripts/Plugins/DeepD3/3_ROIs/Build_3D_ROIs....py" in installation.files
+    assert "scripts/Plugins/DeepD3/DeepD3_3_ROIs/Build_3D_ROIs....py" in installation.files
     assert "macros/DeepD3_Folder.ijm" in installation.files
     assert set(files_of(fiji)) == {*before, *installation.files, str(installer.MANIFEST)}
     (fiji / "jars" / "Lib" / "deepd3_command$py.class").write_bytes(b"compiled by Jython")
@@ -129,19 +129,30 @@ def test_a_manifest_cannot_name_files_outside_of_fiji(fiji: Path, tmp_path: Path
     assert precious.exists()
 
 
-def test_only_the_jars_that_fiji_lacks_are_fetched(fiji: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (fiji / "jars" / "groovy-99.0.jar").unlink()
-    fetched = []
-
-    def fetch(jars: list[installer.Jar], **_: object) -> list[Path]:
-        fetched.extend(jar.artifact for jar in jars)
-        path = tmp_path / jars[0].file_name
-        path.write_bytes(b"groovy")
-        return [path]
-
-    monkeypatch.setattr(installer, "fetch_jars", fetch)
+def test_appose_is_kept_apart_from_the_jars_of_fiji(fiji: Path) -> None:
     installation = installer.install(fiji)
-    assert fetched == ["groovy"]
-    assert "jars/groovy-4.0.28.jar" in installation.files
+    own = {f"lib/deepd3/{jar.file_name}" for jar in installer.APPOSE}
+    assert {name for name in installation.files if name.endswith(".jar")} == own
+    assert not [path for path in (fiji / "jars").glob("*.jar") if not path.name.endswith("-99.0.jar")]
     installer.uninstall(fiji)
-    assert not (fiji / "jars" / "groovy-4.0.28.jar").exists()
+    assert not (fiji / "lib" / "deepd3").exists()
+
+
+def test_jars_that_an_older_installation_put_among_those_of_fiji_go(fiji: Path) -> None:
+    installer.install(fiji)
+    old = fiji / "jars" / "appose-0.9.0.jar"
+    old.write_bytes(b"jar")
+    manifest = fiji / installer.MANIFEST
+    stored = json.loads(manifest.read_text())
+    stored["files"]["jars/appose-0.9.0.jar"] = installer._sha256(old)
+    manifest.write_text(json.dumps(stored))
+    installer.install(fiji)
+    assert not old.exists()
+
+
+def test_a_fiji_without_a_python_is_told_what_makes_one(fiji: Path) -> None:
+    installer.install(fiji)
+    manifest = fiji / installer.MANIFEST
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "python": None}))
+    with pytest.raises(FijiError, match=r"No Python environment is set up .*DeepD3 Setup\.\.\."):
+        installer.verify(fiji, health=False)

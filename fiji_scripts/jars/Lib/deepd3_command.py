@@ -15,7 +15,7 @@ from deepd3_names import FIRST_VALUES, OUTCOME, PREDICTION, PROVENANCE, STACK
 from deepd3_placement import place_in_corner
 from deepd3_rois import kept_parameters
 from deepd3_settings import COMMAND as SETTINGS
-from deepd3_settings import Settings
+from deepd3_settings import SETUP, Settings
 from deepd3_texts import quoted, text_of, unicode_of, wrapped
 from ij import IJ, WindowManager
 from ij.macro import Interpreter
@@ -187,6 +187,9 @@ class Fiji(object):
         """
         if command == SETTINGS:
             return self._settings_fields(typed)
+        if command == SETUP:
+            from deepd3_setup import fields  # no other command needs it
+            return fields(self, typed)
         prediction = None
         if self.image is not None and self._needs != STACK:
             prediction = self.images.prediction_or_none(self.image)
@@ -363,7 +366,7 @@ class Fiji(object):
         if python is not None and not (File(python).isFile() and File(python).canExecute()):
             self.settings.write("python", None)
             raise DeepD3Error(u"%s is no program that can be run; choose the program 'python' of the environment with "
-                              u"DeepD3. Until then the one that install-fiji stored counts." % python)
+                              u"DeepD3. Until then the one of DeepD3 Setup... counts." % python)
         for name, value in (("python", python), ("threads", threads or None), ("model", model)):
             self.settings.write(name, value)
         deepd3_transport.stop_other_worker(self.context)

@@ -5,6 +5,7 @@ Jython 2.7. Blocks that are not in use are kept for a minute, up to a limit, for
 
 import threading
 
+import deepd3_appose
 from java.lang import System
 from java.util import ArrayList
 from java.util.AbstractMap import SimpleEntry
@@ -14,6 +15,7 @@ LIMIT_BYTES = 768 * 1024 * 1024
 KEPT_SECONDS = 60
 
 _NAME = "deepd3.memory"
+_BLOCK = "org.apposed.appose.SharedMemory"
 
 
 class Memory(object):
@@ -27,13 +29,12 @@ class Memory(object):
 
     def take(self, size):
         """A block of at least a size in bytes: the smallest that fits and is not much too large, else a new one."""
-        from org.apposed.appose import SharedMemory
         blocks = self.take_all()
         fitting = sorted([block for block in blocks if size <= block.size() <= 2 * size], key=lambda each: each.size())
         for block in blocks:
             if not fitting or block is not fitting[0]:
                 self.keep(block)
-        return fitting[0] if fitting else SharedMemory.create(size)
+        return fitting[0] if fitting else deepd3_appose.load(_BLOCK).create(size)
 
     def take_all(self):
         """All blocks that are free."""

@@ -11,13 +11,14 @@ from java.lang import Integer, String
 from org.scijava.module import DefaultMutableModuleInfo, DefaultMutableModuleItem, ModuleService
 
 COMMAND = "DeepD3 Settings..."
+SETUP = "DeepD3 Setup..."
 KINDS = {"python": String, "threads": Integer, "model": String, "double_click": String, "folder": String}
 
 
 class Settings(object):
     """Settings by name; None is 'as it comes'.
 
-    python: the program that is started instead of the one that install-fiji stored.
+    python: the program that is started instead of the one that DeepD3 Setup... stored.
     threads: how many processors Python may use.
     model: name or file of the model that 'default' stands for.
     double_click: 'false' if a double click on an image shall not open Test 3D ROIs.

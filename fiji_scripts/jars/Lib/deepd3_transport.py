@@ -7,11 +7,13 @@ import json
 import os
 import threading
 
+import deepd3_appose
 import jarray
 from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_memory import Memory
 from deepd3_names import SERVICE, VERSION
 from deepd3_settings import Settings
+from deepd3_state import is_unfinished, write_whole
 from java.io import File, IOException
 from java.lang import Boolean, String, System
 from java.nio import ByteOrder
@@ -25,7 +27,8 @@ STARTED = "deepd3.worker_started_with"
 ANSWERED = "deepd3.worker_answered"
 DISPATCH = "deepd3"
 INSTALLATION = "deepd3_installation.json"
-REINSTALL = "run 'deepd3-ij install-fiji <Fiji.app>' in the Python environment of DeepD3"
+TRIED = "deepd3.tried_python"
+SET_UP = "call DeepD3 Setup... in Plugins > DeepD3"
 
 BYTES = {"uint8": 1, "uint16": 2, "int32": 4, "float32": 4, "float64": 8}
 CODES = {"uint8": "b", "uint16": "h", "int32": "i", "float32": "f", "float64": "d"}
@@ -45,15 +48,52 @@ class Array(object):
 
 
 def installation():
-    """What install-fiji stored beside this module; an empty table where the scripts run from the package itself."""
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), INSTALLATION)
+    """What is stored beside this module, or by an update site beside Appose; an empty table in the package itself."""
+    path = _beside()
+    if not os.path.isfile(path):
+        path = os.path.join(deepd3_appose.own_folder(), INSTALLATION)
     if not os.path.isfile(path):
         return {}
     with open(path) as stream:
         try:
             return json.load(stream)
         except ValueError:
-            raise DeepD3Error("The file %s is damaged; %s." % (path, REINSTALL))
+            raise DeepD3Error("The file %s is damaged; unpack the archive of DeepD3 into Fiji's folder again and %s."
+                              % (path, SET_UP))
+
+
+def store_python(context, python):
+    """Let this Fiji start a Python from now on: in Fiji's folder, or for the user alone where that is locked."""
+    settings = Settings(context)
+    stored = installation()
+    if not os.path.isfile(_beside()):  # the list is an update site's, the same for all
+        settings.write("python", python)
+        return
+    try:
+        write_whole(_beside(), json.dumps(dict(stored, python=python), indent=1, sort_keys=True) + "\n")
+        settings.write("python", None)
+    except IOException:
+        settings.write("python", python)
+
+
+def try_out(context, python, monitor):
+    """The health of a Python that is not stored yet, as the service tells it."""
+    stop_worker(context)
+    System.setProperty(TRIED, python)
+    try:
+        return call(context, "health", monitor=monitor)[0]
+    finally:
+        System.clearProperty(TRIED)
+        stop_worker(context)
+
+
+def is_in_process(context):
+    """True if Python started this Java and does the work itself."""
+    return _in_process(context.service(ObjectService)) is not None
+
+
+def _beside():
+    return os.path.join(os.path.dirname(os.path.abspath(__file__)), INSTALLATION)
 
 
 def call(context, verb, values=None, arrays=None, monitor=None):
@@ -72,7 +112,8 @@ def call(context, verb, values=None, arrays=None, monitor=None):
     if function is not None:
         text, received = _call_in_process(function, request, arrays, monitor)
     else:
-        text, received = _call_worker(_worker(context), request, arrays, monitor, objects)
+        with deepd3_appose.classes():
+            text, received = _call_worker(_worker(context), request, arrays, monitor, objects)
     reply = json.loads(text)
     for name in ("in_place", "in_spare"):
         reply.pop(name, None)
@@ -151,10 +192,10 @@ class _Report(Function):
 
 def _service_class():
     try:
-        from org.apposed.appose import Service
-        return Service
+        return deepd3_appose.load("org.apposed.appose.Service")
     except ImportError:
-        raise DeepD3Error("Fiji has no Appose, which starts Python; %s, which installs it." % REINSTALL)
+        raise DeepD3Error("Fiji's folder has no %s with Appose, which starts Python; unpack the archive of DeepD3 into "
+                          "Fiji's folder again." % deepd3_appose.FOLDER)
 
 
 def _worker(context):
@@ -167,9 +208,11 @@ def _worker(context):
     Memory(objects).clear()  # a worker frees what it has seen when it ends
     (python, chosen, threads), started = _start(context)
     if not python:
-        raise DeepD3Error("Fiji does not know the Python environment of DeepD3; %s." % REINSTALL)
+        raise DeepD3Error("No Python is set up for DeepD3 yet; %s, once." % SET_UP)
+    if System.getProperty(TRIED) is None and is_unfinished(python):
+        raise DeepD3Error(u"The Python environment of %s was not finished; %s again." % (python, SET_UP))
     if not File(python).isFile() or not File(python).canExecute():
-        remedy = "choose another one in DeepD3 Settings..., or leave its field empty" if chosen else REINSTALL
+        remedy = "choose another one in DeepD3 Settings..., or leave its field empty" if chosen else SET_UP
         raise DeepD3Error(u"The Python environment of DeepD3 is not at %s any more; %s." % (python, remedy))
     variables = HashMap()
     for name in _THREADS if threads else ():
@@ -179,8 +222,8 @@ def _worker(context):
     try:
         worker.start()
     except IOException as error:
-        raise DeepD3Error(u"%s cannot be started (%s); choose a Python environment with DeepD3 in DeepD3 Settings..., "
-                          u"or %s." % (python, error.getMessage(), REINSTALL))
+        raise DeepD3Error(u"%s cannot be started (%s); choose another one in DeepD3 Settings..., or %s."
+                          % (python, error.getMessage(), SET_UP))
     objects.addObject(worker, WORKER)
     System.setProperty(STARTED, started)
     System.clearProperty(ANSWERED)
@@ -190,7 +233,7 @@ def _worker(context):
 def _start(context):
     """(Python program, True if the user chose it, threads) for a worker, and the same as text."""
     settings = Settings(context)
-    chosen = os.environ.get("DEEPD3_PYTHON") or settings.read("python")
+    chosen = System.getProperty(TRIED) or os.environ.get("DEEPD3_PYTHON") or settings.read("python")
     how = (chosen or installation().get("python"), chosen is not None, settings.read("threads"))
     return how, u"%s %s" % (how[0], how[2])
 
@@ -254,13 +297,13 @@ def _why_it_ended(lines, python):
     for line in lines:
         if "No module named" in line and ("deepd3_ij" in line or "appose" in line):
             return (u"The Python environment of %s has no DeepD3; choose another one in DeepD3 Settings..., or %s."
-                    % (python, REINSTALL))
+                    % (python, SET_UP))
         if "nknown option: -P" in line:
             return (u"%s is older than Python 3.11; choose a newer one with DeepD3 in DeepD3 Settings..., or %s."
-                    % (python, REINSTALL))
+                    % (python, SET_UP))
     if System.getProperty(ANSWERED) is None:
         return (u"%s does not start DeepD3 (the Log has its last lines); choose the program 'python' of an environment "
-                u"with DeepD3 in DeepD3 Settings..., or %s." % (python, REINSTALL))
+                u"with DeepD3 in DeepD3 Settings..., or %s." % (python, SET_UP))
     return ("The Python worker ended unexpectedly (the Log has its last lines); call the command again, which "
             "starts a new worker. If it ends again, the computer may have too little memory: segment fewer planes.")
 
@@ -315,9 +358,10 @@ def _to_shared(array, memory):
 
 
 def _array_in(memory, dtype, shape):
-    from org.apposed.appose import NDArray
-    return NDArray(NDArray.DType.fromLabel(dtype), NDArray.Shape(NDArray.Shape.Order.C_ORDER, jarray.array(shape, "i")),
-                   memory)
+    kinds, shapes, orders = [deepd3_appose.load("org.apposed.appose.NDArray$" + name)
+                             for name in ("DType", "Shape", "Shape$Order")]
+    return deepd3_appose.load("org.apposed.appose.NDArray")(
+        kinds.fromLabel(dtype), shapes(orders.C_ORDER, jarray.array(shape, "i")), memory)
 
 
 def _as_bytes(memory):

@@ -1,4 +1,4 @@
-"""A ROI is measured, and shown, in the plane of the image that it was drawn on: on every kind of image, after every edit."""
+"""A ROI is measured and shown in the plane of the image that it was drawn on: on every kind of image."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,7 +92,8 @@ def draw_and_add(bench: Bench, folder: Path) -> tuple[int, int, int]:
 
 def update(bench: Bench, folder: Path) -> tuple[int, int, int]:
     bench.add(bench.first)
-    bench.manager.select(0)
+    bench.manager.select(bench.image, 0)
+    wait_for(lambda: bench.image.getRoi() is not None)
     bench.draw(bench.second, 20, 22)
     bench.manager.runCommand(bench.image, "Update")
     return bench.second, 22, 20

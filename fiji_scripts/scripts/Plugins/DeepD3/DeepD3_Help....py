@@ -13,7 +13,7 @@ HELP = (
     "5. Show ... gives views, 6. Export ... writes files, 7. Save ... keeps everything beside the stack.",
     "8. Training makes a model of your own from annotated stacks.",
     "Analyze Dendrites and Spines... does all at once, DeepD3 Batch... for a folder. Esc stops. DeepD3 Settings... "
-    "chooses the default model.",
+    "chooses the default model. DeepD3 Setup... makes the Python environment that does the work, once.",
 )
 
 
