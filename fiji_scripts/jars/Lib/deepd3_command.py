@@ -344,6 +344,7 @@ class Fiji(object):
     def open_panel(self):
         """Show the spines of the image beside it, where a user works with windows."""
         if self.can_ask():
+            self._place_log()  # before the panel, which is to be in front
             from deepd3_panel import show_panel  # without windows, its classes cannot be loaded
             show_panel(self.context, self.image)
 

@@ -9,10 +9,9 @@ from deepd3_errors import DeepD3Error
 from deepd3_images import describe, map_channels, pixels, shape_of
 from deepd3_names import MERGED, PREDICTION, PROVENANCE, ROLE
 from deepd3_rois import encoded, spine_of
-from deepd3_texts import quoted, text_of
+from deepd3_texts import quoted
 from deepd3_transport import CODES, Array
 from ij.gui import PolygonRoi, Roi
-from java.awt import GraphicsEnvironment
 from java.lang import System
 
 _MARGIN_PX = 5
@@ -136,18 +135,6 @@ def cropped(whole, planes, rows, columns):
             System.arraycopy(whole.planes[z], row * width + left, plane, (row - top) * (right - left), right - left)
         crop.append(plane)
     return Array(whole.dtype, [last - first, bottom - top, right - left], crop)
-
-
-def record(command, fields):
-    """Let the macro recorder write the command that does the same; fields: (name, value)."""
-    if GraphicsEnvironment.isHeadless():
-        return
-    from ij.plugin.frame import Recorder  # without windows, its class cannot be loaded
-    if Recorder.getInstance() is None:
-        return
-    options = " ".join("%s=%s" % (name, "[%s]" % text_of(value) if " " in text_of(value) else text_of(value))
-                       for name, value in fields)
-    Recorder.recordString('%srun("%s", "%s");\n' % ("IJ." if Recorder.scriptMode() else "", command, options))
 
 
 def _about(spines, ids):

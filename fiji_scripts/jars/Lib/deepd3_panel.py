@@ -6,20 +6,22 @@ Jython 2.7. There is one panel in a Fiji; it shows the spines of the stack that 
 import threading
 
 import deepd3_transport
-from deepd3_editing import add, delete, drawn_corners, drawn_line, merge, record, split, text_of_corners
+from deepd3_editing import add, delete, drawn_corners, drawn_line, merge, split, text_of_corners
 from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_images import Images, describe, maps, prediction_values, segmented_pixels, shape_of, stem_of
 from deepd3_maps import opacity_of, show_maps
 from deepd3_names import MERGED, PREDICTION, ROIS_PROVENANCE, ROLE
-from deepd3_placement import keep_on_screen, place_beside
+from deepd3_placement import keep_on_screen, place_beside, place_clear_of
+from deepd3_recorder import record
 from deepd3_rois import spine_of
 from deepd3_spines import Spines
 from deepd3_tables import measured_summary
 from deepd3_watch import Watch
 from ij import IJ, Menus, Prefs
+from ij.plugin.frame import RoiManager
 from java.awt import BorderLayout, Dimension, FlowLayout, Font, Frame
 from java.awt.event import ActionListener, KeyEvent, WindowAdapter
-from java.lang import Double, Integer, Runnable, String
+from java.lang import Double, Integer, Runnable, Short, String
 from java.util import Vector
 from javax.swing import (
     AbstractAction,
@@ -44,7 +46,8 @@ from javax.swing.table import DefaultTableCellRenderer, DefaultTableModel
 
 _NAME = "deepd3.panel"
 _PLACE = "deepd3.panel"
-_SIZE = (560, 440)
+_SIZE = (640, 460)
+_SORT_ARROW_PX = 24
 _DELAY_MS = 400
 # Heading, name of the measure, digits after the point; None for a whole number.
 _MEASURES = ((u"Volume \u00b5m\u00b3", "volume_um3", 3), ("Probability", "max_probability", 2),
@@ -147,6 +150,10 @@ class SpinePanel(object):
         self._message.setFont(self._message.getFont().deriveFont(Font.PLAIN))
         self._message.setAlignmentX(0.0)
         self._message.setBorder(BorderFactory.createEmptyBorder(4, 4, 0, 4))
+        self._message.setVerticalAlignment(JLabel.TOP)
+        lines = Dimension(0, 2 * self._message.getFontMetrics(self._message.getFont()).getHeight() + 6)
+        self._message.setPreferredSize(lines)  # whatever it says, the buttons stay where they are
+        self._message.setMaximumSize(Dimension(Short.MAX_VALUE, lines.height))
         foot.add(self._message)
         return foot
 
@@ -174,8 +181,12 @@ class SpinePanel(object):
         return self.images.stack_of(self.spines.anchor)
 
     def _bind_keys(self):
-        keys = (("DELETE", self.delete), ("BACK_SPACE", self.delete), ("M", self.merge), ("S", self.split),
-                ("A", self.add), ("H", self.hide), ("control Z", self.undo), ("meta Z", self.undo))
+        # With 'pressed', as Jython takes a text of one letter for a character that is typed.
+        keys = (("pressed DELETE", self.delete), ("pressed BACK_SPACE", self.delete), ("pressed M", self.merge),
+                ("pressed S", self.split), ("pressed A", self.add), ("pressed H", self.hide),
+                ("control Z", self.undo), ("meta Z", self.undo),
+                ("typed <", lambda: self._watch.step(-1)), ("typed ,", lambda: self._watch.step(-1)),
+                ("typed >", lambda: self._watch.step(1)), ("typed .", lambda: self._watch.step(1)))
         for key, action in keys:
             self._table.getInputMap(JComponent.WHEN_ANCESTOR_OF_FOCUSED_COMPONENT).put(
                 KeyStroke.getKeyStroke(key), key)
@@ -197,7 +208,22 @@ class SpinePanel(object):
         if not self.frame.isVisible():
             self._place()
             self.frame.setVisible(True)
+        self.take_keys()
+        self._show_some()
+
+    def take_keys(self):
+        """Let the keys that are pressed next count for the selected spines."""
         self.frame.toFront()
+        self._table.requestFocus()
+
+    def _show_some(self):
+        """Go to the plane with most spines if the one that is shown has none."""
+        counts = {}
+        for planes in self._planes.values():
+            for plane in planes:
+                counts[plane] = counts.get(plane, 0) + 1
+        if counts and not {0, self.spines.anchor.getZ()} & set(counts):
+            self._watch.go_to(max(sorted(counts), key=counts.get))
 
     def _place(self):
         remembered = Prefs.getLocation(_PLACE)
@@ -207,6 +233,9 @@ class SpinePanel(object):
         elif windows:
             place_beside(self.frame, *windows)
         keep_on_screen(self.frame)
+        manager = RoiManager.getInstance()
+        if manager is not None:
+            place_clear_of(manager, self.frame)
 
     def take(self, image):
         """Turn to the spines of an image."""
@@ -234,6 +263,8 @@ class SpinePanel(object):
         self._unnamed = len([roi for roi in rois if spine_of(roi) is None])
         self._left_out = sum(left_out.values())
         self._planes = found
+        if sorted(found) != self._ids:
+            self._summary = u""
         self._ids = sorted(found)
         self._fill()
         self._generation += 1
@@ -255,8 +286,11 @@ class SpinePanel(object):
         order = self._table.getRowSorter().getSortKeys() if self._model.getColumnCount() == len(headings) else None
         self._selecting = True
         self._model.setDataVector(rows, headings)
+        columns, metrics = self._table.getColumnModel(), self._table.getFontMetrics(self._table.getFont())
+        for number, heading in enumerate(headings):
+            columns.getColumn(number).setPreferredWidth(metrics.stringWidth(heading) + _SORT_ARROW_PX)
         for number, (_, _, digits) in enumerate(known):
-            self._table.getColumnModel().getColumn(3 + number).setCellRenderer(_Number(digits))
+            columns.getColumn(3 + number).setCellRenderer(_Number(digits))
         if order is not None:
             self._table.getRowSorter().setSortKeys(order)
         self._selecting = False
@@ -269,11 +303,13 @@ class SpinePanel(object):
             text += u", %d drawn ROI%s" % (self._unnamed, u"" if self._unnamed == 1 else u"s")
         if self._left_out:
             text += u"; %d ROI%s of other images" % (self._left_out, u"" if self._left_out == 1 else u"s")
-        self._total.setText(text.replace(u" um", u" \u00b5m"))
+        self._total.setText(_with_units(text))
         self._buttons["undo"].setEnabled(self.spines.can_undo())
 
     def say(self, text):
         """Show a message that stays."""
+        text = _with_units(text)
+
         def show():
             self._message.setText(u"<html>%s</html>" % text.replace(u"&", u"&amp;").replace(u"<", u"&lt;"))
             self._message.setToolTipText(text)
@@ -356,14 +392,34 @@ class SpinePanel(object):
     # What the buttons and keys do
 
     def delete(self):
-        """Delete the selected spines."""
+        """Delete the selected spines; the next row is selected then, to be looked at."""
         ids = self.selected()
-        self._edit(lambda call: delete(self.spines, ids), "Delete Spines...", lambda: [("spines", _listed(ids))])
+        following = self._following()
+
+        def work(call):
+            text = delete(self.spines, ids)
+            self._after = following
+            return text
+
+        self._edit(work, "Delete Spines...", lambda: [("spines", _listed(ids))])
+
+    def _following(self):
+        """The spine in the row that comes after the selected ones, else the one before them."""
+        chosen = list(self._table.getSelectedRows())
+        rows = list(range(max(chosen) + 1, self._table.getRowCount())) + list(range(min(chosen)))[::-1] \
+            if chosen else []
+        return [int(self._table.getValueAt(row, 0)) for row in rows[:1]]
 
     def merge(self):
         """Merge the selected spines."""
         ids = self.selected()
-        self._edit(lambda call: merge(self.spines, call, ids), "Merge Spines...", lambda: [("spines", _listed(ids))])
+
+        def work(call):
+            text = merge(self.spines, call, ids)
+            self._after = [min(ids)]
+            return text
+
+        self._edit(work, "Merge Spines...", lambda: [("spines", _listed(ids))])
 
     def split(self):
         """Split the selected spine."""
@@ -465,6 +521,10 @@ class SpinePanel(object):
             return
         if any(each.getProp(ROIS_PROVENANCE) for each in self.images.family(image)):
             self.take(image)
+
+
+def _with_units(text):
+    return text.replace(u" um", u" \u00b5m")
 
 
 def _listed(ids):

@@ -13,6 +13,18 @@ def place_beside(dialog, *windows):
     dialog.setLocation(x if x >= 0 else width - dialog.getWidth(), min(window.getY() for window in windows))
 
 
+def place_clear_of(window, other):
+    """Move a window that lies on another one: right of it, else below it, where the screen allows."""
+    if not window.getBounds().intersects(other.getBounds()):
+        return
+    screen = window.getToolkit().getScreenSize()
+    right, below = other.getX() + other.getWidth() + 10, other.getY() + other.getHeight() + 10
+    if right + window.getWidth() <= screen.width:
+        window.setLocation(right, other.getY())
+    elif below + window.getHeight() <= screen.height:
+        window.setLocation(other.getX(), below)
+
+
 def place_in_corner(window):
     """In the lower right corner of the screen, where it covers least."""
     screen = window.getToolkit().getScreenSize()

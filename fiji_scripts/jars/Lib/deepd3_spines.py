@@ -21,6 +21,7 @@ from deepd3_names import (
     SOURCE,
     STACK,
 )
+from deepd3_recorder import nothing_recorded
 from deepd3_rois import decoded, encoded, place, spine_of
 from deepd3_texts import name_of, quoted
 from ij import WindowManager
@@ -384,9 +385,10 @@ def _manager(wanted=False):
 
 
 def _fill(manager, rois):
-    manager.reset()
-    for roi in rois:  # setOverlay() would number the names
-        manager.addRoi(roi)
+    with nothing_recorded():
+        manager.reset()
+        for roi in rois:  # setOverlay() would number the names
+            manager.addRoi(roi)
 
 
 def _without(rois, own):

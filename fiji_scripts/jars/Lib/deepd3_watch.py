@@ -4,6 +4,7 @@ Jython 2.7. ImageJ tells nobody when its ROI Manager or its active image changes
 second; only if something differs is more done.
 """
 
+from deepd3_recorder import nothing_recorded
 from ij import ImageListener, ImagePlus, WindowManager
 from ij.plugin.frame import RoiManager
 from java.awt import Rectangle
@@ -50,19 +51,29 @@ class Watch(object):
             rows = spines.rows_of(ids)
             self._chosen = rows
             if sorted(manager.getSelectedIndexes()) != rows and rows:
-                if len(rows) > 1:
-                    manager.setSelectedIndexes(rows)
-                else:
-                    manager.selectAndMakeVisible(self._panel.images.current(), rows[0])
+                with nothing_recorded():
+                    if len(rows) > 1:
+                        manager.setSelectedIndexes(rows)
+                    else:
+                        manager.selectAndMakeVisible(self._panel.images.current(), rows[0])
         if go and ids:
             where = spines.place_of(ids[0])
             if where is not None:
                 # ImageJ shows the first of the rows that were selected now; go after it.
                 SwingUtilities.invokeLater(_Later(lambda: self._go(*where)))
 
+    def go_to(self, plane):
+        """Show a plane (from 1) of the anchor in all images."""
+        self._planes.lead(self._panel.spines.anchor, plane)
+
+    def step(self, planes):
+        """Go some planes on."""
+        anchor = self._panel.spines.anchor
+        self.go_to(max(1, min(anchor.getNSlices(), anchor.getZ() + planes)))
+
     def _go(self, plane, bounds):
         spines = self._panel.spines
-        self._planes.lead(spines.anchor, plane)
+        self.go_to(plane)
         for image in spines.members():
             canvas = image.getCanvas()
             if canvas is not None and not canvas.getSrcRect().contains(bounds):
@@ -210,4 +221,5 @@ class _Clicks(MouseAdapter):
         if event.isShiftDown():
             ids = sorted(set(self._panel.selected()) ^ {spine})
         self._panel.select(ids, go=False)
+        self._panel.take_keys()
 
