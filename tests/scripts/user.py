@@ -50,7 +50,7 @@ class User:
 
     def press(self, key: str) -> None:
         """Press a key."""
-        self._xdotool("key", key)
+        self.xdotool("key", key)
 
     def _dialog(self) -> str:
         state = self.host.ask("script", STATE)
@@ -62,12 +62,20 @@ class User:
         time.sleep(0.5)  # the window comes to the front
         self._press(self.host.ask("pixel", title, str(x), str(y)), times)
 
+    def drag(self, title: str, left: int, top: int, right: int, bottom: int) -> None:
+        """Drag the mouse from one pixel of an image to another."""
+        self.until(lambda: self.host.ask("pixel", title, str(left), str(top)), f"no image {title!r}")
+        time.sleep(0.5)  # the window comes to the front
+        begin, end = (self.host.ask("pixel", title, str(x), str(y)).split() for x, y in ((left, top), (right, bottom)))
+        self.xdotool("mousemove", *begin, "sleep", 0.2, "mousedown", 1, "sleep", 0.1, "mousemove", *end, "sleep", 0.1,
+                     "mousemove", *end, "sleep", 0.1, "mouseup", 1)
+
     def step_slider(self, number: int, steps: int) -> None:
         """Click the arrow at the right end of a slider of a dialog several times."""
         self.until(lambda: self.host.ask("slider", str(number)), f"no slider {number}")
         x, y, width, _ = map(int, self.host.ask("slider", str(number)).split())
         for _ in range(steps):
-            self._xdotool("mousemove", x + width - 5, y, "click", 1)
+            self.xdotool("mousemove", x + width - 5, y, "click", 1)
             time.sleep(0.1)
 
     def until(self, condition: Callable[[], Any], problem: str, seconds: float = 120) -> Any:
@@ -80,7 +88,8 @@ class User:
         raise AssertionError(f"{problem}; windows: {self.host.ask('windows')}; log: {self.host.log()[-2000:]}")
 
     def _press(self, place: str, times: int = 1) -> None:
-        self._xdotool("mousemove", *place.split(), "sleep", 0.2, "click", "--repeat", times, "--delay", 80, 1)
+        self.xdotool("mousemove", *place.split(), "sleep", 0.2, "click", "--repeat", times, "--delay", 80, 1)
 
-    def _xdotool(self, *arguments: object) -> None:
+    def xdotool(self, *arguments: object) -> None:
+        """Move and press the mouse, press keys."""
         subprocess.run(["xdotool", *map(str, arguments)], check=True, env={**os.environ, "DISPLAY": self.display})

@@ -3,6 +3,12 @@
 Jython 2.7.
 """
 
+from ij.gui import ImageWindow
+from java.awt import Frame, Rectangle
+
+_STEP_PX = 40
+_IN_THE_WAY = 20  # how much worse it is to cover an image or the spine panel than anything else
+
 
 def place_beside(dialog, *windows):
     """Right of windows, so that it does not cover what it is about; left of them where the screen ends."""
@@ -23,6 +29,27 @@ def place_clear_of(window, other):
         window.setLocation(right, other.getY())
     elif below + window.getHeight() <= screen.height:
         window.setLocation(other.getX(), below)
+
+
+def place_where_free(window, size, kept_free):
+    """Give a window a size and a place where it covers least; images and `kept_free` are covered last."""
+    screen = window.getToolkit().getScreenSize()
+    window.setSize(min(size[0], screen.width), min(size[1], screen.height))
+    others = [(each.getBounds(), _IN_THE_WAY if isinstance(each, ImageWindow) or each in kept_free else 1)
+              for each in Frame.getFrames() if each.isShowing() and each is not window]
+    best = None
+    for y in range(0, max(1, screen.height - window.getHeight()), _STEP_PX)[::-1]:
+        for x in range(0, max(1, screen.width - window.getWidth()), _STEP_PX):
+            here = Rectangle(x, y, window.getWidth(), window.getHeight())
+            covered = sum(weight * _area(here.intersection(bounds)) for bounds, weight in others
+                          if here.intersects(bounds))
+            if best is None or covered < best[0]:
+                best = covered, x, y
+    window.setLocation(*best[1:])
+
+
+def _area(rectangle):
+    return rectangle.width * rectangle.height
 
 
 def place_in_corner(window):

@@ -3,11 +3,13 @@
 Jython 2.7.
 """
 
+from ij import WindowManager
 from ij.measure import ResultsTable
 from java.awt import GraphicsEnvironment
 from java.util import Arrays
 
 _DIGITS = 4
+_SIZE = (600, 240)
 
 
 def show_tables(reply, arrays, image):
@@ -28,8 +30,20 @@ def _table(description, array, title):
         table.setDecimalPlaces(table.getColumnIndex(heading), 0 if whole else _DIGITS)
     table.showRowNumbers(False)
     if not GraphicsEnvironment.isHeadless():
-        table.show(title)
+        _show(table, title)
     return table
+
+
+def _show(table, title):
+    """Show a table; its window, if it is a new one, covers neither images nor the spine panel if there is room."""
+    new = WindowManager.getWindow(title) is None
+    table.show(title)
+    window = WindowManager.getWindow(title)
+    if new and window is not None:
+        from deepd3_panel import open_panel  # without windows, these classes cannot be loaded
+        from deepd3_placement import place_where_free
+        panel = open_panel()
+        place_where_free(window, _SIZE, [panel.frame] if panel is not None else [])
 
 
 def measured_summary(reply, arrays):
