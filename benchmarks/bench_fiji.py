@@ -1,4 +1,4 @@
-"""Speed of the bridge to ImageJ: session start, pixels, ROIs, live test.
+"""Speed of the bridge to ImageJ: session start, pixels, ROIs, live test, spine panel.
 
     python benchmarks/bench_fiji.py [--quick] [--part NAME]
 
@@ -7,7 +7,7 @@ of its own. Times are medians. Pixels are compared with ``np.copyto`` between tw
 type; copy, push and pull take turns in one process, so that a busy machine disturbs all alike. ``push`` makes a new
 ImageJ image (the one before it is closed), ``pull`` a new numpy array.
 
-What needs a display (ROI Manager, live test) runs on the one that DISPLAY names, for example with
+What needs a display (ROI Manager, live test, spine panel) runs on the one that DISPLAY names, for example with
 ``xvfb-run -a python benchmarks/bench_fiji.py``. pyimagej's own transfer is measured beside ours where DEEPD3_FIJI
 names a Fiji.
 """
@@ -15,6 +15,7 @@ names a Fiji.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -193,6 +194,88 @@ def bench_live(quick: bool) -> None:
         dialog.windowClosing(None)
 
 
+PANEL_SCRIPT = """#@ Context context
+#@ ImagePlus image
+#@ Integer repeat
+#@output String answer
+import json
+import time
+from deepd3_panel import open_panel, show_panel
+from java.lang import Runnable
+from javax.swing import SwingUtilities
+
+class Run(Runnable):
+    def __init__(self, work):
+        self.work = work
+    def run(self):
+        self.work()
+
+def on_events(work):
+    SwingUtilities.invokeAndWait(Run(work))
+
+def nothing():
+    pass
+
+def seconds(work, wait=nothing):
+    begin = time.time()
+    on_events(work)
+    wait()
+    on_events(nothing)  # what the work left for later: the plane, the repaint
+    return time.time() - begin
+
+def ready():
+    while not panel._buttons["delete"].isEnabled():
+        time.sleep(0.002)
+
+begin = time.time()
+show_panel(context, image)
+on_events(nothing)
+times = {"open": [time.time() - begin], "row": [], "delete": [], "plane": []}
+panel = open_panel()
+table = panel._table
+for turn in range(repeat):
+    row = 37 + 61 * turn
+    times["row"].append(seconds(lambda: table.setRowSelectionInterval(row, row)))
+for turn in range(repeat):
+    plane = 1 + turn % image.getNSlices()
+    times["plane"].append(seconds(lambda: image.setZ(plane)))
+for turn in range(max(3, repeat // 4)):
+    on_events(lambda: table.setRowSelectionInterval(50 + turn, 50 + turn))
+    on_events(nothing)
+    times["delete"].append(seconds(panel.delete, ready))
+panel.frame.dispose()
+answer = json.dumps(times)
+"""
+SPINES_IN_PANEL = 2500
+
+
+def bench_panel(quick: bool) -> None:
+    """A user at the spine panel of ten thousand outlines: the events until all of it is on the screen."""
+    from deepd3_ij import RoiSet, fiji, label_stack
+    from deepd3_ij.service.in_process import publish, run_jython
+    from deepd3_ij.stack import label_prediction
+
+    session = fiji.connect("embedded", mode="interactive")
+    publish(session)
+    planes = 12
+    labels = np.zeros((planes, 1024, 1024), np.int32)
+    for number in range(SPINES_IN_PANEL):
+        layer, place = divmod(number, 30 * 30)
+        y, x = (30 * value + 10 for value in divmod(place, 30))
+        labels[layer * 4:layer * 4 + 4, y:y + 10 + number % 5, x:x + 12] = number + 1
+    stack = label_stack((labels > 0).astype(np.uint8), xy_um=0.1, z_um=0.5, source="cell.tif")
+    spine = (labels > 0).astype(np.float32)
+    image = session.push(stack)
+    prediction = session.push(label_prediction(np.zeros_like(spine), spine, stack, {}), source=image)
+    session.push_rois(RoiSet(label_stack(labels, xy_um=0.1, z_um=0.5)), prediction)
+    times = json.loads(str(run_jython(session, PANEL_SCRIPT, image=prediction, repeat=8 if quick else 20).getOutput(
+        "answer")))
+    outlines = 4 * SPINES_IN_PANEL
+    for what, name, goal in (("open", "opening the panel", ""), ("row", "selecting a row", "at most 0.2"),
+                             ("plane", "another plane", ""), ("delete", "deleting a spine", "at most 0.5")):
+        report(f"spine panel, {outlines} outlines: {name}", median(times[what]), "s", goal)
+
+
 def opened_dialog(title: str) -> Any:
     """The dialog of a title, as soon as it waits for a user."""
     from deepd3_ij.fiji.java import java_class
@@ -213,6 +296,7 @@ PARTS: dict[str, Callable[[bool], None]] = {
     "overlay": lambda quick: bench_rois(quick, "headless"),
     "manager": lambda quick: bench_rois(quick, "interactive"),
     "live": bench_live,
+    "panel": bench_panel,
 }
 
 
@@ -222,7 +306,7 @@ def obstacle(part: str) -> str | None:
 
     if part == "pyimagej" and not os.environ.get("DEEPD3_FIJI"):
         return "no Fiji: set DEEPD3_FIJI to its folder"
-    if part in ("manager", "live") and (problem := display_problem()):
+    if part in ("manager", "live", "panel") and (problem := display_problem()):
         return f"{problem}; run it under xvfb-run"
     return None
 
