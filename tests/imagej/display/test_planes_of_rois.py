@@ -11,6 +11,7 @@ from deepd3_ij import label_stack
 from deepd3_ij.fiji import Session
 from deepd3_ij.fiji.java import java_class
 from deepd3_ij.names import FRAME, SOURCE_ID
+from deepd3_ij.rois import RoiSet
 from deepd3_ij.service.in_process import publish, run_command
 from deepd3_ij.stack import label_prediction
 from tests.imagej.display.conftest import wait_for
@@ -161,3 +162,17 @@ def test_a_roi_is_measured_and_shown_in_its_plane_only(
         assert bench.measured(image) == {plane: (y, x)}
     for image in bench.images:
         wait_for(lambda image=image: bench.shown(image) == {plane}, 20)
+
+
+@pytest.mark.parametrize("where", ["overlay", "manager"])
+def test_rois_that_python_pushes_onto_a_plain_stack_show_in_their_plane_only(session: Session, where: str) -> None:
+    stack = label_stack(np.zeros((PLANES, HEIGHT, WIDTH), np.uint8), xy_um=0.1, z_um=0.5)
+    image = session.push(stack)
+    labels = np.zeros(stack.shape, np.int32)
+    labels[3, 10:15, 10:15] = 1
+    session.push_rois(RoiSet.from_labels(labels, stack), image, where=where)
+    shown = []
+    for plane in range(1, PLANES + 1):
+        image.setSlice(plane)
+        shown.append(len(np.unique(np.asarray(image.flatten().getProcessor().getPixels()))) > 1)
+    assert shown == [plane == 4 for plane in range(1, PLANES + 1)]

@@ -197,11 +197,11 @@ def test_rois_on_a_two_channel_image_are_found_by_their_plane(session: Session) 
                                       attrs={"voxel_size_um": (0.5, 0.1, 0.1)}))
     session.push_rois(rois, image)
     added = java_class("ij.gui.Roi")(0, 0, 3, 3)
-    added.setPosition(2 * 2 + 1)  # first channel of plane 3
+    added.setPosition(5)  # on a hyperstack, too, ImageJ shows it in plane 5
     image.getOverlay().add(added)
     back = session.pull_rois(image).labels.values
-    assert (back[2, :3, :3] == 1201).all()
-    back[2, :3, :3] = 0
+    assert (back[4, :3, :3] == 1201).all()
+    back[4, :3, :3] = 0
     np.testing.assert_array_equal(back, rois.labels.values)
 
 
@@ -233,3 +233,15 @@ def test_rois_of_another_size_are_refused(session: Session) -> None:
     image = session.push(label_stack(np.zeros((2, 9, 9), np.uint8), xy_um=1, z_um=1))
     with pytest.raises(FijiError, match=r"\(2, 9, 9\)"):
         session.push_rois(three_spines(), image)
+
+
+def test_rois_of_another_image_are_left_out(session: Session) -> None:
+    rois = three_spines()
+    image, other = on_image(session, rois), on_image(session, rois)
+    other.setTitle("other")  # type: ignore[attr-defined]
+    for roi in other.getOverlay().toArray():  # type: ignore[attr-defined]
+        roi.setProperty("deepd3.source", "other.tif")
+        image.getOverlay().add(roi)  # type: ignore[attr-defined]
+    with told("7 of 14 .*belongs to another image"):
+        back = session.pull_rois(image)
+    np.testing.assert_array_equal(back.labels.values, rois.labels.values)
