@@ -31,8 +31,8 @@ PLACES = ("auto", "manager", "overlay")
 def push_rois(session: Host, rois: RoiSet, image: Any = None, *, where: str = "auto") -> None:
     """Show ROIs in ImageJ, one outline per spine and plane.
 
-    Every outline has its name (``spine0012_z007``, plane 1-based), its position in the hyperstack, so that ImageJ
-    shows it in its plane only, its id as the property ``deepd3.id``, the image that it belongs to as
+    Every outline has its name (``spine0012_z007``, plane 1-based), its position in the stack or hyperstack, so that
+    ImageJ shows it in its plane only, its id as the property ``deepd3.id``, the image that it belongs to as
     ``deepd3.image``, and the colour of its spine. What the ROI Manager (or the overlay) held before is replaced.
 
     Parameters
@@ -203,7 +203,7 @@ def _let_belong(outlines: Iterable[Any], image: Any) -> None:
         outline.setProperty(ROI_IMAGE, own)
         outline.setProperty(SOURCE, source)
         if is_plain:
-            outline.setPosition(1, outline.getZPosition(), 1)  # without channel and time, it shows in every plane there
+            outline.setPosition(outline.getZPosition())  # with that of a hyperstack, it shows in every plane there
 
 
 def _family(image: Any) -> set[str]:

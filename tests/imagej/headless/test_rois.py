@@ -53,7 +53,7 @@ def test_outlines_carry_name_plane_id_and_colour(session: Session) -> None:
     assert sorted(outlines) == ["spine0004_z002", "spine0004_z003", "spine0004_z004", "spine0009_z003",
                                 "spine0009_z004", "spine1200_z005", "spine1200_z006"]
     roi = outlines["spine0009_z003"]
-    assert (roi.getZPosition(), roi.hasHyperStackPosition()) == (3, True)
+    assert (roi.getZPosition(), roi.hasHyperStackPosition()) == (3, False)  # as plain stacks have it
     assert str(roi.getProperty("deepd3.id")) == "9"
     colour = roi.getStrokeColor()
     assert (colour.getRed(), colour.getGreen(), colour.getBlue()) == roi_colour(9)
@@ -196,6 +196,7 @@ def test_rois_on_a_two_channel_image_are_found_by_their_plane(session: Session) 
     image = session.push(xr.DataArray(np.zeros((6, 2, 40, 50), np.uint8), dims=("z", "c", "y", "x"),
                                       attrs={"voxel_size_um": (0.5, 0.1, 0.1)}))
     session.push_rois(rois, image)
+    assert all(roi.hasHyperStackPosition() for roi in image.getOverlay().toArray())
     added = java_class("ij.gui.Roi")(0, 0, 3, 3)
     added.setPosition(5)  # on a hyperstack, too, ImageJ shows it in plane 5
     image.getOverlay().add(added)
