@@ -97,6 +97,8 @@ class Spines(object):
         for image in [self.anchor] + self.members():
             overlay = image.getOverlay()
             found = [roi for roi in overlay.toArray() if _is_roi(roi)] if overlay is not None else []
+            if image.getProperty(_HIDDEN) is not None:
+                found = [copy for copies in (image.getProperty(_COPIES) or {}).values() for copy in copies]
             if found:
                 return found
         return []
@@ -220,15 +222,15 @@ class Spines(object):
             others = _others(image)
             for other in others:
                 overlay.add(other)
-            if image.getProperty(_HIDDEN) is None:
-                offset, frame = self._offset(image), int(self.anchor.getProp(FRAME) or 0)
-                for roi, plane in zip(rois, planes):
-                    if plane == 0 or 1 <= plane - offset <= image.getNSlices():
-                        copy = roi.clone()
-                        place(copy, image, plane - offset if plane else 0, frame if image.getNFrames() > 1 else 0)
-                        copy.setProperty(ROI_IMAGE, self.anchor.getProp(ID))
+            offset, frame = self._offset(image), int(self.anchor.getProp(FRAME) or 0)
+            for roi, plane in zip(rois, planes):
+                if plane == 0 or 1 <= plane - offset <= image.getNSlices():
+                    copy = roi.clone()
+                    place(copy, image, plane - offset if plane else 0, frame if image.getNFrames() > 1 else 0)
+                    copy.setProperty(ROI_IMAGE, self.anchor.getProp(ID))
+                    copies.setdefault(spine_of(roi), []).append(copy)
+                    if image.getProperty(_HIDDEN) is None:
                         overlay.add(copy)
-                        copies.setdefault(spine_of(roi), []).append(copy)
             if not others:
                 overlay.selectable(False)  # a click is meant for the spine, not for one of its outlines
             image.setProperty(_COPIES, copies)
