@@ -262,9 +262,10 @@ class Spines(object):
 
     def hide(self, hidden):
         """Hide the ROIs, or show them."""
+        rois, planes, _ = self.rows()
         for image in self.members():
             image.setProperty(_HIDDEN, True if hidden else None)
-        self.draw()
+        self.draw(rois, planes)
 
     def spine_at(self, image, x, y):
         """Number of the spine at a pixel of the shown plane of an image, or None."""
