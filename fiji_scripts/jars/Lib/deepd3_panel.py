@@ -83,9 +83,11 @@ class SpinePanel(object):
         self.spines = None
         self._measured = {}
         self._ids = []
+        self._row_of = {}
         self._summary = u""
         self._selecting = False
         self._generation = 0
+        self._measuring = False
         self._build()
         self._watch = Watch(self)
 
@@ -254,7 +256,7 @@ class SpinePanel(object):
 
     def refresh(self):
         """Show the spines as they are now, and measure them anew."""
-        rois, planes, left_out = self.spines.rows()
+        rois, planes, left_out = self.spines.look()
         found = {}
         for roi, plane in zip(rois, planes):
             spine = spine_of(roi)
@@ -266,6 +268,7 @@ class SpinePanel(object):
         if sorted(found) != self._ids:
             self._summary = u""
         self._ids = sorted(found)
+        self._row_of = dict((spine, row) for row, spine in enumerate(self._ids))
         self._fill()
         self._generation += 1
         self._timer.restart()
@@ -294,7 +297,11 @@ class SpinePanel(object):
         if order is not None:
             self._table.getRowSorter().setSortKeys(order)
         self._selecting = False
-        self.select([spine for spine in selected if spine in self._planes], go=False)
+        left = [spine for spine in selected if spine in self._planes]
+        if left == selected:
+            self._select_rows(left)  # in the ROI Manager there may be another choice by now
+        else:
+            self.select(left, go=False)
         self._tell_totals()
 
     def _tell_totals(self):
@@ -319,20 +326,21 @@ class SpinePanel(object):
     # Measures, always those of the spines as they are
 
     def _measure(self):
-        generation, spines = self._generation, self.spines
-        try:
-            verb, values, arrays = self._what_to_measure(spines)
-        except DeepD3Error:
-            self._measured, self._summary = {}, u""
-            self._tell_totals()
+        if self._measuring:
+            self._timer.restart()  # one at a time: there may be very many outlines
             return
+        generation, spines = self._generation, self.spines
+        self._measuring = True
 
         def work():
+            found = None
             try:
-                reply, received = deepd3_transport.call(self.context, verb, values, arrays)
+                verb, values, arrays = self._what_to_measure(spines)
+                found = deepd3_transport.call(self.context, verb, values, arrays)
             except (DeepD3Error, Cancelled):
-                return
-            SwingUtilities.invokeLater(_Run(lambda: self._take_measures(generation, reply, received)))
+                pass
+            finally:
+                SwingUtilities.invokeLater(_Run(lambda: self._take_measures(generation, found)))
 
         _in_background(work)
 
@@ -350,9 +358,15 @@ class SpinePanel(object):
             arrays["stack"] = segmented_pixels(stack, anchor)
         return "measure", values, arrays
 
-    def _take_measures(self, generation, reply, arrays):
+    def _take_measures(self, generation, found):
+        self._measuring = False
         if generation != self._generation or not self.frame.isDisplayable():
             return  # the spines were changed meanwhile
+        if found is None:
+            self._measured, self._summary = {}, u""
+            self._tell_totals()
+            return
+        reply, arrays = found
         headings, values = reply["spines"]["headings"], arrays["spine_values"]
         rows = values.shape[1]
         table = values.planes[0]
@@ -372,18 +386,18 @@ class SpinePanel(object):
 
     def select(self, ids, go=True):
         """Select rows; go: also show the spine in the image."""
-        wanted = set(ids)
+        self._select_rows(ids)
+        self._watch.mark(sorted(set(ids)), go)
+
+    def _select_rows(self, ids):
+        rows = [self._table.convertRowIndexToView(self._row_of[spine]) for spine in ids if spine in self._row_of]
         self._selecting = True
         self._table.clearSelection()
-        last = None
-        for row in range(self._table.getRowCount()):
-            if int(self._table.getValueAt(row, 0)) in wanted:
-                self._table.addRowSelectionInterval(row, row)
-                last = row
-        if last is not None:
-            self._table.scrollRectToVisible(self._table.getCellRect(last, 0, True))
+        for row in rows:
+            self._table.addRowSelectionInterval(row, row)
+        if rows:
+            self._table.scrollRectToVisible(self._table.getCellRect(rows[-1], 0, True))
         self._selecting = False
-        self._watch.mark(sorted(wanted), go)
 
     def _row_selected(self):
         if not self._selecting:

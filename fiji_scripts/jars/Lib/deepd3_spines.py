@@ -33,6 +33,7 @@ from java.util.zip import CRC32
 _HIDDEN = "deepd3.rois_hidden"
 _CHOSEN = "deepd3.rois_chosen"
 _COPIES = "deepd3.rois_copies"
+_DRAWN = "deepd3.rois_drawn"
 _SHOWN = "deepd3.rois_shown"
 _MANAGER = "deepd3.manager"
 _EARLIER = "deepd3.rois_earlier"
@@ -48,6 +49,7 @@ class Spines(object):
 
     def __init__(self, images, image):
         self._images = images
+        self._seen = None
         self.anchor = self._anchor(image)
 
     def _anchor(self, image):
@@ -76,24 +78,48 @@ class Spines(object):
 
         A plane is counted from 1; 0 stands for all planes.
         """
-        rois, planes, left_out = [], [], {}
+        found, left_out = self._rows()
+        return [roi for roi, _, _ in found], [plane for _, plane, _ in found], left_out
+
+    def _rows(self):
+        """([(ROI, its plane in the anchor, its row where they come from)], reasons why others are left out)."""
+        found, left_out = [], {}
         members = dict((each.getProp(ID), each) for each in self._images.family(self.anchor))
-        for roi in self._source():
+        offsets = dict((each, self._offset(each)) for each in members.values())
+        slices = dict((each, each.getNSlices()) for each in members.values())
+        frame = self.anchor.getProp(FRAME)
+        for row, roi in enumerate(self._source()):
             if roi.getProperty(ANNOTATION) is not None:
+                continue
+            stated = members.get(roi.getProperty(ROI_IMAGE))
+            if stated is not None and _as_shown(roi) and slices[stated] > 1:  # nearly all: quick where there are many
+                plane = roi.getZPosition()
+                found.append((roi, plane + offsets[stated] if plane else 0, row))
                 continue
             image, reason = self._image_of(roi, members)
             if reason is None:
-                reason = self._frame_problem(roi, image)
+                reason = _frame_problem(roi, image, frame)
             if reason is not None:
                 left_out[reason] = left_out.get(reason, 0) + 1
                 continue
-            rois.append(roi)
-            planes.append(self._plane(roi, image))
-        return rois, planes, left_out
+            found.append((roi, self._plane(roi, image), row))
+        return found, left_out
+
+    def look(self):
+        """What `rows` gives; what a user's clicks ask is answered from it until the next look.
+
+        Each look goes through all ROIs; there may be tens of thousands.
+        """
+        found, left_out = self._rows()
+        self._seen = _Seen(found)
+        return [roi for roi, _, _ in found], [plane for _, plane, _ in found], left_out
+
+    def _looked(self):
+        return self._seen or _Seen(self._rows()[0])
 
     def _source(self):
         manager = _manager()
-        if manager is not None and (self.anchor.getProperty(_MANAGER) is manager or self._has_any(manager)):
+        if manager is not None and not self._lacks(manager):
             return list(manager.getRoisAsArray())
         for image in [self.anchor] + self.members():
             overlay = image.getOverlay()
@@ -111,8 +137,7 @@ class Spines(object):
     def _image_of(self, roi, members):
         """The image in whose planes a ROI is, or why it does not belong here."""
         stated = roi.getProperty(ROI_IMAGE)
-        as_shown = roi.getCPosition() == 0 and roi.getTPosition() == 0 and roi.hasHyperStackPosition()
-        if stated in members and as_shown:  # as it was put into the ROI Manager
+        if stated in members and _as_shown(roi):  # as it was put into the ROI Manager
             return members[stated], None
         drawn_on = WindowManager.getImage(roi.getImageID()) if roi.getImageID() != 0 else None
         if drawn_on is not None:
@@ -126,12 +151,6 @@ class Spines(object):
         if stated is None or source is None or _same_source(source, self.anchor.getProp(SOURCE)):
             return self.anchor, None
         return None, u"of '%s'" % name_of(source.replace("\\", "/"))
-
-    def _frame_problem(self, roi, image):
-        frame = self.anchor.getProp(FRAME)
-        if frame is not None and image.getNFrames() > 1 and roi.getTPosition() not in (0, int(frame)):
-            return u"of time point %d" % roi.getTPosition()
-        return None
 
     def _plane(self, roi, image):
         """Plane in the anchor, from 1, of a ROI that lies in a plane of an image; 0 for all planes."""
@@ -219,22 +238,29 @@ class Spines(object):
         if rois is None:
             rois, planes, _ = self.rows()
         for image in self.members():
-            overlay, copies = Overlay(), {}
+            overlay, copies, known, drawn = Overlay(), {}, image.getProperty(_DRAWN) or IdentityHashMap(), \
+                IdentityHashMap()
             others = _others(image)
             for other in others:
                 overlay.add(other)
-            offset, frame = self._offset(image), int(self.anchor.getProp(FRAME) or 0)
+            offset, last, shown = self._offset(image), image.getNSlices(), image.getProperty(_HIDDEN) is None
+            frame = int(self.anchor.getProp(FRAME) or 0) if image.getNFrames() > 1 else 0
             for roi, plane in zip(rois, planes):
-                if plane == 0 or 1 <= plane - offset <= image.getNSlices():
-                    copy = roi.clone()
-                    place(copy, image, plane - offset if plane else 0, frame if image.getNFrames() > 1 else 0)
-                    copy.setProperty(ROI_IMAGE, self.anchor.getProp(ID))
-                    copies.setdefault(spine_of(roi), []).append(copy)
-                    if image.getProperty(_HIDDEN) is None:
-                        overlay.add(copy)
+                if plane == 0 or 1 <= plane - offset <= last:
+                    earlier = known.get(roi)  # a ROI that is changed is replaced in the ROI Manager
+                    if earlier is None or earlier[1:] != (plane, roi.getName()):
+                        copy = roi.clone()
+                        place(copy, image, plane - offset if plane else 0, frame)
+                        copy.setProperty(ROI_IMAGE, self.anchor.getProp(ID))
+                        earlier = copy, plane, roi.getName()
+                    drawn.put(roi, earlier)
+                    copies.setdefault(spine_of(roi), []).append(earlier[0])
+                    if shown:
+                        overlay.add(earlier[0])
             if not others:
                 overlay.selectable(False)  # a click is meant for the spine, not for one of its outlines
             image.setProperty(_COPIES, copies)
+            image.setProperty(_DRAWN, drawn)
             image.setOverlay(overlay)
             image.setHideOverlay(False)
         self._mark(self.anchor.getProperty(_CHOSEN) or (), True)
@@ -271,46 +297,36 @@ class Spines(object):
     def spine_at(self, image, x, y):
         """Number of the spine at a pixel of the shown plane of an image, or None."""
         plane = self.plane_in_anchor(image, image.getZ())
-        for roi, own in zip(*self.rows()[:2]):
+        for roi, own, _ in self._looked().found:
             if own in (0, plane) and roi.getBounds().contains(x, y) and roi.contains(x, y):
                 return spine_of(roi)
         return None
 
     def place_of(self, spine):
         """(plane of the anchor, bounds) of a spine in the middle one of its planes, or None."""
-        found = sorted(((plane, number) for number, (roi, plane) in enumerate(zip(*self.rows()[:2]))
-                        if spine_of(roi) == spine))
+        found = sorted((plane, row, roi) for roi, plane, row in self._looked().of(spine))
         if not found:
             return None
-        plane, number = found[len(found) // 2]
-        return plane, self.rows()[0][number].getBounds()
+        plane, _, roi = found[len(found) // 2]
+        return plane, roi.getBounds()
 
     def rows_of(self, ids):
         """Rows of spines in the ROI Manager, from 0."""
-        manager, wanted = _manager(), set(ids)
-        if manager is None:
+        if _manager() is None:
             return []
-        own = IdentityHashMap()
-        for roi in self.rows()[0]:
-            own.put(roi, True)
-        return [row for row, roi in enumerate(manager.getRoisAsArray())
-                if own.containsKey(roi) and spine_of(roi) in wanted]
+        return sorted(row for spine in ids for _, _, row in self._looked().of(spine))
 
     def ids(self):
         """Numbers of the spines, ascending."""
-        return sorted(set(spine_of(roi) for roi in self.rows()[0]) - {None})
+        return sorted(set(self._looked().by_spine) - {None})
 
     def selected_ids(self):
         """Numbers of the spines that are selected in the ROI Manager."""
         manager = _manager()
         if manager is None:
             return []
-        rois = manager.getRoisAsArray()
-        chosen = [rois[row] for row in manager.getSelectedIndexes()]
-        own = IdentityHashMap()
-        for roi in self.rows()[0]:
-            own.put(roi, True)
-        return sorted(set(spine_of(roi) for roi in chosen if own.containsKey(roi)) - {None})
+        chosen = set(manager.getSelectedIndexes())
+        return sorted(set(spine_of(roi) for roi, _, row in self._looked().found if row in chosen) - {None})
 
     # Corrections
 
@@ -331,10 +347,11 @@ class Spines(object):
 
     def remember(self):
         """Keep the ROIs as they are, for undo."""
-        rois, planes, _ = self.rows()
+        self._remember(*self.rows()[:2])
+
+    def _remember(self, rois, planes):
         steps = self.anchor.getProperty(_EARLIER) or []
-        kept = ([self._as_stored(roi, plane) for roi, plane in zip(rois, planes)], self.provenance(),
-                self.anchor.getProperty(_SHOWN))
+        kept = rois, planes, self.provenance(), self.anchor.getProperty(_SHOWN)
         self.anchor.setProperty(_EARLIER, (steps + [kept])[-_STEPS:])
 
     def can_undo(self):
@@ -346,18 +363,58 @@ class Spines(object):
         steps = self.anchor.getProperty(_EARLIER) or []
         if not steps:
             raise DeepD3Error(u"There is no correction of the spines of %s to take back." % quoted(self.anchor))
-        rois, provenance, shown = steps[-1]
+        rois, planes, provenance, shown = steps[-1]
         self.anchor.setProperty(_EARLIER, steps[:-1])
-        self._put(rois, provenance)
+        self._turn_to(rois, planes, provenance)
         self.anchor.setProperty(_SHOWN, shown)
 
     def replace(self, ids, reply, arrays):
         """Put the service's ROIs in the place of those of some spines."""
-        self.remember()
         rois, planes, _ = self.rows()
-        kept = [self._as_stored(roi, plane) for roi, plane in zip(rois, planes) if spine_of(roi) not in ids]
+        self._remember(rois, planes)
+        kept = [(roi, plane) for roi, plane in zip(rois, planes) if spine_of(roi) not in ids]
         new = decoded(reply["lengths"], arrays["outlines"]) if reply is not None and reply["lengths"] else []
-        self._put(kept + new, self.provenance() or "{}")
+        self._own(new)
+        kept += [(each, each.getZPosition()) for each in new]
+        self._turn_to([roi for roi, _ in kept], [plane for _, plane in kept], self.provenance() or "{}")
+
+    def _turn_to(self, rois, planes, provenance):
+        """Show other ROIs, of which many are there already: those stay in the ROI Manager as they are."""
+        check_open(self.anchor)
+        manager = _manager()
+        if manager is None or self._lacks(manager):
+            self._put([self._as_stored(roi, plane) for roi, plane in zip(rois, planes)], provenance)
+            return
+        self.anchor.setProp(ROIS_PROVENANCE, provenance)
+        there, wanted = IdentityHashMap(), IdentityHashMap()
+        for roi in rois:
+            wanted.put(roi, True)
+        with nothing_recorded():
+            for roi, _, row in self._rows()[0][::-1]:
+                there.put(roi, True)
+                if not wanted.containsKey(roi):
+                    manager.delete(row)
+            for roi in rois:
+                if not there.containsKey(roi):
+                    manager.addRoi(roi)
+        self._seen = None
+        self.draw(rois, planes)
+
+    def _lacks(self, manager):
+        return not (self.anchor.getProperty(_MANAGER) is manager or self._has_any(manager))
+
+
+class _Seen(object):
+    """ROIs with their planes in the anchor and their rows, by the spine that they belong to."""
+
+    def __init__(self, found):
+        self.found = found
+        self.by_spine = {}
+        for each in found:
+            self.by_spine.setdefault(spine_of(each[0]), []).append(each)
+
+    def of(self, spine):
+        return self.by_spine.get(spine, [])
 
 
 def show_rois(images, image, reply, arrays, detected=None):
@@ -385,6 +442,17 @@ def _manager(wanted=False):
         return None
     from ij.plugin.frame import RoiManager  # without windows, its class cannot be loaded
     return RoiManager.getRoiManager() if wanted else RoiManager.getInstance()
+
+
+def _as_shown(roi):
+    """As a ROI of DeepD3 was put into the ROI Manager: in a plane of all channels and frames."""
+    return roi.hasHyperStackPosition() and roi.getCPosition() == 0 and roi.getTPosition() == 0
+
+
+def _frame_problem(roi, image, frame):
+    if frame is not None and image.getNFrames() > 1 and roi.getTPosition() not in (0, int(frame)):
+        return u"of time point %d" % roi.getTPosition()
+    return None
 
 
 def _fill(manager, rois):
