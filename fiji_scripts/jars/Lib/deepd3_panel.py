@@ -88,6 +88,7 @@ class SpinePanel(object):
         self._selecting = False
         self._generation = 0
         self._measuring = False
+        self.busy = False
         self._build()
         self._watch = Watch(self)
 
@@ -473,6 +474,7 @@ class SpinePanel(object):
     def _edit(self, work, command, fields):
         """Correct off the event thread; show what was done, or why not."""
         self._after = []
+        self.busy = True
         for button in self._buttons.values():
             button.setEnabled(False)
 
@@ -489,6 +491,7 @@ class SpinePanel(object):
             SwingUtilities.invokeLater(_Run(lambda: finish(text)))
 
         def finish(text):
+            self.busy = False
             for button in self._buttons.values():
                 button.setEnabled(True)
             self._watch.accept()

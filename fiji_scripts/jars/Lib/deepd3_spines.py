@@ -243,26 +243,65 @@ class Spines(object):
             others = _others(image)
             for other in others:
                 overlay.add(other)
-            offset, last, shown = self._offset(image), image.getNSlices(), image.getProperty(_HIDDEN) is None
-            frame = int(self.anchor.getProp(FRAME) or 0) if image.getNFrames() > 1 else 0
+            shown, copy_of = image.getProperty(_HIDDEN) is None, self._copying(image)
             for roi, plane in zip(rois, planes):
-                if plane == 0 or 1 <= plane - offset <= last:
-                    earlier = known.get(roi)  # a ROI that is changed is replaced in the ROI Manager
-                    if earlier is None or earlier[1:] != (plane, roi.getName()):
-                        copy = roi.clone()
-                        place(copy, image, plane - offset if plane else 0, frame)
-                        copy.setProperty(ROI_IMAGE, self.anchor.getProp(ID))
-                        earlier = copy, plane, roi.getName()
-                    drawn.put(roi, earlier)
-                    copies.setdefault(spine_of(roi), []).append(earlier[0])
+                entry = known.get(roi)  # a ROI that is changed is replaced in the ROI Manager
+                if entry is None or entry[1:] != (plane, roi.getName()):
+                    entry = copy_of(roi, plane)
+                if entry is not None:
+                    drawn.put(roi, entry)
+                    copies.setdefault(spine_of(roi), []).append(entry[0])
                     if shown:
-                        overlay.add(earlier[0])
+                        overlay.add(entry[0])
             if not others:
                 overlay.selectable(False)  # a click is meant for the spine, not for one of its outlines
             image.setProperty(_COPIES, copies)
             image.setProperty(_DRAWN, drawn)
             image.setOverlay(overlay)
             image.setHideOverlay(False)
+        self._mark(self.anchor.getProperty(_CHOSEN) or (), True)
+
+    def _copying(self, image):
+        """What makes (copy, plane, name) of a ROI in a plane of the anchor; None where an image has no such plane."""
+        offset, last, belongs = self._offset(image), image.getNSlices(), self.anchor.getProp(ID)
+        frame = int(self.anchor.getProp(FRAME) or 0) if image.getNFrames() > 1 else 0
+
+        def copy_of(roi, plane):
+            if plane and not 1 <= plane - offset <= last:
+                return None
+            copy = roi.clone()
+            place(copy, image, plane - offset if plane else 0, frame)
+            copy.setProperty(ROI_IMAGE, belongs)
+            return copy, plane, roi.getName()
+
+        return copy_of
+
+    def _draw_change(self, gone, new):
+        """Take ROIs from all images and draw new ones, (ROI, plane): quick where there are many others."""
+        if [image for image in self.members() if image.getProperty(_DRAWN) is None or image.getOverlay() is None]:
+            self.draw()
+            return
+        for image in self.members():
+            overlay, copies, drawn = [image.getOverlay()] + [image.getProperty(each) for each in (_COPIES, _DRAWN)]
+            removed = IdentityHashMap()
+            for roi in gone:
+                entry = drawn.remove(roi)
+                if entry is not None:
+                    removed.put(entry[0], True)
+            for number in reversed(range(overlay.size() if gone else 0)):
+                if removed.containsKey(overlay.get(number)):
+                    overlay.remove(number)
+            for spine in set(spine_of(roi) for roi in gone):
+                copies[spine] = [each for each in copies.get(spine, ()) if not removed.containsKey(each)]
+            copy_of = self._copying(image)
+            for roi, plane in new:
+                entry = copy_of(roi, plane)
+                if entry is not None:
+                    drawn.put(roi, entry)
+                    copies.setdefault(spine_of(roi), []).append(entry[0])
+                    if image.getProperty(_HIDDEN) is None:
+                        overlay.add(entry[0])
+            image.draw()
         self._mark(self.anchor.getProperty(_CHOSEN) or (), True)
 
     def highlight(self, ids):
@@ -365,40 +404,45 @@ class Spines(object):
             raise DeepD3Error(u"There is no correction of the spines of %s to take back." % quoted(self.anchor))
         rois, planes, provenance, shown = steps[-1]
         self.anchor.setProperty(_EARLIER, steps[:-1])
-        self._turn_to(rois, planes, provenance)
+        self._turn_to(self._rows()[0], list(zip(rois, planes)), provenance)
         self.anchor.setProperty(_SHOWN, shown)
 
     def replace(self, ids, reply, arrays):
         """Put the service's ROIs in the place of those of some spines."""
-        rois, planes, _ = self.rows()
-        self._remember(rois, planes)
-        kept = [(roi, plane) for roi, plane in zip(rois, planes) if spine_of(roi) not in ids]
+        found = self._rows()[0]
+        self._remember([roi for roi, _, _ in found], [plane for _, plane, _ in found])
         new = decoded(reply["lengths"], arrays["outlines"]) if reply is not None and reply["lengths"] else []
         self._own(new)
-        kept += [(each, each.getZPosition()) for each in new]
-        self._turn_to([roi for roi, _ in kept], [plane for _, plane in kept], self.provenance() or "{}")
+        wanted = [(roi, plane) for roi, plane, _ in found if spine_of(roi) not in ids] \
+            + [(roi, roi.getZPosition()) for roi in new]
+        self._turn_to(found, wanted, self.provenance() or "{}")
 
-    def _turn_to(self, rois, planes, provenance):
-        """Show other ROIs, of which many are there already: those stay in the ROI Manager as they are."""
+    def _turn_to(self, found, wanted, provenance):
+        """Show other ROIs; those that are there already stay as they are in the ROI Manager and over the images.
+
+        found: what `_rows` gives. wanted: (ROI, its plane in the anchor).
+        """
         check_open(self.anchor)
         manager = _manager()
         if manager is None or self._lacks(manager):
-            self._put([self._as_stored(roi, plane) for roi, plane in zip(rois, planes)], provenance)
+            self._put([self._as_stored(roi, plane) for roi, plane in wanted], provenance)
             return
         self.anchor.setProp(ROIS_PROVENANCE, provenance)
-        there, wanted = IdentityHashMap(), IdentityHashMap()
-        for roi in rois:
-            wanted.put(roi, True)
+        there, stay = IdentityHashMap(), IdentityHashMap()
+        for roi, _ in wanted:
+            stay.put(roi, True)
+        gone = []
         with nothing_recorded():
-            for roi, _, row in self._rows()[0][::-1]:
+            for roi, _, row in found[::-1]:
                 there.put(roi, True)
-                if not wanted.containsKey(roi):
+                if not stay.containsKey(roi):
                     manager.delete(row)
-            for roi in rois:
-                if not there.containsKey(roi):
-                    manager.addRoi(roi)
+                    gone.append(roi)
+            new = [(roi, plane) for roi, plane in wanted if not there.containsKey(roi)]
+            for roi, _ in new:
+                manager.addRoi(roi)
         self._seen = None
-        self.draw(rois, planes)
+        self._draw_change(gone, new)
 
     def _lacks(self, manager):
         return not (self.anchor.getProperty(_MANAGER) is manager or self._has_any(manager))

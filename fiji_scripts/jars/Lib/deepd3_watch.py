@@ -84,6 +84,8 @@ class Watch(object):
                 image.draw()
 
     def _look(self):
+        if self._panel.busy:
+            return  # what changes now is the panel's own work
         if self._panel.spines.anchor.getStack() is None or self._panel.spines.anchor.getStack().getSize() == 0:
             return  # it was closed
         image = WindowManager.getCurrentImage()
