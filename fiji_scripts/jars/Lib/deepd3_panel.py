@@ -11,7 +11,7 @@ from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_images import Images, describe, maps, prediction_values, segmented_pixels, shape_of, stem_of
 from deepd3_maps import opacity_of, show_maps
 from deepd3_names import MERGED, PREDICTION, ROIS_PROVENANCE, ROLE
-from deepd3_placement import keep_on_screen, place_beside, place_clear_of
+from deepd3_placement import PANEL, keep_on_screen, place_beside, place_clear_of
 from deepd3_recorder import record
 from deepd3_rois import spine_of
 from deepd3_spines import Spines
@@ -44,7 +44,6 @@ from javax.swing import (
 from javax.swing.event import ChangeListener, ListSelectionListener
 from javax.swing.table import DefaultTableCellRenderer, DefaultTableModel
 
-_NAME = "deepd3.panel"
 _PLACE = "deepd3.panel"
 _SIZE = (640, 460)
 _SORT_ARROW_PX = 24
@@ -60,8 +59,8 @@ _EXPORT_COMMAND = "Export All DeepD3 Results..."
 def open_panel():
     """The panel, or None if it is not open."""
     for frame in Frame.getFrames():
-        if frame.getName() == _NAME and frame.isDisplayable():
-            return frame.getRootPane().getClientProperty(_NAME)
+        if frame.getName() == PANEL and frame.isDisplayable():
+            return frame.getRootPane().getClientProperty(PANEL)
     return None
 
 
@@ -97,8 +96,8 @@ class SpinePanel(object):
     def _build(self):
         frame = JFrame("Spines")
         self.frame = frame
-        frame.setName(_NAME)
-        frame.getRootPane().putClientProperty(_NAME, self)
+        frame.setName(PANEL)
+        frame.getRootPane().putClientProperty(PANEL, self)
         frame.setDefaultCloseOperation(WindowConstants.DISPOSE_ON_CLOSE)
         frame.addWindowListener(_Closed(self._close))
         content = JPanel(BorderLayout(0, 6))

@@ -6,6 +6,7 @@ Jython 2.7.
 from ij.gui import ImageWindow
 from java.awt import Frame, Rectangle
 
+PANEL = "deepd3.panel"
 _STEP_PX = 40
 _IN_THE_WAY = 20  # how much worse it is to cover an image or the spine panel than anything else
 
@@ -31,11 +32,11 @@ def place_clear_of(window, other):
         window.setLocation(other.getX(), below)
 
 
-def place_where_free(window, size, kept_free):
-    """Give a window a size and a place where it covers least; images and `kept_free` are covered last."""
+def place_where_free(window, size):
+    """Give a window a size and a place where it covers least; images and the spine panel are covered last."""
     screen = window.getToolkit().getScreenSize()
     window.setSize(min(size[0], screen.width), min(size[1], screen.height))
-    others = [(each.getBounds(), _IN_THE_WAY if isinstance(each, ImageWindow) or each in kept_free else 1)
+    others = [(each.getBounds(), _IN_THE_WAY if isinstance(each, ImageWindow) or each.getName() == PANEL else 1)
               for each in Frame.getFrames() if each.isShowing() and each is not window]
     best = None
     for y in range(0, max(1, screen.height - window.getHeight()), _STEP_PX)[::-1]:

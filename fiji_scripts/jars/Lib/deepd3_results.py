@@ -141,7 +141,7 @@ def written(paths):
         return u"no file was written"
     folders = sorted(set(path[:-len(name_of(path))] for path in paths))
     names = u", ".join(name_of(path) for path in paths)
-    return u"wrote %s into %s" % (names, folders[0]) if len(folders) == 1 else u"wrote " + u", ".join(paths)
+    return u"wrote into %s: %s" % (folders[0], names) if len(folders) == 1 else u"wrote " + u", ".join(paths)
 
 
 def load(fiji, image, path):

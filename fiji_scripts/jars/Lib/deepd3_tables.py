@@ -40,10 +40,8 @@ def _show(table, title):
     table.show(title)
     window = WindowManager.getWindow(title)
     if new and window is not None:
-        from deepd3_panel import open_panel  # without windows, these classes cannot be loaded
-        from deepd3_placement import place_where_free
-        panel = open_panel()
-        place_where_free(window, _SIZE, [panel.frame] if panel is not None else [])
+        from deepd3_placement import place_where_free  # without windows, its classes cannot be loaded
+        place_where_free(window, _SIZE)
 
 
 def measured_summary(reply, arrays):
