@@ -177,11 +177,13 @@ def test_the_recorded_tour_writes_the_same_files_again_with_and_without_windows(
     user.drag("cell.tif", MISSED[2] - 6, MISSED[1] - 6, MISSED[2] + 6, MISSED[1] + 6)
     user.click("Add")
     panel.until(rows=4)
-    for button in ("Measure\u2026", "Export\u2026"):
+    for button, question in (("Measure\u2026", None), ("Export\u2026", "Replace")):
         assert user.host.ask("script", str(JYTHON / "forget_outcome.py")) == "forgotten"
         user.click(button)
         user.dialog()
         user.enter("ok")
+        if question is not None:  # the prediction is there already
+            user.click(question)
         user.until(lambda: user.host.ask("outcome") == "done", "the command does not end")
     command = "Export All DeepD3 Results..."
     user.until(lambda: f'run("{command}"' in user.host.ask("recorded"), "nothing is recorded")
@@ -194,7 +196,7 @@ def test_the_recorded_tour_writes_the_same_files_again_with_and_without_windows(
         for path in (stack, stack.with_suffix(".prediction")):
             shutil.copy(tmp_path / path.name, folder / path.name)
         replayed = tmp_path / f"{place}.ijm"
-        replayed.write_text(macro.replace(str(stack.parent), str(folder)).replace("overwrite=false", "overwrite=true"))
+        replayed.write_text(macro.replace(str(stack.parent), str(folder)))
         user.host.ask("script", str(JYTHON / "close_all.py"))
         again.ask("macro", str(replayed), seconds=120)
         assert contents(folder) == written, f"{macro}\n{again.log()[-2000:]}"
