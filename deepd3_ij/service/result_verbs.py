@@ -14,7 +14,7 @@ from deepd3_ij.batch import BatchSettings, analyze_folder
 from deepd3_ij.errors import FijiError, OutputError, ParameterError
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.outputs.registry import USUAL, Results, endings_of, output_of, write_analysis, write_outputs
-from deepd3_ij.parameters import BatchParameters, MeasureParameters
+from deepd3_ij.parameters import BatchParameters, MeasureParameters, RegionParameters
 from deepd3_ij.progress import Progress
 from deepd3_ij.service.exchange import (
     Image,
@@ -52,9 +52,12 @@ def measure(progress: Progress, *, image: Image, dendrite: Map, spine: Map, prov
 @verb("analyze")
 def analyze(progress: Progress, *, image: Image, stack: Pixels, model: str | None = None,
             choices: Choices = NOTHING_CHOSEN, folder: str | None = None, stem: str | None = None,
-            overwrite: bool = False, shown_rois: Outlines | None = None, shown_outlines: Bytes | None = None,
-            now_rois: Outlines | None = None, now_outlines: Bytes | None = None) -> Reply:
+            overwrite: bool = False, region: str | None = None, shown_rois: Outlines | None = None,
+            shown_outlines: Bytes | None = None, now_rois: Outlines | None = None,
+            now_outlines: Bytes | None = None) -> Reply:
     """Segment, clean, build ROIs and measure; with a folder, write all files.
+
+    `region`: the box that alone is segmented, ``x,y,width,height`` in pixels.
 
     With ROIs that were shown and those there are now, corrections are kept.
     """
@@ -66,10 +69,11 @@ def analyze(progress: Progress, *, image: Image, stack: Pixels, model: str | Non
     labelled = image.stack(stack)
     target = check_output_folder(folder) if folder else None
     check_typed(choices.typed)
+    box = RegionParameters(region).box()
     ledger = None if target is None else _ledger(target, stem or image.source or image.title, USUAL, overwrite)
     progress(0, 1, "Loading the model")
     loaded = load_model(model)
-    analysis = analyze_stack(labelled, loaded, choices.typed, progress=progress)
+    analysis = analyze_stack(labelled, loaded, choices.typed, region=box, progress=progress)
     corrected = with_corrections(analysis.rois, analysis.prediction, (shown_rois, shown_outlines),
                                  (now_rois, now_outlines))
     if corrected is not None:

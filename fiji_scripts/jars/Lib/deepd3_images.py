@@ -33,7 +33,7 @@ from java.awt import Color, GraphicsEnvironment
 from java.io import File
 from java.lang import System
 from java.lang.ref import WeakReference
-from java.util import UUID, Arrays
+from java.util import UUID
 from java.util.concurrent import ConcurrentHashMap
 from org.scijava.object import ObjectService
 
@@ -342,12 +342,6 @@ def check_open(image):
     if image.getStack() is None or image.getStack().getSize() == 0:  # what ImageJ leaves of a closed image
         raise DeepD3Error(u"%s was closed while the command ran; its result is lost. Open the image again and repeat "
                           u"the command." % quoted(image))
-
-
-def copied_maps(image):
-    """Copies of both maps, to restore them."""
-    return dict((name, Array(array.dtype, array.shape, [Arrays.copyOf(plane, len(plane)) for plane in array.planes]))
-                for name, array in maps(image).items())
 
 
 def projection(image, method):
