@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from deepd3_ij.errors import ModelError, ParameterError, StackError
+from deepd3_ij.errors import ModelError, ParameterError, StackError, remedy
 from deepd3_ij.model.loading import DeepD3Model, load_model
 from deepd3_ij.notes import note
 from deepd3_ij.parameters import Choice, PredictionParameters, Resolved, resolve
@@ -269,7 +269,7 @@ def _scaled(plane: npt.NDArray[Any], z: int) -> FloatArray | None:
     try:
         return scale(plane)
     except StackError as error:
-        raise StackError(f"Plane {z} (counted from 0): {error}") from error
+        raise StackError(f"Plane {remedy(f'{z} (counted from 0)', str(z + 1))}: {error}") from error
 
 
 def _check_stack(stack: xr.DataArray) -> None:

@@ -8,7 +8,7 @@ import xarray as xr
 from deepd3_ij.errors import ParameterError
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.parameters import CleaningParameters, PredictionParameters, RegionParameters, check_plane_order
-from deepd3_ij.progress import Progress
+from deepd3_ij.progress import Progress, in_steps
 from deepd3_ij.service.exchange import Image, Reply, describe_image, prediction_reply
 from deepd3_ij.service.registry import NOTHING_CHOSEN, Choices, Map, Pixels, verb
 from deepd3_ij.stems import saved_beside
@@ -43,6 +43,7 @@ def segment(progress: Progress, *, image: Image, stack: Pixels, model: str | Non
 
     labelled = image.stack(stack)
     planes, box = _z_range(first_plane, last_plane, labelled), RegionParameters(region).box()
+    progress = in_steps(progress, {"Loading the model": 0.1, "Predicting": 0.9})
     progress(0, 1, "Loading the model")
     loaded = load_model(model)
     prediction = predict(labelled, loaded, choices.typed.get(PredictionParameters), z_range=planes, region=box,

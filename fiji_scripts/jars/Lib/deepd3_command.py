@@ -293,7 +293,7 @@ class Fiji(object):
         self._task.setProgressMaximum(max(1, total))
         self._task.setProgressValue(done)
         self._task.setStatusMessage(message)
-        IJ.showStatus("%s%s" % (message, " (%d of %d; Esc stops)" % (done, total) if 0 < done < total else ""))
+        IJ.showStatus("%s%s" % (message, " (%d %%; Esc stops)" % (100 * done // total) if 0 < done < total else ""))
         IJ.showProgress(min(1.0, float(done) / total) if total else 0.0)
 
     def stopped(self):
