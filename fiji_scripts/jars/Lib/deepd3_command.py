@@ -303,11 +303,8 @@ class Fiji(object):
         return self._stopped
 
     def close(self):
-        """End progress."""
-        if self._task is not None:
-            self._task.finish()
-            IJ.showProgress(1.0)
-            IJ.showStatus("")
+        """End progress, and tell what is to be told."""
+        self._end_progress()
         if self._message or self.notes:
             self._place_log()
         for note in self.notes:
@@ -318,6 +315,14 @@ class Fiji(object):
         if self._message or self.notes:
             self.tell_panel(u"; ".join([self._message or u"done"] + self.notes))
         IJ.resetEscape()
+
+    def _end_progress(self):
+        if self._task is not None:
+            self._task.finish()
+            self._task = None
+            self._shown = None
+            IJ.showProgress(1.0)
+            IJ.showStatus("")
 
     def say(self, text):
         """Tell a result: in the Log, the status bar and the spine panel, once the command has ended."""
@@ -355,6 +360,7 @@ class Fiji(object):
 
     def report(self, title, lines):
         """Tell a result in a window, or in the Log."""
+        self._end_progress()  # the window waits for the user
         if headless() or in_macro():
             for line in [title] + list(lines):
                 IJ.log(line)

@@ -119,11 +119,11 @@ class Dialog(object):
         for row in self._rows:
             if row.item["name"] in self._first:
                 row.show(self._first[row.item["name"]])
+        self._look_around()
         self._check()
         self._fit()
         self._place()
         self._tell_model()
-        self._look_around()
         if self._preview is not None or self._region_rows():
             self._look.start()
         window.setVisible(True)

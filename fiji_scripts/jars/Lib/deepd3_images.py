@@ -91,6 +91,7 @@ class Images(object):
         self._known().put("last", WeakReference(image))
         if not GraphicsEnvironment.isHeadless() or Interpreter.isBatchMode():
             image.show()
+            _show_plane_on_slider(image)
             # In batch mode this thread would remember the image, and a later command might run in this thread.
             WindowManager.setTempCurrentImage(None)
 
@@ -170,6 +171,19 @@ class Images(object):
         known = ConcurrentHashMap()
         objects.addObject(known, _IMAGES)
         return known
+
+
+def _show_plane_on_slider(image):
+    """A window begins with its sliders at 1, whatever plane of the image it shows."""
+    window = image.getWindow()
+    if window is None:
+        return
+    from ij.gui import StackWindow  # without windows, its class cannot be loaded
+    if isinstance(window, StackWindow):
+        if image.isHyperStack():
+            window.setPosition(image.getC(), image.getZ(), image.getT())
+        else:
+            window.updateSliceSelector()
 
 
 def no_image():

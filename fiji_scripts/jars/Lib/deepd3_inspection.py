@@ -16,9 +16,12 @@ def about(fiji, image):
     """Lines about an image."""
     calibration = image.getCalibration()
     source = fiji.images.stack_of(image)
-    lines = [u"Image %s: %d x %d pixels, %d planes, %d channels, %d time points, %d bit" % (
-        quoted(image), image.getWidth(), image.getHeight(), image.getNSlices(), image.getNChannels(),
-        image.getNFrames(), image.getBitDepth()), u"It is %s." % _ROLES.get(image.getProp(ROLE), _role(image))]
+    sizes = [u"%d x %d pixels" % (image.getWidth(), image.getHeight())] + [
+        u"%d %s" % (count, what) for count, what in (
+            (image.getNSlices(), u"planes"), (image.getNChannels(), u"channels"), (image.getNFrames(), u"time points"))
+        if count > 1] + [u"%d bit" % image.getBitDepth()]
+    lines = [u"Image %s: %s" % (quoted(image), u", ".join(sizes)),
+             u"It is %s." % _ROLES.get(image.getProp(ROLE), _role(image))]
     if source is not None:
         lines.append(u"It was made of %s." % quoted(source))
     elif image.getProp(SOURCE):
@@ -29,7 +32,7 @@ def about(fiji, image):
     else:
         lines.append(u"It has no voxel size in a unit of length: Set DeepD3 Voxel Size...")
     lines += _about_values(image)
-    path = _path_of(image)
+    path = _path_of(image) or (_path_of(source) if source is not None else None)
     if path is not None:
         seen, _ = fiji.call("inspect", {"path": path})
         lines += [u"", u"File %s: %s" % (name_of(path), seen["kind"])] + seen["lines"]
