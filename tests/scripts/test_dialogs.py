@@ -240,7 +240,7 @@ def test_an_inverted_range_of_planes_is_told_in_the_dialog(user: User, stack: Pa
 def test_an_image_without_a_voxel_size_is_asked_for_it_and_goes_on(user: User, tmp_path: Path) -> None:
     user.host.ask("script", CLOSE_ALL)
     path = tmp_path / "plain.tif"
-    tifffile.imwrite(path, np.zeros((3, 64, 64), np.uint8))
+    tifffile.imwrite(path, np.zeros((4, 64, 64), np.uint8), photometric="minisblack")
     user.host.ask("open", str(path))
     assert open_dialog(user, SEGMENT)["title"] == "How large are the voxels of 'plain.tif'?"
     user.enter("xy_um", "0.12")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import subprocess
 import sys
@@ -216,7 +215,7 @@ def test_the_bar_of_a_verb_never_goes_back(small_stack: tuple[np.ndarray, Path],
     parts = [part for part, _ in seen]
     assert parts == sorted(parts)
     assert parts[-1] == 1
-    assert max(after - before for before, after in itertools.pairwise(parts)) < 0.4
+    assert len(set(parts)) >= (5 if verb == "analyze" else 3)
 
 
 def test_the_bar_of_a_batch_runs_through_all_stacks(tmp_path: Path) -> None:
@@ -243,7 +242,7 @@ def test_a_file_is_looked_into(small_stack: tuple[np.ndarray, Path], tmp_path: P
 
 
 def test_remedies_name_what_the_interface_has(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((3, 32, 32), np.uint8))
+    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((4, 32, 32), np.uint8), photometric="minisblack")
     path = str(tmp_path / "plain.tif")
     assert "give it in µm with Pixel size and Distance between planes." in failure(ask("open", path=path))
     with pytest.raises(VoxelSizeError, match="with --xy and --z"):
