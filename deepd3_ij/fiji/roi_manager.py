@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from os import PathLike
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from deepd3_ij.fiji.java import java_class, text_of
 from deepd3_ij.fiji.placement import place_beside
 from deepd3_ij.files.imagej_roi import encode_rois, stated_id
 from deepd3_ij.files.roi_zip import read_roi_zip
-from deepd3_ij.names import ANNOTATION, ROI_DIMENSIONS, ROI_ID, ROIS_PROVENANCE
+from deepd3_ij.names import ANNOTATION, ID, ROI_DIMENSIONS, ROI_ID, ROI_IMAGE, ROIS_PROVENANCE, SOURCE, SOURCE_ID
 from deepd3_ij.notes import note
 from deepd3_ij.rois.regroup import RoiPart, join_parts
 from deepd3_ij.rois.roiset import RoiSet
@@ -30,9 +31,9 @@ PLACES = ("auto", "manager", "overlay")
 def push_rois(session: Host, rois: RoiSet, image: Any = None, *, where: str = "auto") -> None:
     """Show ROIs in ImageJ, one outline per spine and plane.
 
-    Every outline has its name (``spine0012_z007``, plane 1-based), its position in the hyperstack, its id as
-    the property ``deepd3.id`` and the colour of its spine. What the ROI Manager (or the overlay) held before
-    is replaced.
+    Every outline has its name (``spine0012_z007``, plane 1-based), its position in the stack or hyperstack, so that
+    ImageJ shows it in its plane only, its id as the property ``deepd3.id``, the image that it belongs to as
+    ``deepd3.image``, and the colour of its spine. What the ROI Manager (or the overlay) held before is replaced.
 
     Parameters
     ----------
@@ -57,6 +58,7 @@ def push_rois(session: Host, rois: RoiSet, image: Any = None, *, where: str = "a
                         "push them onto the image that they were made of.")
     where = _place(session, where)
     outlines = java_outlines(rois)
+    _let_belong(outlines, image)
     image.setProp(ROIS_PROVENANCE, json.dumps(dict(rois.provenance), sort_keys=True, default=str))
     if where == "overlay":
         image.setOverlay(as_overlay(outlines))
@@ -93,8 +95,8 @@ def pull_rois(session: Host, image: Any = None, *, source: Any = "auto") -> RoiS
     Returns
     -------
     RoiSet
-        Imported annotations are no ROIs. ``provenance["skipped"]`` names other selections without an area and
-        those outside of the image; a note tells how many.
+        Imported annotations are no ROIs. ``provenance["skipped"]`` names other selections without an area, those
+        outside of the image and those that belong to another image; a note tells how many.
 
     Raises
     ------
@@ -119,10 +121,11 @@ def pull_rois(session: Host, image: Any = None, *, source: Any = "auto") -> RoiS
     parts: list[RoiPart] = []
     skipped: list[str] = []
     shape = tuple(like.sizes[dim] for dim in DIMS)
+    family = _family(image)
     for roi in outlines:
         if roi.getProperty(ANNOTATION) is not None:
             continue
-        part = _part(roi, image, shape)
+        part = _part(roi, image, shape) if _belongs(roi, image, family) else "belongs to another image"
         if isinstance(part, str):
             skipped.append(f"{_name(roi)}: {part}")
         else:
@@ -184,11 +187,42 @@ def _plane(roi: Any, image: Any) -> int | None:
         position = int(roi.getZPosition())
     else:
         position = int(roi.getPosition())
-        if position and image.getNChannels() * image.getNFrames() > 1:
+        # On a hyperstack, too, ImageJ shows a plain position as a plane; else all its planes are in one row.
+        if position and not image.isHyperStack() and image.getNChannels() * image.getNFrames() > 1:
             position = int(image.convertIndexToPosition(position)[1])
     if position == 0 and image.getNSlices() == 1:
         return 0
     return position - 1 if position else None
+
+
+def _let_belong(outlines: Iterable[Any], image: Any) -> None:
+    """Let outlines say which image they belong to, in whose planes they are."""
+    own, source = image.getProp(ID), image.getProp(SOURCE) or image.getTitle()
+    is_plain = image.getStackSize() > 1 and not image.isHyperStack()
+    for outline in outlines:
+        outline.setProperty(ROI_IMAGE, own)
+        outline.setProperty(SOURCE, source)
+        if is_plain:
+            outline.setPosition(outline.getZPosition())  # with that of a hyperstack, it shows in every plane there
+
+
+def _family(image: Any) -> set[str]:
+    """Ids of an image and of all open ones that were made of the same stack."""
+    manager = java_class("ij.WindowManager")
+    opened = [found for number in manager.getIDList() or () if (found := manager.getImage(number)) is not None]
+    root = text_of(image.getProp(SOURCE_ID)) or text_of(image.getProp(ID))
+    ids = {text_of(other.getProp(ID)) for other in [image, *opened]
+           if root in (text_of(other.getProp(ID)), text_of(other.getProp(SOURCE_ID)))}
+    return {known for known in [*ids, root] if known is not None}
+
+
+def _belongs(roi: Any, image: Any, family: set[str]) -> bool:
+    """False if a ROI says that it belongs to another image, by id and by file name."""
+    stated, source = text_of(roi.getProperty(ROI_IMAGE)), text_of(roi.getProperty(SOURCE))
+    if stated is None or stated in family:
+        return True
+    own = text_of(image.getProp(SOURCE)) or text_of(image.getTitle())
+    return source is not None and own is not None and PurePath(source).name == PurePath(own).name
 
 
 def _name(roi: Any) -> str:

@@ -479,7 +479,7 @@ class AnnotationFileParameters(DialogParameters):
 
 @dataclass(frozen=True)
 class MapOverlayParameters(DialogParameters):
-    """How Show Maps over Stack… shows them."""
+    """How Show DeepD3 Maps over Stack… shows them."""
 
     opacity: float = parameter(0.5, "From 0 (not at all) to 1.", low=0.0, high=1.0)
 

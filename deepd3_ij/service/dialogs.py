@@ -186,7 +186,7 @@ _DIALOGS = (
     Dialog("Show DeepD3 Maximum Projection"),
     Dialog("Show or Hide Spine ROIs"),
     Dialog("Show or Hide DeepD3 Prediction"),
-    Dialog("Show Maps over Stack...", (Section(MapOverlayParameters),)),
+    Dialog("Show DeepD3 Maps over Stack...", (Section(MapOverlayParameters),)),
     Dialog("Show DeepD3 Z Projection...", (Section(ProjectionParameters),)),
     Dialog("Export All DeepD3 Results...", (_FOLDER, _OVERWRITE, _MEASURE)),
     *(Dialog(f"Export DeepD3 {output.title}...",

@@ -11,7 +11,7 @@ import deepd3_transport
 from deepd3_editing import ids_of
 from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_images import Images, calibrate, describe, is_calibrated, no_image
-from deepd3_names import FIRST_VALUES, OUTCOME, PREDICTION, PROVENANCE, STACK
+from deepd3_names import CALLED, FIRST_VALUES, OUTCOME, PREDICTION, PROVENANCE, STACK
 from deepd3_placement import place_in_corner
 from deepd3_rois import kept_parameters, selected_box
 from deepd3_settings import COMMAND as SETTINGS
@@ -133,7 +133,8 @@ class Fiji(object):
         self._message = None
         self._decided = None
         self._module = None
-        self._called = False
+        self._called = System.getProperty(CALLED) == command
+        System.clearProperty(CALLED)
         self._task = None
         self._shown = None
         self._stopped = False
@@ -161,7 +162,7 @@ class Fiji(object):
             return
         given = dict((name, unicode_of(module.getInput(name))) for name in names if module.getInput(name) is not None)
         called = [name for name in names if module.isInputResolved(name)]
-        self._called = bool(called)
+        self._called = self._called or bool(called)
         if not self.can_ask():
             self._decided = self.fields_of(self.command, given)
             return

@@ -57,6 +57,8 @@ def add(spines, call, image, corners, plane, grow):
         raise DeepD3Error(u"That plane of %s is not part of %s; draw the outline in one of its planes."
                           % (quoted(image), quoted(anchor)))
     outline = PolygonRoi([x for x, _ in corners], [y for _, y in corners], Roi.POLYGON)
+    if not outline.getBounds().intersects(0, 0, anchor.getWidth(), anchor.getHeight()):
+        raise DeepD3Error(u"The outline lies beside %s; draw it inside of the image." % quoted(anchor))
     outline.setPosition(0, plane, 0)
     new = max(spines.ids() + [0]) + 1
     drawn, outlines = encoded([outline])
@@ -71,8 +73,6 @@ def add(spines, call, image, corners, plane, grow):
                                   (box[1], box[1] + box[3]), (box[0], box[0] + box[2]))
         values["corner"] = [0, box[1], box[0]]
     reply, received = call("grow_roi", values, arrays)
-    if not reply["count"]:
-        raise DeepD3Error(u"The outline holds no pixel of %s; draw it inside of the image." % quoted(anchor))
     spines.replace([], reply, received)
     planes = len(reply["lengths"])
     return new, u"added spine %d in %d plane%s" % (new, planes, u"" if planes == 1 else u"s")

@@ -97,6 +97,8 @@ class Spines(object):
         for image in [self.anchor] + self.members():
             overlay = image.getOverlay()
             found = [roi for roi in overlay.toArray() if _is_roi(roi)] if overlay is not None else []
+            if image.getProperty(_HIDDEN) is not None:
+                found = [copy for copies in (image.getProperty(_COPIES) or {}).values() for copy in copies]
             if found:
                 return found
         return []
@@ -187,6 +189,8 @@ class Spines(object):
 
         detected: what was found, if corrections were merged into `rois`.
         """
+        for image in self.members():
+            image.setProperty(_HIDDEN, None)
         self._put(rois, provenance)
         found = rois if detected is None else detected
         self._own(found)
@@ -220,15 +224,15 @@ class Spines(object):
             others = _others(image)
             for other in others:
                 overlay.add(other)
-            if image.getProperty(_HIDDEN) is None:
-                offset, frame = self._offset(image), int(self.anchor.getProp(FRAME) or 0)
-                for roi, plane in zip(rois, planes):
-                    if plane == 0 or 1 <= plane - offset <= image.getNSlices():
-                        copy = roi.clone()
-                        place(copy, image, plane - offset if plane else 0, frame if image.getNFrames() > 1 else 0)
-                        copy.setProperty(ROI_IMAGE, self.anchor.getProp(ID))
+            offset, frame = self._offset(image), int(self.anchor.getProp(FRAME) or 0)
+            for roi, plane in zip(rois, planes):
+                if plane == 0 or 1 <= plane - offset <= image.getNSlices():
+                    copy = roi.clone()
+                    place(copy, image, plane - offset if plane else 0, frame if image.getNFrames() > 1 else 0)
+                    copy.setProperty(ROI_IMAGE, self.anchor.getProp(ID))
+                    copies.setdefault(spine_of(roi), []).append(copy)
+                    if image.getProperty(_HIDDEN) is None:
                         overlay.add(copy)
-                        copies.setdefault(spine_of(roi), []).append(copy)
             if not others:
                 overlay.selectable(False)  # a click is meant for the spine, not for one of its outlines
             image.setProperty(_COPIES, copies)
@@ -260,9 +264,10 @@ class Spines(object):
 
     def hide(self, hidden):
         """Hide the ROIs, or show them."""
+        rois, planes, _ = self.rows()
         for image in self.members():
             image.setProperty(_HIDDEN, True if hidden else None)
-        self.draw()
+        self.draw(rois, planes)
 
     def spine_at(self, image, x, y):
         """Number of the spine at a pixel of the shown plane of an image, or None."""

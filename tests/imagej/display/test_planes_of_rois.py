@@ -11,12 +11,24 @@ from deepd3_ij import label_stack
 from deepd3_ij.fiji import Session
 from deepd3_ij.fiji.java import java_class
 from deepd3_ij.names import FRAME, SOURCE_ID
+from deepd3_ij.rois import RoiSet
 from deepd3_ij.service.in_process import publish, run_command
 from deepd3_ij.stack import label_prediction
 from tests.imagej.display.conftest import wait_for
 
 PLANES, HEIGHT, WIDTH = 8, 40, 48
 KINDS = ("stack", "prediction", "merged", "hyperstack", "one plane")
+
+
+def has_lines(image: Any, plane: int, frame: int = 1) -> bool:
+    """Whether the window of an image that is black by itself shows anything in a plane."""
+    image.setPosition(image.getC(), plane, frame)
+    canvas = image.getCanvas()
+    picture = java_class("java.awt.image.BufferedImage")(canvas.getWidth(), canvas.getHeight(), 1)
+    graphics = picture.createGraphics()
+    canvas.paint(graphics)
+    graphics.dispose()
+    return len(np.unique(np.asarray(picture.getRaster().getDataBuffer().getData()))) > 1
 
 
 class Bench:
@@ -75,14 +87,10 @@ class Bench:
         return found
 
     def shown(self, image: Any) -> set[int]:
-        """Planes, from 1, in which an image shows a ROI: where it, black by itself, has other pixels."""
-        planes = set()
+        """Planes, from 1, in which an image shows a ROI."""
         image.deleteRoi()
-        for plane in range(1, image.getNSlices() + 1):
-            image.setPosition(image.getC(), plane, self.frame if image.getNFrames() > 1 else 1)
-            if len(np.unique(np.asarray(image.flatten().getProcessor().getPixels()))) > 1:
-                planes.add(plane)
-        return planes
+        return {plane for plane in range(1, image.getNSlices() + 1)
+                if has_lines(image, plane, self.frame if image.getNFrames() > 1 else 1)}
 
 
 def draw_and_add(bench: Bench, folder: Path) -> tuple[int, int, int]:
@@ -161,3 +169,14 @@ def test_a_roi_is_measured_and_shown_in_its_plane_only(
         assert bench.measured(image) == {plane: (y, x)}
     for image in bench.images:
         wait_for(lambda image=image: bench.shown(image) == {plane}, 20)
+
+
+@pytest.mark.parametrize("where", ["overlay", "manager"])
+def test_rois_that_python_pushes_onto_a_plain_stack_show_in_their_plane_only(session: Session, where: str) -> None:
+    stack = label_stack(np.zeros((PLANES, HEIGHT, WIDTH), np.uint8), xy_um=0.1, z_um=0.5)
+    image = session.push(stack)
+    labels = np.zeros(stack.shape, np.int32)
+    labels[3, 10:15, 10:15] = 1
+    session.push_rois(RoiSet.from_labels(labels, stack), image, where=where)
+    shown = [plane for plane in range(1, PLANES + 1) if has_lines(image, plane)]
+    assert shown == [4], (java_class("ij.Prefs").showAllSliceOnly, str(image.getRoi()), str(image.getOverlay()))

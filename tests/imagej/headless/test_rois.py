@@ -53,7 +53,7 @@ def test_outlines_carry_name_plane_id_and_colour(session: Session) -> None:
     assert sorted(outlines) == ["spine0004_z002", "spine0004_z003", "spine0004_z004", "spine0009_z003",
                                 "spine0009_z004", "spine1200_z005", "spine1200_z006"]
     roi = outlines["spine0009_z003"]
-    assert (roi.getZPosition(), roi.hasHyperStackPosition()) == (3, True)
+    assert (roi.getZPosition(), roi.hasHyperStackPosition()) == (3, False)  # as plain stacks have it
     assert str(roi.getProperty("deepd3.id")) == "9"
     colour = roi.getStrokeColor()
     assert (colour.getRed(), colour.getGreen(), colour.getBlue()) == roi_colour(9)
@@ -196,12 +196,13 @@ def test_rois_on_a_two_channel_image_are_found_by_their_plane(session: Session) 
     image = session.push(xr.DataArray(np.zeros((6, 2, 40, 50), np.uint8), dims=("z", "c", "y", "x"),
                                       attrs={"voxel_size_um": (0.5, 0.1, 0.1)}))
     session.push_rois(rois, image)
+    assert all(roi.hasHyperStackPosition() for roi in image.getOverlay().toArray())
     added = java_class("ij.gui.Roi")(0, 0, 3, 3)
-    added.setPosition(2 * 2 + 1)  # first channel of plane 3
+    added.setPosition(5)  # on a hyperstack, too, ImageJ shows it in plane 5
     image.getOverlay().add(added)
     back = session.pull_rois(image).labels.values
-    assert (back[2, :3, :3] == 1201).all()
-    back[2, :3, :3] = 0
+    assert (back[4, :3, :3] == 1201).all()
+    back[4, :3, :3] = 0
     np.testing.assert_array_equal(back, rois.labels.values)
 
 
@@ -233,3 +234,15 @@ def test_rois_of_another_size_are_refused(session: Session) -> None:
     image = session.push(label_stack(np.zeros((2, 9, 9), np.uint8), xy_um=1, z_um=1))
     with pytest.raises(FijiError, match=r"\(2, 9, 9\)"):
         session.push_rois(three_spines(), image)
+
+
+def test_rois_of_another_image_are_left_out(session: Session) -> None:
+    rois = three_spines()
+    image, other = on_image(session, rois), on_image(session, rois)
+    other.setTitle("other")  # type: ignore[attr-defined]
+    for roi in other.getOverlay().toArray():  # type: ignore[attr-defined]
+        roi.setProperty("deepd3.source", "other.tif")
+        image.getOverlay().add(roi)  # type: ignore[attr-defined]
+    with told("7 of 14 .*belongs to another image"):
+        back = session.pull_rois(image)
+    np.testing.assert_array_equal(back.labels.values, rois.labels.values)

@@ -112,7 +112,7 @@ def test_the_scripts_of_the_package_are_used_and_its_folder_stays_clean(session:
 
 
 def test_a_command_or_field_that_does_not_exist_is_named(run_script: Run) -> None:
-    assert "known: Analyze Dendrites and Spines..., " in run_script("Format Disk...")
+    assert "known: Add Spine..., " in run_script("Format Disk...")
     assert "no field 'speed'; accepted: image, mode" in run_script("Build 3D ROIs...", speed=1)
 
 

@@ -15,4 +15,4 @@ def show(fiji):
     show_maps(stack, fiji.image, fiji.value("opacity"))
 
 
-run(globals(), "Show Maps over Stack...", show, PREDICTION)
+run(globals(), "Show DeepD3 Maps over Stack...", show, PREDICTION)
