@@ -127,8 +127,9 @@ def find_model(name_or_path: str | PathLike[str] | None = None, *, cache: str | 
         raise ModelError(f"There is no model {name!r}; accepted: a .keras or .h5 file, or one of {', '.join(entries)}.")
     entry = entries[name]
     if entry.path is None:
-        raise ModelError(f"The model {name} is not on this computer yet; " + remedy(
-            f"get it with: deepd3-ij models get {name}", "get it with DeepD3 Models..."))
+        raise ModelError(f"The model {name} " + remedy(
+            f"is not on this computer yet; get it with: deepd3-ij models get {name}",
+            "is not on this computer yet; get it with DeepD3 Models..."))
     if entry.origin == "zoo":
         _check_hash(entry.path)
     return entry.path
