@@ -23,6 +23,7 @@ PICTURE_SMALL_TEXT = (200, 200, 208)
 ANNOTATION = (64, 128, 255)
 FRAME = (255, 255, 0)
 SELECTED = (255, 255, 255)
+REMOVED = (255, 255, 0)
 
 # Hues of following spines are a golden section apart, so that neighbours in number are unlike.
 GOLDEN_SECTION = 0.6180339887498949

@@ -7,6 +7,10 @@ code 1; Fiji shows it in a dialog; the trace goes to the log.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 from deepd3_ij.printing import printable
 
 
@@ -18,6 +22,24 @@ def one_line(error: BaseException, limit: int = 300) -> str:
     """
     text = " ".join((getattr(error, "strerror", None) or str(error)).split()) or type(error).__name__
     return text if len(text) <= limit or isinstance(error, DeepD3Error) else text[:limit - 1] + "…"
+
+
+_from_menu: ContextVar[bool] = ContextVar("from_menu", default=False)
+
+
+@contextmanager
+def asked_from_menu() -> Iterator[None]:
+    """While this lasts, remedies name what Fiji's menu has."""
+    token = _from_menu.set(True)
+    try:
+        yield
+    finally:
+        _from_menu.reset(token)
+
+
+def remedy(command_line: str, menu: str) -> str:
+    """The words for the interface that asks: options and shell commands, or menu commands and fields of dialogs."""
+    return menu if _from_menu.get() else command_line
 
 
 class DeepD3Error(Exception):

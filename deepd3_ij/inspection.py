@@ -42,6 +42,11 @@ class Inspection:
     notes: list[str] = field(default_factory=list)
     problem: str = ""
 
+    def lines(self) -> list[str]:
+        """What a person reads: a line for each fact and note."""
+        return [*(f"{name}: {_text(value)}" for name, value in self.facts.items()),
+                *(f"note: {note}" for note in self.notes)]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return asdict(self)
@@ -75,6 +80,14 @@ def inspect(path: str | PathLike[str]) -> Inspection:
             seen.problem = f"{place.name} needs more memory than is free."
     seen.notes += [text for text in notes if text not in seen.notes]
     return seen
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "not stated"
+    if isinstance(value, list):
+        return ", ".join(_text(part) for part in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _unknown(path: Path, seen: Inspection) -> None:

@@ -41,5 +41,6 @@ CHANNEL, FRAME = "deepd3.channel", "deepd3.frame"
 SERVICE = "deepd3.service"
 VERSION = "deepd3.version"
 OUTCOME = "deepd3.outcome"
+CALLED = "deepd3.called"  # the command that a program runs, which nobody is asked about
 FIRST_VALUES = "deepd3.first_values"  # of the next dialog: its command, and the fields that it begins with
 DONE, CANCELLED, FAILED = "done", "cancelled", "failed"  # "failed: " and why

@@ -26,6 +26,7 @@ from deepd3_ij.parameters import (
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois import RoiSet, build_rois_2d, build_rois_3d
 from deepd3_ij.segmentation import predict
+from deepd3_ij.segmentation.region import Region
 
 Typed: TypeAlias = Mapping[type[Parameters], Mapping[str, Any]]
 """What a user typed for several steps: values by name for each parameter class."""
@@ -63,6 +64,7 @@ def analyze(
     parameters: Iterable[Parameters] | Typed = (),
     *,
     z_range: tuple[int, int] | None = None,
+    region: Region | None = None,
     progress: Progress = no_progress,
 ) -> Analysis:
     """Predict, clean, build ROIs and measure.
@@ -78,6 +80,8 @@ def analyze(
         of those values alone that differ. ``AnalysisParameters`` choose 2-D ROIs and whether to clean.
     z_range
         First plane and the plane after the last one (0-based).
+    region
+        First column and row, width and height in pixels of the box that alone is segmented.
     progress
         Receives progress; raises ``Cancelled`` to stop.
 
@@ -98,7 +102,8 @@ def analyze(
     given = _by_class(parameters)
     loaded = load_model(model) if model is None or isinstance(model, str) else model
     steps = resolve(AnalysisParameters, given.get(AnalysisParameters), recommended=loaded.card.recommended).parameters
-    prediction = predict(stack, loaded, given.get(PredictionParameters), z_range=z_range, progress=progress)
+    prediction = predict(stack, loaded, given.get(PredictionParameters), z_range=z_range, region=region,
+                         progress=progress)
     if steps.cleaning:
         prediction = clean(prediction, given.get(CleaningParameters), progress)
     if steps.roi_dimensions == "2d":

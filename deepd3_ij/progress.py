@@ -8,6 +8,7 @@ progress bar) is decided by the caller.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -19,3 +20,33 @@ class Progress(Protocol):
 
 def no_progress(done: int, total: int, message: str, /) -> None:
     """Ignore progress."""
+
+
+WHOLE = 1000
+"""Steps in which :func:`in_steps` counts."""
+
+
+def in_steps(progress: Progress, shares: Mapping[str, float]) -> Progress:
+    """Progress of several steps in a row as progress of the whole, which never goes back.
+
+    Parameters
+    ----------
+    progress
+        Receives the whole's progress.
+    shares
+        The message with which each step begins, in the order of the steps, and its share of the time. Other messages
+        belong to the step that is under way; a step that is left out is passed over.
+    """
+    names, total_share = list(shares), sum(shares.values())
+    begins = {name: sum(list(shares.values())[:number]) / total_share for number, name in enumerate(names)}
+    current, reached = names[0], 0.0
+
+    def report(done: int, total: int, message: str, /) -> None:
+        nonlocal current, reached
+        if message in begins and begins[message] >= begins[current]:
+            current = message
+        part = min(1.0, done / total) if total > 0 else 0.0
+        reached = max(reached, min(1.0, begins[current] + part * shares[current] / total_share))
+        progress(round(WHOLE * reached), WHOLE, message)
+
+    return report

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
 
 from deepd3_ij.inspection import inspect as look
 
@@ -17,18 +16,8 @@ def inspect(arguments: argparse.Namespace) -> int:
         print(json.dumps(seen.to_dict(), indent=1, ensure_ascii=False))
         return int(bool(seen.problem))
     print(f"{seen.file}: {seen.kind}")
-    for name, value in seen.facts.items():
-        print(f"  {name}: {_text(value)}")
-    for note in seen.notes:
-        print(f"  note: {note}")
+    for line in seen.lines():
+        print(f"  {line}")
     if seen.problem:
         print(f"deepd3-ij: {seen.problem}", file=sys.stderr)
     return int(bool(seen.problem))
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return "not stated"
-    if isinstance(value, list):
-        return ", ".join(_text(part) for part in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from xml.etree import ElementTree
 
+from deepd3_ij.errors import remedy
+
 _UM_OF_UNIT = {
     **dict.fromkeys(("um", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres"), 1.0),
     **dict.fromkeys(("nm", "nanometer", "nanometers", "nanometre", "nanometres"), 1e-3),
@@ -166,8 +168,9 @@ def doubts_about_voxel_size(name: str, xy_um: float, z_um: float) -> list[str]:
         Size of a pixel and distance of planes in µm.
     """
     doubts = []
-    for what, option, size, (low, high) in (("pixel size", "--xy", xy_um, _PLAUSIBLE_XY_UM),
-                                            ("distance of planes", "--z", z_um, _PLAUSIBLE_Z_UM)):
+    for what, option, size, (low, high) in (
+            ("pixel size", remedy("--xy", "Pixel size"), xy_um, _PLAUSIBLE_XY_UM),
+            ("distance of planes", remedy("--z", "Distance between planes"), z_um, _PLAUSIBLE_Z_UM)):
         if not low <= size <= high:
             factor = 1e3 if size < low else 1e-3
             meant = f" ({option} {size * factor:g} if the unit is wrong by a thousand)" if (

@@ -19,7 +19,7 @@ import numpy as np
 import xarray as xr
 
 from deepd3_ij.atomic import replacing
-from deepd3_ij.errors import FileFormatError, StackError, VoxelSizeError
+from deepd3_ij.errors import FileFormatError, StackError, VoxelSizeError, remedy
 from deepd3_ij.files import pytables_layout as layout
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.labels import label_statistics
@@ -227,7 +227,8 @@ def _read_origin(
         z_um = float(size[0]) if z_um is None else z_um
         xy_um = float(size[2]) if xy_um is None else xy_um
     if xy_um is None or z_um is None:
-        raise VoxelSizeError(f"{name} does not tell its voxel size; give --xy and --z (in µm).")
+        raise VoxelSizeError(f"{name} does not tell its voxel size; " + remedy(
+            "give --xy and --z (in µm).", "open its stack first, with a voxel size, and load it there."))
     source = layout.read_text(group, "source") if isinstance(group, h5py.Group) else None
     stack = label_stack(array, xy_um=xy_um, z_um=z_um, source=source or name)
     origin = layout.read_attribute(group, "origin_um") if isinstance(group, h5py.Group) else None

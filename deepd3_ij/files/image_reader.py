@@ -22,7 +22,7 @@ import numpy as np
 import tifffile
 import xarray as xr
 
-from deepd3_ij.errors import ChannelError, DeepD3Error, StackError, VoxelSizeError, one_line
+from deepd3_ij.errors import ChannelError, DeepD3Error, StackError, VoxelSizeError, one_line, remedy
 from deepd3_ij.files.calibration import (
     FileVoxelSize,
     combined,
@@ -382,6 +382,10 @@ def _choose_planes(tif: tifffile.TiffFile, image: _Pages, chain: PageChain, chan
     return PlaneSource(name, places, (height, width), stored, _has_signed_offset(tif, image))
 
 
+_FIELDS = {"channel": "Channel", "frame": "Time point"}
+"""What dialogs call the options."""
+
+
 def _choice(name: str, option: str, plural: str, value: int | None, count: int) -> int:
     if value is None and count == 1:
         return 0
@@ -389,12 +393,14 @@ def _choice(name: str, option: str, plural: str, value: int | None, count: int) 
         hint = ""
         if option == "frame":
             hint = "; if these are the planes of a stack, say so in Fiji (Image ▸ Properties…) and save it again"
-        raise ChannelError(f"{name} has {count} {plural}; choose one with --{option} 0 to {count - 1} "
-                           f"(in Python {option}=…){hint}.")
+        choose = remedy(f"--{option} 0 to {count - 1} (in Python {option}=…)",
+                        f"{_FIELDS[option]}, 1 to {count}")
+        raise ChannelError(f"{name} has {count} {plural}; choose one with {choose}{hint}.")
     if not 0 <= value < count:
-        accepted = "0" if count == 1 else f"0 to {count - 1}"
-        raise ChannelError(f"{name} has no {option} {value}: it has {count} {plural if count > 1 else plural[:-1]}; "
-                           f"accepted for --{option}: {accepted}.")
+        first, field = remedy("0", "1"), remedy(f"--{option}", _FIELDS[option])
+        accepted = first if count == 1 else f"{first} to {int(first) + count - 1}"
+        raise ChannelError(f"{name} has no {option} {value + int(first)}: it has {count} "
+                           f"{plural if count > 1 else plural[:-1]}; accepted for {field}: {accepted}.")
     return int(value)
 
 
@@ -493,19 +499,21 @@ def _voxel_size(name: str, found: FileVoxelSize, planes: int, xy_um: float | Non
     if xy_um is None and found.x_um is not None and found.y_um is not None:
         if abs(found.x_um - found.y_um) > _SAME_SIZE * found.x_um:
             raise VoxelSizeError(f"{name} has pixels of {found.x_um:g} × {found.y_um:g} µm (x × y); accepted: square "
-                                 "pixels. Give the size with --xy (in Python xy_um=) if this is wrong.")
+                                 "pixels. Give the size with " + remedy("--xy (in Python xy_um=)", "Pixel size")
+                                 + " if this is wrong.")
         xy_um = found.x_um
     if z_um is None:
         z_um = found.z_um
     if z_um is None and planes == 1:
         z_um = xy_um
     missing = [(option, argument, what) for option, argument, what, value in (
-        ("--xy", "xy_um=", "pixel size", xy_um), ("--z", "z_um=", "distance of planes", z_um)) if value is None]
+        (remedy("--xy", "Pixel size"), "xy_um=", "pixel size", xy_um),
+        (remedy("--z", "Distance between planes"), "z_um=", "distance of planes", z_um)) if value is None]
     if xy_um is None or z_um is None:
         if planes == 1 and xy_um is None:
             missing = missing[:1]
         unit = f" in a known unit (it has {found.unknown_unit!r})" if found.unknown_unit else ""
+        in_python = remedy(f" (in Python {', '.join(argument for _, argument, _ in missing)})", "")
         raise VoxelSizeError(f"{name} does not state its {' and '.join(what for _, _, what in missing)}{unit}; "
-                             f"give it in µm with {' and '.join(option for option, _, _ in missing)} "
-                             f"(in Python {', '.join(argument for _, argument, _ in missing)}).")
+                             f"give it in µm with {' and '.join(option for option, _, _ in missing)}{in_python}.")
     return z_um, xy_um

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from deepd3_ij.errors import AnnotationError
+from deepd3_ij.errors import AnnotationError, remedy
 from deepd3_ij.files.tables import read_table
 from deepd3_ij.measurement.points import SpinePoints
 
@@ -99,7 +99,8 @@ def _points(table: pd.DataFrame, name: str, xy_um: float | None, z_um: float | N
     own_z, own_xy = _voxel_size(table)
     xy_um, z_um = _first(xy_um, own_xy), _first(z_um, own_z)
     if xy_um is None or z_um is None:
-        missing = " and ".join(option for option, size in (("--xy", xy_um), ("--z", z_um)) if size is None)
+        missing = " and ".join(option for option, size in (
+            (remedy("--xy", "Pixel size"), xy_um), (remedy("--z", "Distance between planes"), z_um)) if size is None)
         raise AnnotationError(f"{name} does not tell the voxel size; give it in µm with {missing}.")
     pixel = _pixel_columns(table)
     if pixel is not None:

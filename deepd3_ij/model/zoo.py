@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 
 from deepd3_ij.atomic import check_output_folder, replacing
-from deepd3_ij.errors import ModelError
+from deepd3_ij.errors import ModelError, remedy
 from deepd3_ij.file_identity import sha256_of
 from deepd3_ij.model.card import ModelCard, read_card
 from deepd3_ij.model.network_file import read_network
@@ -127,7 +127,9 @@ def find_model(name_or_path: str | PathLike[str] | None = None, *, cache: str | 
         raise ModelError(f"There is no model {name!r}; accepted: a .keras or .h5 file, or one of {', '.join(entries)}.")
     entry = entries[name]
     if entry.path is None:
-        raise ModelError(f"The model {name} is not on this computer yet; get it with: deepd3-ij models get {name}")
+        raise ModelError(f"The model {name} " + remedy(
+            f"is not on this computer yet; get it with: deepd3-ij models get {name}",
+            "is not on this computer yet; get it with DeepD3 Models..."))
     if entry.origin == "zoo":
         _check_hash(entry.path)
     return entry.path
@@ -251,4 +253,5 @@ def _check_hash(path: Path) -> None:
     recorded = _recorded_hashes(path.parent).get(path.name)
     if recorded is not None and recorded != sha256_of(path):
         raise ModelError(f"{path} is not the file that was downloaded (its SHA-256 differs from the recorded one); "
-                         f"delete it and get it again with: deepd3-ij models get {path.stem}")
+                         "delete it and get it again with" + remedy(f": deepd3-ij models get {path.stem}",
+                                                                    " DeepD3 Models..."))

@@ -18,7 +18,7 @@ from typing import Any
 import tifffile
 
 from deepd3_ij.atomic import RECORDS, check_names, check_output_folder, remove_durably, replacing
-from deepd3_ij.errors import OutputError
+from deepd3_ij.errors import OutputError, remedy
 from deepd3_ij.file_identity import FilePath, content_of, has_content, refuse_inputs
 from deepd3_ij.files.plane_source import quiet_tifffile
 
@@ -26,6 +26,8 @@ DONE_SUFFIX = "_done.json"
 """End of the name of a batch's record that all results of a stack are there."""
 _PNG_END = b"IEND\xaeB`\x82"
 _HDF5 = (".prediction", ".rois")
+
+_FIELDS = "'Replace files' or 'Overwrite' in the dialog"
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Ledger:
             for name in self.changed(names):
                 what = "changed after DeepD3 wrote it" if name in self._read() else "not written by DeepD3"
                 raise OutputError(f"{self.folder / name} was {what} and would be replaced; give another folder, move "
-                                  "it away, or replace it with --overwrite.")
+                                  f"it away, or replace it with {remedy('--overwrite', _FIELDS)}.")
 
     def changed(self, names: Iterable[str]) -> list[str]:
         """Which of these files are there with a content that was not written here; empty or cut-off ones do not count.

@@ -1,11 +1,13 @@
 """The one table of parameters."""
 
 from deepd3_ij.parameters.fields import (
+    Needs,
     ParameterInfo,
     Parameters,
     accepted_values,
     describe,
     from_values,
+    needs_of,
     parameter,
     read_text,
 )
@@ -47,8 +49,8 @@ from deepd3_ij.parameters.table import (
     OverwriteParameters,
     PlaneParameters,
     PredictionParameters,
-    PreviewParameters,
     ProjectionParameters,
+    RegionParameters,
     ResultFolderParameters,
     Roi2DParameters,
     Roi3DParameters,
@@ -65,6 +67,7 @@ from deepd3_ij.parameters.table import (
     TrainingParameters,
     TrainingSetParameters,
     VoxelSizeParameters,
+    check_plane_order,
 )
 
 __all__ = [
@@ -93,14 +96,15 @@ __all__ = [
     "MeasureParameters",
     "ModelDownloadParameters",
     "ModelParameters",
+    "Needs",
     "OpenStackParameters",
     "OverwriteParameters",
     "ParameterInfo",
     "Parameters",
     "PlaneParameters",
     "PredictionParameters",
-    "PreviewParameters",
     "ProjectionParameters",
+    "RegionParameters",
     "Resolved",
     "ResultFolderParameters",
     "Roi2DParameters",
@@ -119,10 +123,12 @@ __all__ = [
     "TrainingSetParameters",
     "VoxelSizeParameters",
     "accepted_values",
+    "check_plane_order",
     "checked_recommendations",
     "describe",
     "from_values",
     "is_number",
+    "needs_of",
     "parameter",
     "read_text",
     "recommended_of",

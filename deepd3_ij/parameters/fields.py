@@ -7,7 +7,7 @@ import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 from deepd3_ij.errors import ParameterError
 
@@ -26,6 +26,7 @@ def parameter(
     label: str = "",
     option: str = "",
     path: str = "",
+    needs: Mapping[str, Any] | None = None,
 ) -> Any:
     """Declare a dataclass field with everything that a user interface needs.
 
@@ -47,11 +48,23 @@ def parameter(
         Command-line option; ``--field-name`` if empty.
     path
         For a text that is a path: one of ``PATHS``.
+    needs
+        Names of other parameters of the class, each with the value, or a tuple of the values, at which this one
+        counts at all; a dialog greys it at others.
     """
     assert not path or path in PATHS, path
     metadata = {"help": help, "low": low, "high": high, "unit": unit, "choices": choices,
-                "label": label, "option": option, "path": path}
+                "label": label, "option": option, "path": path, "needs": needs_of(needs)}
     return field(default=default, metadata=metadata)
+
+
+Needs: TypeAlias = tuple[tuple[str, tuple[Any, ...]], ...]
+"""Names of parameters, each with the values at which something else counts."""
+
+
+def needs_of(needs: Mapping[str, Any] | None) -> Needs:
+    """Needs, as they are declared, with a tuple of values for each name."""
+    return tuple((name, values if isinstance(values, tuple) else (values,)) for name, values in (needs or {}).items())
 
 
 @dataclass(frozen=True)
@@ -70,6 +83,7 @@ class ParameterInfo:
     label: str
     option: str
     path: str
+    needs: Needs
 
     @property
     def required(self) -> bool:

@@ -53,6 +53,7 @@ class BatchParameters(Parameters):
 
 
 TILINGS = ("seamless", "plane", "inset", "fourfold")
+_TILED = {"tiling": ("inset", "fourfold")}
 
 
 @dataclass(frozen=True)
@@ -63,16 +64,17 @@ class PredictionParameters(Parameters):
         "seamless", "How planes are cut for the network: 'seamless' equals the whole plane at bounded memory; "
         "'plane' predicts whole planes; 'inset' and 'fourfold' are the original's tilings.", choices=TILINGS)
     tile_px: int = parameter(128, "Side of a tile ('inset' and 'fourfold'; a multiple of 16).",
-                             low=16, high=4096, unit="px", option="--tile")
+                             low=16, high=4096, unit="px", option="--tile", needs=_TILED, label="Side of a tile")
     inset_px: int = parameter(96, "Side of the centre of a tile that is kept ('inset' and 'fourfold').",
-                              low=2, high=4096, unit="px", option="--inset")
+                              low=2, high=4096, unit="px", option="--inset", needs=_TILED,
+                              label="Kept centre of a tile")
     padding: str = parameter("mean", "Value around the stack ('inset' and 'fourfold'): its mean or its minimum.",
-                             choices=("mean", "min"))
+                             choices=("mean", "min"), needs=_TILED, label="Value around the stack")
     resample: bool = parameter(True, "Resample planes to the model's training resolution, if its card names one, "
-                               "and the maps back.")
+                               "and the maps back.", label="Resample to the model's pixel size")
     z_sigma_um: float = parameter(0.0, "Standard deviation of a Gaussian average over neighbouring planes before "
                                   "prediction; against noise, for models that were trained with it.",
-                                  low=0, high=10, unit="um", option="--z-sigma")
+                                  low=0, high=10, unit="um", option="--z-sigma", label="Average along z")
 
     def check(self) -> None:
         if self.tiling in ("inset", "fourfold"):
@@ -89,19 +91,25 @@ class CleaningParameters(Parameters):
 
     closing: bool = parameter(True, "Connect nearby pieces of dendrite (grey closing).", label="Connect dendrite")
     closing_iterations: int = parameter(3, "Reach of the closing: dilations, then as many erosions.",
-                                        low=1, high=100, unit="px")
-    clean_dendrite: bool = parameter(True, "Remove small dendrite pieces.")
-    dendrite_dimensions: int = parameter(3, "Find dendrite pieces in 3-D, or plane by plane (2).", low=2, high=3)
+                                        low=1, high=100, unit="px", needs={"closing": True},
+                                        label="Reach of connecting")
+    clean_dendrite: bool = parameter(True, "Remove small dendrite pieces.", label="Remove small dendrite pieces")
+    dendrite_dimensions: int = parameter(3, "Find dendrite pieces in 3-D, or plane by plane (2).", low=2, high=3,
+                                         needs={"clean_dendrite": True}, label="Dimensions of a piece (2 or 3)")
     dendrite_threshold: float = parameter(0.7, "Dendrite probability above which a pixel is dendrite.",
                                           low=0, high=1)
     min_dendrite_voxels: int = parameter(100, "Smallest dendrite piece that is kept (plane by plane: "
-                                     "pieces must be larger than this).", low=1, high=1_000_000_000, unit="voxels")
-    clean_spines: bool = parameter(True, "Remove spine probability far from any dendrite.")
+                                     "pieces must be larger than this).", low=1, high=1_000_000_000, unit="voxels",
+                                     needs={"clean_dendrite": True}, label="Smallest dendrite piece")
+    clean_spines: bool = parameter(True, "Remove spine probability far from any dendrite.",
+                                   label="Remove spines far from dendrite")
     spine_distance_um: float = parameter(2.0, "Largest distance of spine probability from the dendrite.",
-                                         low=0, high=1000, unit="um")
+                                         low=0, high=1000, unit="um", needs={"clean_spines": True},
+                                         label="Largest distance to dendrite")
     spine_iterations: int | None = parameter(None, "Distance in voxels (dilations with the 6-neighbour cross, as in "
                                              "the original), used instead of the distance in µm if given.",
-                                             low=0, high=1000, unit="px")
+                                             low=0, high=1000, unit="px", needs={"clean_spines": True},
+                                             label="Distance as dilations")
 
 
 ROI_MODES = ("floodfill", "connected")
@@ -115,21 +123,24 @@ class Roi3DParameters(Parameters):
                           "components above the area threshold.", choices=ROI_MODES, label="Method")
     area_threshold: float = parameter(0.25, "Spine probability above which a voxel can belong to a ROI.", low=0, high=1)
     peak_threshold: float = parameter(0.8, "Spine probability from which a voxel can seed a ROI (floodfill).",
-                                      low=0, high=1)
+                                      low=0, high=1, needs={"mode": "floodfill"})
     seed_delta: float = parameter(0.2, "Allowed relative difference to the seed's probability (floodfill).",
-                                  low=0, high=1)
+                                  low=0, high=1, needs={"mode": "floodfill"}, label="Allowed difference to seed")
     distance_um: float = parameter(2.0, "A ROI stays nearer to its seed than this (floodfill).",
-                                   low=0, high=1000, unit="um")
+                                   low=0, high=1000, unit="um", needs={"mode": "floodfill"}, label="Distance to seed")
     min_voxels: int = parameter(20, "Smallest ROI that is kept.", low=1, high=1_000_000_000, unit="voxels",
                             label="Smallest ROI")
     max_voxels: int = parameter(1000, "Largest ROI that is kept.", low=1, high=1_000_000_000, unit="voxels",
                             label="Largest ROI")
-    min_planes: int = parameter(1, "A kept ROI spans at least this many planes.", low=1, high=100_000, unit="planes")
-    min_peak: float = parameter(0.0, "A kept ROI reaches at least this spine probability.", low=0, high=1)
+    min_planes: int = parameter(1, "A kept ROI spans at least this many planes.", low=1, high=100_000, unit="planes",
+                                label="Fewest planes")
+    min_peak: float = parameter(0.0, "A kept ROI reaches at least this spine probability.", low=0, high=1,
+                                label="Smallest peak")
     sigma_px: float = parameter(0.0, "Gaussian smoothing of the spine map in the plane before ROIs are built.",
-                                low=0, high=10, unit="px")
-    dilation: int = parameter(0, "Dilations before components are found (connected).", low=0, high=100, unit="px")
-    watershed: bool = parameter(False, "Split touching ROIs by shape.")
+                                low=0, high=10, unit="px", label="Smoothing")
+    dilation: int = parameter(0, "Dilations before components are found (connected).", low=0, high=100, unit="px",
+                              needs={"mode": "connected"})
+    watershed: bool = parameter(False, "Split touching ROIs by shape.", label="Split touching ROIs")
 
     def check(self) -> None:
         if self.min_voxels > self.max_voxels:
@@ -141,19 +152,23 @@ class Roi2DParameters(Parameters):
     """How 2-D ROIs are built plane by plane."""
 
     spine_threshold: float = parameter(0.25, "Spine probability above which a pixel belongs to a ROI.", low=0, high=1)
-    watershed: bool = parameter(False, "Split touching ROIs by shape.")
+    watershed: bool = parameter(False, "Split touching ROIs by shape.", label="Split touching ROIs")
     mask_size_px: int = parameter(3, "Mask of the distance transform for the watershed: 3, 5, or 0 for exact.",
-                               low=0, high=5, unit="px")
+                               low=0, high=5, unit="px", needs={"watershed": True},
+                               label="Mask for the split (0, 3 or 5)")
     min_distance_px: int = parameter(3, "Smallest distance between ROI centres for the watershed.",
-                                     low=1, high=100, unit="px")
-    clean_rois: bool = parameter(True, "Remove small ROIs and ROIs far from any dendrite.", label="Clean ROIs",
-                            option="--clean-rois")
+                                     low=1, high=100, unit="px", needs={"watershed": True},
+                                     label="Smallest distance of centres")
+    clean_rois: bool = parameter(True, "Remove small ROIs and ROIs far from any dendrite.",
+                            label="Remove small and far ROIs", option="--clean-rois")
     max_dendrite_distance_px: int = parameter(30, "A kept ROI has dendrite within this distance of its centre.",
-                                              low=0, high=10_000, unit="px")
+                                              low=0, high=10_000, unit="px", needs={"clean_rois": True},
+                                              label="Largest distance to dendrite")
     min_area_px: int = parameter(10, "Smallest ROI that is kept.", low=0, high=1_000_000_000, unit="px",
-                            label="Smallest ROI")
+                            label="Smallest ROI", needs={"clean_rois": True})
     near_dendrite_threshold: float = parameter(0.7, "Dendrite probability above which a pixel near a ROI is "
-                                               "dendrite.", low=0, high=1)
+                                               "dendrite.", low=0, high=1, needs={"clean_rois": True},
+                                               label="Dendrite threshold")
 
     def check(self) -> None:
         if self.mask_size_px not in (0, 3, 5):
@@ -165,60 +180,69 @@ class MeasureParameters(Parameters):
     """How spines and dendrites are measured."""
 
     measured_dendrite_threshold: float = parameter(0.5, "Dendrite probability above which a voxel is measured "
-                                                   "as dendrite.", low=0, high=1)
+                                                   "as dendrite.", low=0, high=1, label="Dendrite threshold")
     min_dendrite_um: float = parameter(2.0, "Shortest dendrite that is listed, and shortest side branch that counts.",
-                                       low=0, high=1000, unit="um")
+                                       low=0, high=1000, unit="um", label="Shortest dendrite")
     background_um: float = parameter(1.0, "Width of the ring around a spine whose median is the background.",
-                                     low=0, high=100, unit="um")
+                                     low=0, high=100, unit="um", label="Width of background ring")
 
 
 @dataclass(frozen=True)
 class EvaluationParameters(Parameters):
     """How detections are matched with annotated spines."""
 
-    match_xy_um: float = parameter(1.2, "Largest distance in the plane of a match.", low=0, high=1000, unit="um")
-    match_z_planes: float = parameter(2.0, "Largest distance in planes of a match.", low=0, high=1000, unit="planes")
+    match_xy_um: float = parameter(1.2, "Largest distance in the plane of a match.", low=0, high=1000, unit="um",
+                                   label="Largest distance in the plane")
+    match_z_planes: float = parameter(2.0, "Largest distance in planes of a match.", low=0, high=1000, unit="planes",
+                                      label="Largest distance along z")
     within_um: float = parameter(2.5, "With a traced dendrite: unmatched detections farther away do not count.",
-                                 low=0, high=1000, unit="um")
-    trace_z_planes: float = parameter(3.0, "With a traced dendrite: the same along z.", low=0, high=1000, unit="planes")
+                                 low=0, high=1000, unit="um", label="Distance to traced dendrite")
+    trace_z_planes: float = parameter(3.0, "With a traced dendrite: the same along z.", low=0, high=1000, unit="planes",
+                                      label="The same along z")
 
 
 @dataclass(frozen=True)
 class SimulationParameters(Parameters):
     """What a simulated stack contains and how the microscope shows it."""
 
-    planes: int = parameter(11, "Number of planes.", low=1, high=2000, unit="planes")
+    planes: int = parameter(11, "Number of planes.", low=1, high=2000, unit="planes", label="Number of planes")
     height_px: int = parameter(320, "Height of a plane.", low=16, high=10_000, unit="px", option="--height")
     width_px: int = parameter(320, "Width of a plane.", low=16, high=10_000, unit="px", option="--width")
-    xy_um: float = parameter(0.12, "Size of a pixel.", low=0.02, high=1, unit="um", option="--xy")
-    z_um: float = parameter(1.0, "Distance between planes.", low=0.05, high=5, unit="um", option="--z")
+    xy_um: float = parameter(0.12, "Size of a pixel.", low=0.02, high=1, unit="um", option="--xy", label="Pixel size")
+    z_um: float = parameter(1.0, "Distance between planes.", low=0.05, high=5, unit="um", option="--z",
+                            label="Distance between planes")
     psf_xy_um: float = parameter(0.40, "Lateral width of the point-spread function (full width at half maximum).",
-                                 low=0.1, high=2, unit="um")
+                                 low=0.1, high=2, unit="um", label="Blur in the plane")
     psf_z_um: float = parameter(2.2, "Axial width of the point-spread function (full width at half maximum).",
-                                low=0.2, high=10, unit="um")
-    dendrites: int = parameter(2, "Number of dendrites that run through the volume.", low=0, high=50)
+                                low=0.2, high=10, unit="um", label="Blur along z")
+    dendrites: int = parameter(2, "Number of dendrites that run through the volume.", low=0, high=50,
+                               label="Number of dendrites")
     dendrite_radius_um: float = parameter(0.40, "Median radius of a dendrite.", low=0.1, high=2, unit="um")
     branching: float = parameter(0.3, "Probability that a dendrite branches.", low=0, high=1)
     spine_density_per_um: float = parameter(0.9, "Mean number of spines per µm of dendrite.", low=0, high=5,
                                             unit="1/um")
     head_diameter_um: float = parameter(0.54, "Median diameter of a spine head.", low=0.2, high=1.5, unit="um")
     neck_length_um: float = parameter(0.6, "Median length of a spine neck.", low=0.1, high=2, unit="um")
-    axons: int = parameter(2, "Number of thin neurites with boutons.", low=0, high=100)
-    blob_clusters: int = parameter(6, "Number of clusters of bright blobs that are no spines.", low=0, high=1000)
+    axons: int = parameter(2, "Number of thin neurites with boutons.", low=0, high=100, label="Number of axons")
+    blob_clusters: int = parameter(6, "Number of clusters of bright blobs that are no spines.", low=0, high=1000,
+                                   label="Clusters of blobs")
     clouds: int = parameter(4, "Number of diffuse patches.", low=0, high=1000)
-    cloud_peak: float = parameter(10.0, "Brightness of the diffuse patches.", low=0, high=65535, unit="grey levels")
+    cloud_peak: float = parameter(10.0, "Brightness of the diffuse patches.", low=0, high=65535, unit="grey levels",
+                                  label="Brightness of clouds")
     halo: float = parameter(0.05, "Share of scattered light around bright structures.", low=0, high=1)
     head_peak: float = parameter(110.0, "Brightness of a median spine head without noise.", low=1, high=65535,
-                                 unit="grey levels")
+                                 unit="grey levels", label="Brightness of spine heads")
     background: float = parameter(5.0, "Uniform background.", low=0, high=65535, unit="grey levels")
-    gain: float = parameter(22.0, "Mean pulse of one photon.", low=0.01, high=10_000, unit="grey levels")
-    pulse_spread: float = parameter(0.7, "Variance of a photon's pulse relative to its squared mean.", low=0.01, high=4)
+    gain: float = parameter(22.0, "Mean pulse of one photon.", low=0.01, high=10_000, unit="grey levels",
+                            label="Pulse of a photon")
+    pulse_spread: float = parameter(0.7, "Variance of a photon's pulse relative to its squared mean.", low=0.01, high=4,
+                                    label="Spread of pulses")
     line_smear: float = parameter(0.55, "Part of a pulse that runs on into the next pixel of the line.",
-                                  low=0, high=0.9)
+                                  low=0, high=0.9, label="Smear along lines")
     read_noise: float = parameter(1.0, "Standard deviation of the read noise.", low=0, high=1000, unit="grey levels")
     offset: float = parameter(-0.5, "Grey level of darkness; negative if the digitiser cuts it off.",
-                              low=-1000, high=10_000, unit="grey levels")
-    bits: int = parameter(8, "Bits of the digitiser: 8, 12 or 16.", low=8, high=16)
+                              low=-1000, high=10_000, unit="grey levels", label="Level of darkness")
+    bits: int = parameter(8, "Bits of the digitiser: 8, 12 or 16.", low=8, high=16, label="Bits (8, 12 or 16)")
 
     def check(self) -> None:
         if self.bits not in (8, 12, 16):
@@ -230,15 +254,16 @@ class SeriesParameters(Parameters):
     """Which stacks are simulated."""
 
     seed: int = parameter(0, "Seed of the first stack; each further one has the next seed.", low=0, high=2**31 - 1)
-    count: int = parameter(1, "Number of stacks.", low=1, high=100_000, unit="stacks")
+    count: int = parameter(1, "Number of stacks.", low=1, high=100_000, unit="stacks", label="Number of stacks")
 
 
 @dataclass(frozen=True)
 class TrainingDataParameters(Parameters):
     """Which part of an annotated stack becomes training data."""
 
-    x_px: int = parameter(0, "First column of the box.", low=0, high=1_000_000, unit="px", option="--x")
-    y_px: int = parameter(0, "First row of the box.", low=0, high=1_000_000, unit="px", option="--y")
+    x_px: int = parameter(0, "First column of the box.", low=0, high=1_000_000, unit="px", option="--x",
+                          label="First column")
+    y_px: int = parameter(0, "First row of the box.", low=0, high=1_000_000, unit="px", option="--y", label="First row")
     width_px: int | None = parameter(None, "Width of the box; without it, to the right edge.", low=1, high=1_000_000,
                                      unit="px", option="--width")
     height_px: int | None = parameter(None, "Height of the box; without it, to the lower edge.", low=1, high=1_000_000,
@@ -247,8 +272,9 @@ class TrainingDataParameters(Parameters):
     z_end: int | None = parameter(None, "Last plane, included; without it, the last of the stack.",
                                   low=0, high=1_000_000, unit="planes")
     swc_units: str = parameter("um", "Unit of positions in an SWC file: µm, or pixels and planes; its radii are in µm.",
-                               choices=("um", "px"))
-    allow_empty: bool = parameter(False, "Accept a mask without foreground in the box (an example of what is none).")
+                               choices=("um", "px"), label="Unit of the tracing")
+    allow_empty: bool = parameter(False, "Accept a mask without foreground in the box (an example of what is none).",
+                                  label="Accept empty masks")
 
     def check(self) -> None:
         if self.z_end is not None and self.z_end < self.z_begin:
@@ -328,28 +354,32 @@ class TrainingParameters(Parameters):
     """How a network is trained."""
 
     filters: int = parameter(8, "Filters of the first block: 8, 16 or 32 are usual.", low=1, high=256)
-    steps: int = parameter(3000, "Number of batches.", low=1, high=10_000_000, unit="batches")
-    batch_size: int = parameter(16, "Tiles in a batch.", low=1, high=4096, unit="tiles")
-    tile_px: int = parameter(128, "Side of a tile (a multiple of 16).", low=16, high=4096, unit="px", option="--tile")
+    steps: int = parameter(3000, "Number of batches.", low=1, high=10_000_000, unit="batches",
+                           label="Number of batches")
+    batch_size: int = parameter(16, "Tiles in a batch.", low=1, high=4096, unit="tiles", label="Tiles in a batch")
+    tile_px: int = parameter(128, "Side of a tile (a multiple of 16).", low=16, high=4096, unit="px", option="--tile",
+                             label="Side of a tile")
     learning_rate: float = parameter(1.2e-3, "Learning rate of Adam at the start.", low=1e-8, high=1)
     schedule: str = parameter("cosine", "'cosine' falls to zero over the second half, 'exponential' by a tenth per "
-                              "thirtieth of the training over the second half, 'constant' stays.", choices=SCHEDULES)
+                              "thirtieth of the training over the second half, 'constant' stays.", choices=SCHEDULES,
+                              label="Course of the learning rate")
     dendrite_loss: str = parameter("dice", "Loss of the dendrite map.", choices=TRAINING_LOSSES)
     spine_loss: str = parameter("dice+bce", "Loss of the spine map.", choices=TRAINING_LOSSES)
     averaging: float = parameter(0.998, "Share of the earlier average in the running mean of the weights that is "
-                                 "validated and saved; 0 saves the weights as they are.", low=0, high=0.99999)
+                                 "validated and saved; 0 saves the weights as they are.", low=0, high=0.99999,
+                                 label="Averaging of weights")
     precision: str = parameter("float32", "Arithmetic of the layers; 'mixed_bfloat16' and 'mixed_float16' are faster "
                                "where the processor has them.", choices=("float32", "mixed_bfloat16", "mixed_float16"))
     validate_every: int = parameter(250, "Batches between two validations and checkpoints.", low=1, high=1_000_000,
-                                    unit="batches")
+                                    unit="batches", label="Validate after")
     patience: int = parameter(0, "Stop after this many validations without a better one; 0 never stops early.",
                               low=0, high=100_000)
     target_resolution_um: float | None = parameter(
         None, "Pixel size to which all stacks are brought; without it they keep theirs and must agree.",
-        low=0.001, high=1000, unit="um", option="--target-resolution")
+        low=0.001, high=1000, unit="um", option="--target-resolution", label="Pixel size for training")
     min_content_voxels: int = parameter(50, "A sample has more foreground voxels of dendrite or of spine than this, if "
                                         "any place of the stacks offers that.", low=0, high=1_000_000_000,
-                                        unit="voxels", option="--min-content")
+                                        unit="voxels", option="--min-content", label="Least foreground of a tile")
     seed: int = parameter(1, "Seed of the weights and of the samples.", low=0, high=2**31 - 1)
 
     def check(self) -> None:
@@ -360,6 +390,13 @@ class TrainingParameters(Parameters):
 @dataclass(frozen=True)
 class DialogParameters(Parameters):
     """Base of what only Fiji's dialogs and macros ask: files, planes, what to show."""
+
+
+def check_plane_order(first: int, last: int | None) -> None:
+    """Check that planes, as a user counts them, are not given in the wrong order."""
+    if last is not None and last < first:
+        raise ParameterError(f"The range of planes is inverted: the first plane is {first} and the last one {last}; "
+                             "accepted: a first plane that is not after the last one.")
 
 
 @dataclass(frozen=True)
@@ -377,6 +414,32 @@ class PlaneParameters(DialogParameters):
     first_plane: int = parameter(1, "Planes before it are left out; the first one is 1.", low=1, high=1_000_000)
     last_plane: int | None = parameter(None, "Planes after it are left out; empty: up to the last one.",
                                        low=1, high=1_000_000)
+
+    def check(self) -> None:
+        check_plane_order(self.first_plane, self.last_plane)
+
+
+@dataclass(frozen=True)
+class RegionParameters(DialogParameters):
+    """Which part of the planes is used."""
+
+    region: str | None = parameter(None, "Only the box around the selection on the image: x,y,width,height in pixels. "
+                                   "The maps keep the size of the stack and are 0 outside of it. Empty: all.",
+                                   label="Only the selection")
+
+    def check(self) -> None:
+        self.box()
+
+    def box(self) -> tuple[int, int, int, int] | None:
+        """First column and row, width and height of the box, None for all."""
+        if self.region is None:
+            return None
+        parts = self.region.replace(" ", "").split(",")
+        if len(parts) != 4 or not all(part.isdecimal() and part.isascii() for part in parts):
+            raise ParameterError(f"The region is {self.region!r}; accepted: x,y,width,height in whole pixels, for "
+                                 "example 100,80,256,256.")
+        x, y, width, height = map(int, parts)
+        return x, y, width, height
 
 
 @dataclass(frozen=True)
@@ -412,13 +475,6 @@ class AnnotationFileParameters(DialogParameters):
 
     path: str = parameter("", "Table (CSV) with X, Y and Z or Pos in pixels and planes from 0.", path="file",
                           label="Table")
-
-
-@dataclass(frozen=True)
-class PreviewParameters(DialogParameters):
-    """Whether a change waits for a yes."""
-
-    preview: bool = parameter(False, "Show the result and ask before it is kept.")
 
 
 @dataclass(frozen=True)
@@ -568,7 +624,8 @@ class SettingsParameters(DialogParameters):
 
     python: str | None = parameter(None, "Python program of an environment with deepd3_ij of the same version; empty: "
                                    "the one of DeepD3 Setup… or install-fiji.", path="file", label="Python program")
-    threads: int = parameter(0, "How many processors Python may use; 0: all.", low=0, high=1024)
+    threads: int = parameter(0, "How many processors Python may use; 0: all.", low=0, high=1024,
+                             label="Processors (0: all)")
     model: str | None = parameter(None, "Name or file of the model that the other dialogs begin with; empty: the one "
                                   "that comes with DeepD3.", label="Default model")
     double_click: bool = parameter(True, "A double click on a stack or a prediction opens Test 3D ROIs there.",
@@ -586,4 +643,5 @@ class SetupParameters(DialogParameters):
                                    "one. Empty: the best that is found, else uv. For 'use existing': the program of "
                                    "the environment.", path="file", label="Python program")
     folder: str | None = parameter(None, "Where the environment goes; it takes up to 4 GB. Empty: the folder that the "
-                                   "system has for data of programs.", path="folder", label="Folder")
+                                   "system has for data of programs.", path="folder", label="Folder",
+                                   needs={"action": ("create or update", "repair")})

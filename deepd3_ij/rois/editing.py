@@ -165,8 +165,9 @@ def keep_corrections(built: RoiSet, before: RoiSet, now: RoiSet) -> tuple[RoiSet
         ids, which is `before` when the corrections are to be kept another time.
     """
     old, new = before.labels.values, now.labels.values
-    touched = np.unique(new[old != new])
-    corrected = touched[touched > 0].astype(np.int64)
+    changed = old != new
+    touched = np.union1d(new[changed], old[changed]).astype(np.int64)
+    corrected = np.intersect1d(touched[touched > 0], now.ids)
     deleted = np.setdiff1d(before.ids, now.ids)
     kept = np.where(np.isin(new, corrected), new, 0)
     taken = (kept > 0) | (np.isin(old, deleted) & (new == 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
@@ -10,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from deepd3_ij.errors import ModelError, ParameterError, StackError
+from deepd3_ij.errors import ModelError, ParameterError, StackError, remedy
 from deepd3_ij.model.loading import DeepD3Model, load_model
 from deepd3_ij.notes import note
 from deepd3_ij.parameters import Choice, PredictionParameters, Resolved, resolve
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation import tiling as tilings
 from deepd3_ij.segmentation.normalisation import scale, without_outliers
+from deepd3_ij.segmentation.region import Region, Window, computed_window, rows_and_columns
 from deepd3_ij.segmentation.resampling import resample, resampled_shape
 from deepd3_ij.segmentation.smoothing import reach_planes, smooth_along_z
 from deepd3_ij.segmentation.tiling import FloatArray, Tiling
@@ -36,6 +38,7 @@ def predict(
     parameters: Choice[PredictionParameters] = None,
     *,
     z_range: tuple[int | None, int | None] | None = None,
+    region: Region | None = None,
     progress: Progress = no_progress,
     out: tuple[FloatArray, FloatArray] | None = None,
 ) -> xr.Dataset:
@@ -56,6 +59,9 @@ def predict(
         How planes are cut up: all parameters, or those that differ from what the model recommends, by name.
     z_range
         First plane and end (exclusive), 0-based; None for all. Other planes get probability 0.
+    region
+        First column and row, width and height of a box in pixels; None for whole planes. Within it the seamless
+        tiling gives what it gives for the whole plane; other pixels get probability 0.
     progress
         Called after every batch of tiles.
     out
@@ -72,7 +78,7 @@ def predict(
     ModelError
         The model cannot be used, or not with this tiling.
     ParameterError
-        ``z_range`` or ``out`` do not fit the stack.
+        ``z_range``, ``region`` or ``out`` do not fit the stack.
     StackError
         The stack has other dimensions, or pixels that are no numbers.
     """
@@ -83,44 +89,96 @@ def predict(
     voxel_um = voxel_size_um(stack)
     resolved = resolve(PredictionParameters, parameters, recommended=model.card.recommended, voxel_size_um=voxel_um)
     chosen = resolved.parameters
-    shape = (stack.sizes["y"], stack.sizes["x"])
-    inner = resampled_shape(shape, voxel_um[1:], model.card.resolution_um if chosen.resample else None)
-    tiling = make_tiling(inner or shape, model, chosen)
+    plan = _planned(stack, model, chosen, region)
+    tiling = plan.tiling
 
     meter = _Meter(progress, (end - first) * len(tiling.tiles))
     group = max(1, _BATCH_PX // (tiling.padded_px[0] * tiling.padded_px[1]))
     outliers: dict[int, int] = {}
     for start in range(first, end, group):
         planes = _read(stack, start, min(start + group, end), chosen.z_sigma_um, voxel_um[0], outliers)
-        if inner:
-            planes = np.stack([resample(plane, inner) for plane in planes])
+        if plan.resampled:
+            planes = np.stack([resample(plane, plan.computed_px) for plane in planes])
         scaled = [_scaled(plane, z) for z, plane in enumerate(planes, start)]
-        for maps, predicted in zip((dendrite, spine), _predict_scaled(scaled, model, tiling, chosen, meter),
+        parts = [plane if plane is None else plane[plan.window] for plane in scaled]
+        for maps, predicted in zip((dendrite, spine), _predict_scaled(parts, model, tiling, chosen, meter),
                                    strict=True):
             for z, plane in enumerate(predicted, start):
-                maps[z] = np.clip(resample(plane, shape), 0, 1) if inner else plane
+                plan.write(plane, maps[z])
     _tell_outliers(outliers, stack)
-    return label_prediction(dendrite, spine, stack, prediction_provenance(stack, model, resolved, z_range))
+    return label_prediction(dendrite, spine, stack, prediction_provenance(stack, model, resolved, z_range, region))
 
 
 def prediction_provenance(
     stack: xr.DataArray, model: DeepD3Model, resolved: Resolved[PredictionParameters],
-    z_range: tuple[int | None, int | None] | None = None,
+    z_range: tuple[int | None, int | None] | None = None, region: Region | None = None,
 ) -> dict[str, Any]:
     """What :func:`predict` states in its result, known before it runs (JSON-compatible).
 
     The recommendations of the model's card are among it, so that later steps can follow them without the model.
     """
-    shape, voxel_um = (stack.sizes["y"], stack.sizes["x"]), voxel_size_um(stack)
-    chosen = resolved.parameters
-    inner = resampled_shape(shape, voxel_um[1:], model.card.resolution_um if chosen.resample else None)
+    voxel_um = voxel_size_um(stack)
+    plan = _planned(stack, model, resolved.parameters, region)
     return resolved.into({
         "operation": "predict", "version": __version__,
         "model": {"name": model.name, "sha256": model.sha256, "recommended": model.card.recommended},
-        "z_range": list(_planes(stack, z_range)),
-        "tile_px": list(make_tiling(inner or shape, model, chosen).tile_px),
-        "resampled_to_um": model.card.resolution_um if inner else None, "voxel_size_um": list(voxel_um),
+        "z_range": list(_planes(stack, z_range)), **({"region": list(region)} if region is not None else {}),
+        "tile_px": list(plan.tiling.tile_px),
+        "resampled_to_um": model.card.resolution_um if plan.resampled else None, "voxel_size_um": list(voxel_um),
         "source": str(stack.attrs.get("source", ""))})
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How the planes of a stack are computed.
+
+    Attributes
+    ----------
+    plane_px, computed_px
+        Height and width of a plane, and those to which it is resampled for the network.
+    kept
+        Rows and columns of a plane that are wanted.
+    window
+        Rows and columns of a resampled plane that are computed for them.
+    tiling
+        The tiles of the window.
+    """
+
+    plane_px: tuple[int, int]
+    computed_px: tuple[int, int]
+    kept: Window
+    window: Window
+    tiling: Tiling
+
+    @property
+    def resampled(self) -> bool:
+        """Whether planes are resampled for the network."""
+        return self.plane_px != self.computed_px
+
+    def write(self, predicted: FloatArray, out: FloatArray) -> None:
+        """Write the map of a window into that of a plane."""
+        if predicted.shape != self.computed_px:
+            whole = np.zeros(self.computed_px, np.float32)
+            whole[self.window] = predicted
+            predicted = whole
+        if self.resampled:
+            predicted = np.clip(resample(predicted, self.plane_px), 0, 1)
+        out[self.kept] = predicted[self.kept]
+
+
+def _planned(stack: xr.DataArray, model: DeepD3Model, chosen: PredictionParameters, region: Region | None) -> _Plan:
+    shape = (stack.sizes["y"], stack.sizes["x"])
+    computed = resampled_shape(shape, voxel_size_um(stack)[1:],
+                               model.card.resolution_um if chosen.resample else None) or shape
+    if region is None:
+        whole = (slice(0, shape[0]), slice(0, shape[1]))
+        return _Plan(shape, computed, whole, (slice(0, computed[0]), slice(0, computed[1])),
+                     make_tiling(computed, model, chosen))
+    kept = rows_and_columns(region, shape)
+    tiles = model.fixed_shape or ((chosen.tile_px,) if chosen.tiling in ("inset", "fourfold") else ())
+    window = computed_window(kept, shape, computed, max(model.halo_px, *tiles, 0), model.stride_px)
+    size = (window[0].stop - window[0].start, window[1].stop - window[1].start)
+    return _Plan(shape, computed, kept, window, make_tiling(size, model, chosen))
 
 
 def make_tiling(plane_px: tuple[int, int], model: DeepD3Model, parameters: PredictionParameters) -> Tiling:
@@ -211,7 +269,7 @@ def _scaled(plane: npt.NDArray[Any], z: int) -> FloatArray | None:
     try:
         return scale(plane)
     except StackError as error:
-        raise StackError(f"Plane {z} (counted from 0): {error}") from error
+        raise StackError(f"Plane {remedy(f'{z} (counted from 0)', str(z + 1))}: {error}") from error
 
 
 def _check_stack(stack: xr.DataArray) -> None:
@@ -227,6 +285,9 @@ def _planes(stack: xr.DataArray, z_range: tuple[int | None, int | None] | None) 
     count = stack.sizes["z"]
     low, high = z_range or (None, None)
     first, end = 0 if low is None else low, count if high is None else high
+    if first > end >= 0 and first <= count:
+        raise ParameterError(f"z_range is {first}:{end}, which is inverted: it ends before its first plane; accepted: "
+                             f"planes within 0:{count} (end exclusive).")
     if not 0 <= first < end <= count:
         raise ParameterError(f"z_range is {first}:{end}; accepted: planes within 0:{count} (end exclusive).")
     return first, end

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from deepd3_ij.errors import VoxelSizeError
+from deepd3_ij.errors import VoxelSizeError, remedy
 
 _NEGLIGIBLE = 0.02
 _LARGEST_ENLARGEMENT = 20
@@ -46,9 +46,10 @@ def resampled_shape(
         if not 1 / _LARGEST_REDUCTION <= ratio <= _LARGEST_ENLARGEMENT:
             thousandth = size / 1000 if ratio > 1 else size * 1000
             meant = "" if abs(np.log10(thousandth / resolution_um)) > 1 else (
-                f"; if the unit is wrong by a thousand, give --xy {thousandth:g}")
+                f"; if the unit is wrong by a thousand, {remedy('give --xy', 'it is')} {thousandth:g}")
             raise VoxelSizeError(f"The pixel size is {size:g} µm, the model was trained at {resolution_um:g} µm: at "
-                                 f"this size it can see no spine. Give the right size in µm with --xy{meant}.")
+                                 "this size it can see no spine. Give the right size in µm with "
+                                 f"{remedy('--xy', 'Set DeepD3 Voxel Size...')}{meant}.")
     height, width = (max(1, round(side * size / resolution_um)) for side, size in zip(shape, pixel_um, strict=True))
     return height, width
 

@@ -10,6 +10,7 @@ import numpy as np
 
 import deepd3_ij
 from deepd3_ij.errors import FijiError, ParameterError
+from deepd3_ij.inspection import inspect
 from deepd3_ij.parallel import available_threads
 from deepd3_ij.parameters import describe
 from deepd3_ij.progress import Progress
@@ -47,6 +48,15 @@ def health(progress: Progress, *, model: str | None = None) -> Reply:
         raise FijiError(f"The model {loaded.name} computes no numbers here; reinstall TensorFlow.")
     progress(2, 2, "Done")
     return merged(about(progress), model=loaded.name)
+
+
+@verb("inspect")
+def inspect_file(progress: Progress, *, path: str) -> Reply:
+    """Tell what the program sees in a file."""
+    progress(0, 1, "Reading the file")
+    seen = inspect(path)
+    progress(1, 1, "Reading the file")
+    return Reply({"kind": seen.kind, "lines": seen.lines(), "problem": seen.problem})
 
 
 @verb("parameters")

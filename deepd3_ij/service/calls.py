@@ -23,11 +23,11 @@ import numpy.typing as npt
 
 import deepd3_ij
 from deepd3_ij import service
-from deepd3_ij.errors import Cancelled, DeepD3Error, FijiError, one_line
+from deepd3_ij.errors import Cancelled, DeepD3Error, FijiError, asked_from_menu, one_line
 from deepd3_ij.names import CANCELLED, DONE, FAILED
 from deepd3_ij.notes import collected_notes
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.service.exchange import Reply
+from deepd3_ij.service.exchange import REINSTALL, Reply
 from deepd3_ij.service.log_file import log_hint
 from deepd3_ij.service.registry import VERBS, Kind
 
@@ -37,8 +37,6 @@ _log = logging.getLogger(__name__)
 for _module in pkgutil.iter_modules(service.__path__):
     if _module.name.endswith("_verbs"):
         importlib.import_module(f"{service.__name__}.{_module.name}")
-
-_REINSTALL = "bring both to one version with Plugins > DeepD3 > DeepD3 Setup... (or deepd3-ij install-fiji)"
 
 
 @dataclass(frozen=True)
@@ -103,7 +101,7 @@ def call(text: str, arrays: Mapping[str, npt.NDArray[Any]], progress: Progress =
         or ``"failed"`` with ``message`` (one sentence), ``trace``, and ``expected``: true for the package's own errors.
     """
     try:
-        with collected_notes() as notes:
+        with collected_notes() as notes, asked_from_menu():
             reply = _answer(text, arrays, progress)
     except Cancelled:
         return Reply({"state": CANCELLED})
@@ -134,13 +132,13 @@ def _answer(text: str, arrays: Mapping[str, npt.NDArray[Any]], progress: Progres
         request = json.loads(text)
         verb, version, values = request["verb"], request["version"], request["values"]
     except (ValueError, KeyError, TypeError) as error:
-        raise FijiError(f"The request is not understood ({type(error).__name__}: {one_line(error)}); {_REINSTALL}"
+        raise FijiError(f"The request is not understood ({type(error).__name__}: {one_line(error)}); {REINSTALL}"
                         ) from error
     if version != deepd3_ij.__version__:
         raise FijiError(f"The scripts in Fiji have version {version} and the Python package has "
-                        f"{deepd3_ij.__version__}; {_REINSTALL}")
+                        f"{deepd3_ij.__version__}; {REINSTALL}")
     if not isinstance(verb, str) or not isinstance(values, dict):
-        raise FijiError(f"The request names the verb {verb!r} with {type(values).__name__} values; {_REINSTALL}")
+        raise FijiError(f"The request names the verb {verb!r} with {type(values).__name__} values; {REINSTALL}")
     accepted = arguments_of(verb)
     given = {**values, **arrays}
     unknown = sorted(set(given) - set(accepted))
@@ -148,7 +146,7 @@ def _answer(text: str, arrays: Mapping[str, npt.NDArray[Any]], progress: Progres
     if unknown:
         raise FijiError(f"{verb}: {unknown[0]!r} is unknown; accepted: {', '.join(accepted)}.")
     if missing:
-        raise FijiError(f"{verb}: {missing[0]!r} is missing; {_REINSTALL}")
+        raise FijiError(f"{verb}: {missing[0]!r} is missing; {REINSTALL}")
     for name in values:
         if accepted[name].kind is not None and values[name] is not None:
             raise FijiError(f"{verb}: {name!r} is an array; it was sent as a value.")

@@ -93,7 +93,7 @@ def dialog(progress: Progress, *, command: str, typed: Texts = NOTHING_TYPED, ke
         elif item["name"] == "model":
             item["suggestions"] = _model_names() if item["class"] == "ModelParameters" else []
     return Reply({"fields": shown, "has_recommendations": asked.has_model or (asked.follows_model and bool(provenance)),
-                  "choices": _choices(shown)})
+                  "choices": _choices(shown), "preview": asked.preview})
 
 
 def _typed_values(command: str, fields: list[Field], texts: Mapping[str, str]) -> dict[str, Any]:
@@ -115,7 +115,9 @@ def _described(field: Field, resolved: Resolved[Parameters]) -> dict[str, Any]:
             "choices": list(info.choices), "suggestions": None, "low": info.low, "high": info.high,
             "unit": "" if info.label.lower().endswith(unit.lower()) else unit, "help": info.help, "label": info.label,
             "path": info.path, "accepted": accepted_values(info), "section": field.section.title,
-            "advanced": field.advanced, "value": getattr(resolved.parameters, info.name),
+            "advanced": field.advanced,
+            "needs": [[name, list(values)] for name, values in field.needs],
+            "value": getattr(resolved.parameters, info.name),
             "origin": resolved.origins[info.name]}
 
 

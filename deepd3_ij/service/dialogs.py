@@ -29,14 +29,15 @@ from deepd3_ij.parameters import (
     MeasureParameters,
     ModelDownloadParameters,
     ModelParameters,
+    Needs,
     OpenStackParameters,
     OverwriteParameters,
     ParameterInfo,
     Parameters,
     PlaneParameters,
     PredictionParameters,
-    PreviewParameters,
     ProjectionParameters,
+    RegionParameters,
     ResultFolderParameters,
     Roi2DParameters,
     Roi3DParameters,
@@ -53,6 +54,7 @@ from deepd3_ij.parameters import (
     TrainingSetParameters,
     VoxelSizeParameters,
     describe,
+    needs_of,
 )
 
 
@@ -72,6 +74,8 @@ class Section:
         Names that are not shown.
     prefix
         Start of the fields' names, where two classes of a dialog share a name.
+    needs
+        Fields of the dialog, each with the values at which the section counts at all.
     """
 
     cls: type[Parameters]
@@ -79,6 +83,7 @@ class Section:
     essential: tuple[str, ...] | None = None
     without: tuple[str, ...] = ()
     prefix: str = ""
+    needs: Needs = ()
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,11 @@ class Field:
     def advanced(self) -> bool:
         """Whether it is out of sight at first."""
         return self.section.essential is not None and self.info.name not in self.section.essential
+
+    @property
+    def needs(self) -> Needs:
+        """Other fields of the dialog, each with the values at which this one counts."""
+        return self.section.needs + tuple((self.section.prefix + name, values) for name, values in self.info.needs)
 
     @property
     def is_step(self) -> bool:
@@ -110,10 +120,13 @@ class Dialog:
         The menu command.
     sections
         Its parts, in their order.
+    preview
+        The verb whose result on a part of the prediction can be seen while the dialog is open; empty for none.
     """
 
     command: str
     sections: tuple[Section, ...] = ()
+    preview: str = ""
 
     def fields(self) -> Iterator[Field]:
         """All fields, in their order."""
@@ -136,14 +149,17 @@ class Dialog:
 _RECOMMENDED = (AnalysisParameters, PredictionParameters, CleaningParameters, Roi3DParameters, Roi2DParameters,
                 MeasureParameters)
 _MODEL = Section(ModelParameters)
+_REGION = Section(RegionParameters)
 _FOLDER = Section(ResultFolderParameters)
 _OVERWRITE = Section(OverwriteParameters)
 _CORRECTIONS = Section(CorrectionParameters, "Corrections", ())
 _PREDICTION = Section(PredictionParameters, "Segmentation", ())
-_CLEANING = Section(CleaningParameters, "Cleaning", ())
+_CLEANING = Section(CleaningParameters, "Cleaning", (), needs=needs_of({"cleaning": True}))
 _ROIS_3D = Section(Roi3DParameters, "3D ROIs", ("mode", "area_threshold", "peak_threshold", "seed_delta", "distance_um",
-                                                "min_peak", "min_voxels", "max_voxels"))
-_ROIS_2D = Section(Roi2DParameters, "2D ROIs", (), prefix="roi2d_")
+                                                "min_peak", "min_voxels", "max_voxels"),
+                   needs=needs_of({"roi_dimensions": "3d"}))
+_ROIS_2D = Section(Roi2DParameters, "2D ROIs", (), prefix="roi2d_",
+                   needs=needs_of({"roi_dimensions": "2d"}))
 _MEASURE = Section(MeasureParameters, "Measurement", ())
 _ANALYSIS = (Section(AnalysisParameters), _ROIS_3D, _CLEANING, _ROIS_2D, _PREDICTION, _MEASURE)
 SETTINGS, SETUP = "DeepD3 Settings...", "DeepD3 Setup..."
@@ -155,14 +171,15 @@ _DIALOGS = (
     Dialog("Set DeepD3 Voxel Size...", (Section(VoxelSizeParameters),)),
     Dialog("Import Spine Annotations...", (Section(AnnotationFileParameters),)),
     Dialog("Segment Dendrites and Spines...", (
-        _MODEL, Section(PlaneParameters),
+        _MODEL, Section(PlaneParameters), _REGION,
         Section(PredictionParameters, essential=("tiling", "resample", "z_sigma_um")))),
     Dialog("Clean DeepD3 Prediction...", (
         Section(CleaningParameters, essential=(
             "closing", "clean_dendrite", "dendrite_threshold", "min_dendrite_voxels", "clean_spines",
-            "spine_distance_um")), Section(PreviewParameters))),
-    Dialog("Build 2D ROIs...", (Section(Roi2DParameters), _CORRECTIONS)),
-    Dialog("Build 3D ROIs...", (Section(Roi3DParameters, essential=_ROIS_3D.essential), _CORRECTIONS)),
+            "spine_distance_um")),), preview="clean"),
+    Dialog("Build 2D ROIs...", (Section(Roi2DParameters), _CORRECTIONS), preview="build_rois_2d"),
+    Dialog("Build 3D ROIs...", (Section(Roi3DParameters, essential=_ROIS_3D.essential), _CORRECTIONS),
+           preview="build_rois_3d"),
     Dialog("Test 3D ROIs"),
     Dialog("Measure Dendrites and Spines...", (Section(MeasureParameters),)),
     Dialog("Show Spine Labels"),
@@ -178,9 +195,9 @@ _DIALOGS = (
     Dialog("Load DeepD3 Results...", (Section(SavedFileParameters),)),
     Dialog("Save DeepD3 Results...", (_FOLDER, _OVERWRITE)),
     Dialog("Simulate DeepD3 Stack...", (
-        Section(SeriesParameters), Section(SimulatedFilesParameters),
         Section(SimulationParameters, essential=("planes", "height_px", "width_px", "xy_um", "z_um", "dendrites",
-                                                 "spine_density_per_um")))),
+                                                 "spine_density_per_um")),
+        Section(SeriesParameters, essential=("count",)), Section(SimulatedFilesParameters))),
     Dialog("Create DeepD3 Training Data...", (
         Section(AnnotatedStackParameters), Section(PlaneParameters),
         Section(TrainingDataParameters, "Box", ("x_px", "y_px", "width_px", "height_px"), without=("z_begin", "z_end")),
@@ -195,7 +212,7 @@ _DIALOGS = (
         Section(EvaluationFilesParameters), Section(EvaluationParameters, "Matching"),
         Section(FileVoxelParameters, "Reading the tables", ()))),
     Dialog("Analyze Dendrites and Spines...", (
-        _MODEL, Section(AnalysisFolderParameters), _OVERWRITE, *_ANALYSIS, _CORRECTIONS)),
+        _MODEL, Section(AnalysisFolderParameters), _OVERWRITE, _REGION, *_ANALYSIS, _CORRECTIONS)),
     Dialog("DeepD3 Batch...", (
         Section(BatchFolderParameters), _MODEL, Section(BatchParameters), *_ANALYSIS,
         Section(FileVoxelParameters, "Reading the stacks", ()))),

@@ -14,7 +14,7 @@ from deepd3_ij.rois.editing import grow_outline, merge_rois, split_roi
 from deepd3_ij.rois.labels import renumber
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.service.dialogs import Section, add_dialog
-from deepd3_ij.service.exchange import Image, Outlines, Reply, grid, rois_reply, table_values
+from deepd3_ij.service.exchange import REINSTALL, Image, Outlines, Reply, grid, rois_reply, table_values
 from deepd3_ij.service.registry import NOTHING_CHOSEN, Bytes, Choices, Map, verb
 from deepd3_ij.stack import label_like, voxel_size_um
 
@@ -96,8 +96,7 @@ def grow(progress: Progress, *, image: Image, shape: list[int], rois: Outlines, 
         labels = np.where(drawn.labels.values > 0, new_id, 0).astype(np.int32)
         return rois_reply(RoiSet(drawn.labels.copy(data=labels), 3), place)
     if corner is None or len(corner) != 3:
-        raise FijiError("The crop of the spine map comes without its corner; install the scripts again: deepd3-ij "
-                        "install-fiji.")
+        raise FijiError(f"The crop of the spine map comes without its corner; {REINSTALL}.")
     whole = rois.rois(outlines, like).labels.values
     z, y, x = (slice(first, first + size) for first, size in zip(corner, spine.shape, strict=True))
     crop = like.isel(z=z, y=y, x=x)

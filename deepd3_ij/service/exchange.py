@@ -25,6 +25,8 @@ from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS, label_prediction, voxel_size_um
 
 _SIGNED16_OFFSET = 32768
+REINSTALL = "bring menu and Python package to one version with Plugins > DeepD3 > DeepD3 Setup..."
+"""What to do if scripts and service do not understand each other."""
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,11 @@ class Image(ImageDescription):
         missing = sorted({"title", "pixel_size", "units"} - set(values))
         if unknown or missing:
             raise FijiError(f"The description of the image has {'unknown' if unknown else 'no'} "
-                            f"{(unknown or missing)[0]!r}; install the scripts again: deepd3-ij install-fiji.")
+                            f"{(unknown or missing)[0]!r}; {REINSTALL}.")
         triples = {name: tuple(values[name]) for name in ("pixel_size", "units", "origin_px") if name in values}
         if any(len(triple) != 3 for triple in triples.values()):
             raise FijiError("The description of the image holds something else than three sizes, units and origins; "
-                            "install the scripts again: deepd3-ij install-fiji.")
+                            f"{REINSTALL}.")
         return cls(**{**values, **triples})
 
     def stack(self, pixels: npt.NDArray[Any]) -> xr.DataArray:
@@ -129,11 +131,10 @@ class Outlines:
             result = cls(tuple(map(int, values["lengths"])), tuple(map(str, values["names"])),
                          str(values.get("provenance") or "{}"))
         except (KeyError, TypeError, ValueError) as error:
-            raise FijiError(f"The description of the ROIs is not understood ({one_line(error)}); install the scripts "
-                            "again: deepd3-ij install-fiji.") from error
+            raise FijiError(f"The description of the ROIs is not understood ({one_line(error)}); {REINSTALL}."
+                            ) from error
         if len(result.lengths) != len(result.names):
-            raise FijiError(f"There are {len(result.lengths)} ROIs and {len(result.names)} names; install the scripts "
-                            "again: deepd3-ij install-fiji.")
+            raise FijiError(f"There are {len(result.lengths)} ROIs and {len(result.names)} names; {REINSTALL}.")
         return result
 
     def rois(self, data: npt.NDArray[np.uint8] | None, like: xr.DataArray | xr.Dataset) -> RoiSet:
@@ -176,7 +177,7 @@ class Outlines:
             data = np.zeros(0, np.uint8)
         if sum(self.lengths) != data.size:
             raise FijiError(f"The ROIs have {data.size} bytes and their lengths sum up to {sum(self.lengths)}; "
-                            "install the scripts again: deepd3-ij install-fiji.")
+                            f"{REINSTALL}.")
         planes, height, width = (like.sizes[dim] for dim in DIMS)
         content, start = data.tobytes(), 0
         parts: list[RoiPart] = []

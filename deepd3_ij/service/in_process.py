@@ -23,7 +23,7 @@ import numpy.typing as npt
 import deepd3_ij
 from deepd3_ij.errors import Cancelled, FijiError
 from deepd3_ij.fiji.java import before_the_end, java_class
-from deepd3_ij.names import CANCELLED, DONE, FAILED, FIRST_VALUES, OUTCOME, SERVICE, VERSION
+from deepd3_ij.names import CALLED, CANCELLED, DONE, FAILED, FIRST_VALUES, OUTCOME, SERVICE, VERSION
 from deepd3_ij.service.calls import call
 from deepd3_ij.service.dialogs import dialog_of
 from deepd3_ij.service.exchange import Reply
@@ -128,6 +128,8 @@ def start_command(session: Session, command: str, *, ask: bool = False, **inputs
     system = java_class("java.lang.System")
     if ask:
         system.setProperty(FIRST_VALUES, json.dumps({"command": command, "values": texts}))
+    else:
+        system.setProperty(CALLED, command)
     system.clearProperty(OUTCOME)
     return _run(session, info, values | {name: value for name, value in inputs.items() if name == "image"})
 

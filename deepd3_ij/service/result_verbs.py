@@ -14,8 +14,8 @@ from deepd3_ij.batch import BatchSettings, analyze_folder
 from deepd3_ij.errors import FijiError, OutputError, ParameterError
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.outputs.registry import USUAL, Results, endings_of, output_of, write_analysis, write_outputs
-from deepd3_ij.parameters import BatchParameters, MeasureParameters
-from deepd3_ij.progress import Progress
+from deepd3_ij.parameters import BatchParameters, MeasureParameters, RegionParameters
+from deepd3_ij.progress import WHOLE, Progress, in_steps, no_progress
 from deepd3_ij.service.exchange import (
     Image,
     Outlines,
@@ -32,6 +32,12 @@ from deepd3_ij.service.exchange import (
 from deepd3_ij.service.registry import NOTHING_CHOSEN, Bytes, Choices, Map, Pixels, verb
 from deepd3_ij.stems import stem_of
 
+_MEASURING = {"Measuring dendrites": 0.05, "Measuring intensities": 0.05}
+_WRITING = {"Write results": 0.1}
+_ANALYZING = {"Loading the model": 0.05, "Predicting": 0.6, "Connect dendrite": 0.08, "Find 2-D ROIs": 0.03,
+              "Prepare the spine map": 0.04, **_MEASURING, **_WRITING}
+"""Messages with which the steps of verbs begin, and about how much of the time each takes."""
+
 EVERYTHING = "everything"
 """What is exported if all files of an analysis are wanted."""
 
@@ -43,6 +49,7 @@ def measure(progress: Progress, *, image: Image, dendrite: Map, spine: Map, prov
     """Measure spines and dendrites."""
     from deepd3_ij.measurement import measure as measure_rois
 
+    progress = in_steps(progress, _MEASURING)
     prediction = image.prediction(dendrite, spine, provenance)
     grey = None if stack is None else _on(prediction, (stack_image or image).stack(stack))
     return _tables_reply(measure_rois(rois.rois(outlines, prediction), prediction, grey,
@@ -52,9 +59,12 @@ def measure(progress: Progress, *, image: Image, dendrite: Map, spine: Map, prov
 @verb("analyze")
 def analyze(progress: Progress, *, image: Image, stack: Pixels, model: str | None = None,
             choices: Choices = NOTHING_CHOSEN, folder: str | None = None, stem: str | None = None,
-            overwrite: bool = False, shown_rois: Outlines | None = None, shown_outlines: Bytes | None = None,
-            now_rois: Outlines | None = None, now_outlines: Bytes | None = None) -> Reply:
+            overwrite: bool = False, region: str | None = None, shown_rois: Outlines | None = None,
+            shown_outlines: Bytes | None = None, now_rois: Outlines | None = None,
+            now_outlines: Bytes | None = None) -> Reply:
     """Segment, clean, build ROIs and measure; with a folder, write all files.
+
+    `region`: the box that alone is segmented, ``x,y,width,height`` in pixels.
 
     With ROIs that were shown and those there are now, corrections are kept.
     """
@@ -66,10 +76,12 @@ def analyze(progress: Progress, *, image: Image, stack: Pixels, model: str | Non
     labelled = image.stack(stack)
     target = check_output_folder(folder) if folder else None
     check_typed(choices.typed)
+    box = RegionParameters(region).box()
     ledger = None if target is None else _ledger(target, stem or image.source or image.title, USUAL, overwrite)
+    progress = in_steps(progress, _ANALYZING)
     progress(0, 1, "Loading the model")
     loaded = load_model(model)
-    analysis = analyze_stack(labelled, loaded, choices.typed, progress=progress)
+    analysis = analyze_stack(labelled, loaded, choices.typed, region=box, progress=progress)
     corrected = with_corrections(analysis.rois, analysis.prediction, (shown_rois, shown_outlines),
                                  (now_rois, now_outlines))
     if corrected is not None:
@@ -90,6 +102,7 @@ def export(progress: Progress, *, what: str, folder: str, stem: str, image: Imag
     """Write results into a folder: a kind of output, or ``everything``, which writes the files of an analysis."""
     from deepd3_ij.measurement import measure as measure_rois
 
+    progress = in_steps(progress, {**_MEASURING, **_WRITING})
     kinds = _kinds(what)
     needs = {name for kind in kinds for name in output_of(kind).needs}
     ledger = _ledger(check_output_folder(folder), stem, kinds, overwrite)
@@ -159,12 +172,31 @@ def batch(progress: Progress, *, source: str, target: str, model: str | None = N
     typed = {cls: values for cls, values in choices.typed.items() if cls is not BatchParameters}
     result = analyze_folder(source, target, model, BatchSettings(typed, xy_um=xy_um, z_um=z_um),
                             pattern=which.pattern, resume=not which.again, overwrite=which.overwrite,
-                            progress=progress)
+                            progress=_over_stacks(progress))
     return Reply({"done": [str(item.source) for item in result.done],
                   "skipped": [str(item.source) for item in result.skipped],
                   "failed": [[str(item.source), reason] for item, reason in result.failed],
                   "kept": [[str(item.source), reason] for item, reason in result.kept],
                   "passed_over": [[str(item.path), item.reason] for item in result.passed_over if item.notable]})
+
+
+def _over_stacks(progress: Progress) -> Progress:
+    """Progress of a batch: the stacks that are done, and the way through the one that is analyzed."""
+    number, count, inner = 0, 0, in_steps(no_progress, _ANALYZING)
+
+    def within(done: int, total: int, message: str, /) -> None:
+        which = f"Stack {number + 1} of {count}: " if count else ""
+        progress(WHOLE * number + done, WHOLE * max(1, count), which + message)
+
+    def report(done: int, total: int, message: str, /) -> None:
+        nonlocal number, count, inner
+        if message == "Stacks":
+            number, count, inner = done, total, in_steps(within, _ANALYZING)
+            progress(WHOLE * done, WHOLE * max(1, total), message)
+        else:
+            inner(done, total, message)
+
+    return report
 
 
 def _tables_reply(measurements: Any) -> Reply:

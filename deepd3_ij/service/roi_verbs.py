@@ -8,6 +8,7 @@ from deepd3_ij.errors import FijiError
 from deepd3_ij.parameters import Roi2DParameters, Roi3DParameters, recommended_of
 from deepd3_ij.progress import Progress
 from deepd3_ij.service.exchange import (
+    REINSTALL,
     Image,
     Outlines,
     Reply,
@@ -63,8 +64,7 @@ def try_rois(progress: Progress, *, image: Image, spine: Map | None = None, grey
         low, high = display_range
         spine = np.clip((grey.astype(np.float32) - low) / max(high - low, 1e-9), 0, 1, dtype=np.float32)
     if spine is None:
-        raise FijiError("There is neither a spine map nor grey levels with their display range; install the scripts "
-                        "again: deepd3-ij install-fiji.")
+        raise FijiError(f"There is neither a spine map nor grey levels with their display range; {REINSTALL}.")
     like = image.stack(spine)
     prediction = label_prediction(np.zeros_like(spine), spine, like, {})
     return rois_reply(build(prediction, choices.typed.get(Roi3DParameters)))

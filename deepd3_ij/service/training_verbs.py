@@ -15,7 +15,7 @@ from deepd3_ij.parameters import (
     TrainingDataParameters,
     TrainingParameters,
 )
-from deepd3_ij.progress import Progress
+from deepd3_ij.progress import Progress, in_steps
 from deepd3_ij.service.exchange import Reply, describe_image
 from deepd3_ij.service.registry import NOTHING_CHOSEN, Choices, verb
 
@@ -95,7 +95,8 @@ def train(progress: Progress, *, training: str, out: str | None = None, validati
 
     parameters = choices.resolve(TrainingParameters).parameters
     target = _target(out or str(models_folder() / Path(training).stem), ".keras")
-    progress(0, parameters.steps, "Reading the training set")
+    progress = in_steps(progress, {"Reading the training set": 0.01, "Preparing stacks": 0.04, "training": 0.95})
+    progress(0, 1, "Reading the training set")
     trained = train_from_set(Path(training), target, parameters, validation=Path(validation) if validation else None,
                              resume=resume, progress=progress)
     return Reply({"model": str(trained.keras), "curve": str(trained.curve), "scores": dict(trained.card.scores),

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from deepd3_ij.atomic import check_output_folder, replacing
-from deepd3_ij.errors import FileFormatError, one_line
+from deepd3_ij.errors import FileFormatError, one_line, remedy
 from deepd3_ij.input_limits import check_memory, check_regular
 from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.progress import Progress, no_progress
@@ -360,5 +360,5 @@ def _read_checkpoint(folder: Path, p: TrainingParameters, data: Mapping[str, Any
         names = [name for name in now or {} if (used or {}).get(name) != now[name]] if isinstance(used, dict) else []
         raise FileFormatError(f"The checkpoint {path} was made with other training data"
                               f"{f' (another {names[0]})' if names else ''}; use the same set, or start anew without "
-                              "--resume under another name.")
+                              f"{remedy('--resume', 'Go on')} under another name.")
     return state, history

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from deepd3_ij.errors import AnnotationError
+from deepd3_ij.errors import AnnotationError, remedy
 from deepd3_ij.parameters import AugmentationParameters, SamplerParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation.resampling import resample, resampled_shape
@@ -208,7 +208,8 @@ def _check_resolutions(stacks: Sequence[AnnotatedStack], parameters: SamplerPara
         smallest, largest = min(values), max(values)
         if not smallest > 0:
             raise AnnotationError(f"One of the {what} is {smallest:g} µm; accepted: more than 0. "
-                                  "Correct it with 'deepd3-ij data show --set'.")
+                                  + remedy("Correct it with 'deepd3-ij data show --set'.",
+                                           "Create these data again with the right size."))
         if target is None and largest > smallest * (1 + RESOLUTION_TOLERANCE):
             raise AnnotationError(f"The stacks have different {what}, {smallest:g} to {largest:g} µm; give {name}, "
                                   "to which all of them are resampled.")

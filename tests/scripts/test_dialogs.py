@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tifffile
 
 from deepd3_ij.model.card import attach_card, read_card
 from deepd3_ij.model.zoo import find_model
@@ -18,7 +20,8 @@ from tests.scripts.host_process import Host
 from tests.scripts.user import User
 
 pytestmark = pytest.mark.display
-CLOSE_ALL = str(Path(__file__).parent / "jython" / "close_all.py")
+CLOSE_ALL, SELECT, SLIDERS, MESSAGE = (str(Path(__file__).parent / "jython" / f"{name}.py") for name in (
+    "close_all", "select", "sliders", "message"))
 SHIPPED, OWN = "deepd3_ij_8F", "my_model"
 RECOMMENDED = {"Roi3DParameters": {"mode": "floodfill", "area_threshold": 0.3, "peak_threshold": 0.6,
                                    "seed_delta": 0.5},
@@ -180,6 +183,91 @@ def test_planes_can_be_looked_up_while_a_dialog_is_open(user: User, stack: Path)
     user.enter("last_plane", "3")
     accept(user)
     user.until(lambda: user.look()["role"] == "prediction" and stated(user)["z_range"] == [1, 3], "other planes ran")
+
+
+def test_fields_without_effect_are_greyed(user: User, stack: Path) -> None:
+    assert user.host.ask("run", SEGMENT) == "done"
+    open_dialog(user, BUILD)
+    user.enter("mode", "floodfill")
+    assert user.dialog()["greyed"] == ["dilation"]
+    user.enter("mode", "connected")
+    assert set(user.dialog()["greyed"]) == {"peak_threshold", "seed_delta", "distance_um"}
+    user.enter("seed_delta", "7")
+    assert not user.dialog()["ok"]
+    assert "seed_delta" not in user.dialog()["greyed"]  # so that it can be corrected
+    user.enter("cancel")
+    assert user.host.ask("wait") == "cancelled"
+
+
+def test_only_the_selection_is_segmented_if_it_is_ticked(user: User, stack: Path) -> None:
+    user.host.ask("script", SELECT)
+    open_dialog(user, SEGMENT)
+    user.until(lambda: "tick 'Only the selection'" in user.dialog()["message"], "the selection is not told")
+    accept(user)
+    assert "region" not in stated(user)
+    user.host.ask("script", CLOSE_ALL)
+    assert user.host.ask("run", "Open DeepD3 Stack...", path=stack) == "done"
+    user.host.ask("script", SELECT)
+    open_dialog(user, SEGMENT)
+    user.enter("region", "true")
+    user.until(lambda: user.dialog()["fields"]["region"] == "10,8,40,30", "the selection is not taken")
+    assert user.dialog()["message"] == ""
+    accept(user)
+    assert stated(user)["region"] == [10, 8, 40, 30]
+
+
+def test_the_selection_is_asked_for_if_there_is_none(user: User, stack: Path) -> None:
+    open_dialog(user, ANALYZE)
+    user.enter("region", "true")
+    assert not user.dialog()["ok"]
+    assert "draw a selection" in user.dialog()["message"]
+    user.host.ask("script", SELECT)
+    user.until(lambda: user.dialog()["ok"], "a selection that is drawn later does not count")
+    user.enter("cancel")
+    assert user.host.ask("wait") == "cancelled"
+
+
+def test_an_inverted_range_of_planes_is_told_in_the_dialog(user: User, stack: Path) -> None:
+    open_dialog(user, SEGMENT)
+    user.enter("first_plane", "3")
+    user.enter("last_plane", "2")
+    user.enter("ok")
+    user.until(lambda: "inverted" in user.dialog()["message"], "nothing is told")
+    user.enter("cancel")
+    assert user.host.ask("wait") == "cancelled"
+
+
+def test_an_image_without_a_voxel_size_is_asked_for_it_and_goes_on(user: User, tmp_path: Path) -> None:
+    user.host.ask("script", CLOSE_ALL)
+    path = tmp_path / "plain.tif"
+    tifffile.imwrite(path, np.zeros((4, 64, 64), np.uint8), photometric="minisblack")
+    user.host.ask("open", str(path))
+    assert open_dialog(user, SEGMENT)["title"] == "How large are the voxels of 'plain.tif'?"
+    user.enter("xy_um", "0.12")
+    user.enter("z_um", "0.7")
+    user.enter("ok")
+    user.until(lambda: not user.no_dialog() and user.dialog()["title"].startswith("Segment"), "it does not go on")
+    accept(user)
+    seen = user.look()
+    assert (seen["role"], seen["pixel_width"]) == ("prediction", 0.12)
+    open_dialog(user, BUILD)  # asked once
+    user.enter("cancel")
+    assert user.host.ask("wait") == "cancelled"
+
+
+def test_the_slider_says_which_plane_is_shown(user: User, stack: Path) -> None:
+    assert user.host.ask("run", SEGMENT) == "done"
+    user.until(lambda: user.host.ask("script", SLIDERS) == "[[3, 3], [3, 3]]", "slider and plane differ")
+
+
+def test_the_doctor_tells_about_the_image_and_its_file(user: User, stack: Path) -> None:
+    user.host.ask("start", "quietly", "DeepD3 Doctor...")
+    told = str(user.until(lambda: user.host.ask("script", MESSAGE), "no report"))
+    for part in ("Image 'small.tif': 96 x 64 pixels, 4 planes, 8 bit", "Voxel size: 0.1 x 0.1 x 0.5 micron",
+                 "File small.tif", "voxel size from:"):
+        assert part in told
+    user.click("OK")
+    assert user.host.ask("wait") == "done"
 
 
 def test_a_file_that_is_needed_is_asked_for(user: User, stack: Path) -> None:

@@ -1,4 +1,4 @@
-"""Commands that wait for a user, on a display: previews, the live test, the review macro."""
+"""Commands that wait for a user, on a display: live previews, the live test, the review macro."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tests.scripts.user import User
 
 pytestmark = pytest.mark.display
 SHAPE = (5, 200, 300)
+REMOVED = str(Path(__file__).parent / "jython" / "removed_pixels.py")
 TESTED = {"peak_threshold": 0.8, "area_threshold": 0.25, "seed_delta": 0.2, "distance_um": 2.0, "min_voxels": 20}
 
 
@@ -43,27 +44,64 @@ def stack_with_prediction(visible: User, tmp_path: Path) -> Path:
     return path
 
 
-def clean(visible: User) -> None:
-    visible.host.ask("start", "quietly", "Clean DeepD3 Prediction...", preview="true", closing="false",
-                     spine_distance_um="100")
+def previewed(visible: User) -> str:
+    return str(visible.until(lambda: (text := visible.dialog()["message"]).startswith("Preview") and text,
+                             "no preview"))
 
 
-def test_keep_keeps_the_cleaned_prediction(visible: User, stack_with_prediction: Path) -> None:
+def test_a_preview_of_cleaning_follows_the_fields_and_leaves_the_prediction(visible: User,
+                                                                            stack_with_prediction: Path) -> None:
     before = visible.look()
-    clean(visible)
-    visible.click("Keep")
+    visible.host.ask("start", "dialog", "Clean DeepD3 Prediction...")
+    assert visible.dialog()["preview"] is False
+    visible.enter("closing", "false")
+    visible.enter("spine_distance_um", "100")
+    visible.enter("preview", "true")
+    assert previewed(visible) == "Preview of planes 1 to 5: yellow is removed"
+    first = visible.until(lambda: (seen := visible.look())["rois"] == SHAPE[0] and seen, "nothing is shown")
+    assert {name: first[name] for name in ("sum", "provenance")} == {
+        name: before[name] for name in ("sum", "provenance")}
+    assert visible.host.ask("script", REMOVED) == "4"  # the small piece of dendrite, 2 x 2 pixels in one plane
+    visible.enter("min_dendrite_voxels", "1")
+    visible.until(lambda: visible.host.ask("script", REMOVED) == "0", "the preview does not follow")
+    visible.enter("cancel")
+    assert visible.host.ask("wait") == "cancelled"
+    assert visible.look() == before
+
+
+def test_cleaning_after_a_preview_does_what_was_seen(visible: User, stack_with_prediction: Path) -> None:
+    before = visible.look()
+    visible.host.ask("start", "dialog", "Clean DeepD3 Prediction...")
+    visible.dialog()
+    visible.enter("closing", "false")
+    visible.enter("preview", "true")
+    previewed(visible)
+    visible.enter("ok")
     assert visible.host.ask("wait") == "done"
     after = visible.look()
-    assert after["sum"] < before["sum"]  # the small piece of dendrite is gone
+    assert after["sum"] < before["sum"]
+    assert after["rois"] == before["rois"]  # the preview is gone
     assert "CleaningParameters" in after["provenance"]
 
 
-def test_cancel_restores_the_prediction(visible: User, stack_with_prediction: Path) -> None:
+@pytest.mark.parametrize(("command", "field"), [("Build 3D ROIs...", "area_threshold"),
+                                                ("Build 2D ROIs...", "spine_threshold")])
+def test_a_preview_of_rois_shows_outlines_until_the_dialog_closes(visible: User, stack_with_prediction: Path,
+                                                                  command: str, field: str) -> None:
     before = visible.look()
-    clean(visible)
-    visible.until(lambda: visible.host.ask("where", "Keep"), "no question")
-    assert visible.look()["sum"] < before["sum"]  # the preview shows the cleaned maps
-    visible.click("Cancel")
+    visible.host.ask("start", "dialog", command)
+    visible.dialog()
+    if "2D" in command:
+        visible.enter("clean_rois", "false")
+    visible.enter("preview", "true")
+    previewed(visible)
+    first = visible.until(lambda: (seen := visible.look())["rois"] >= 5 and seen, "no outlines")
+    assert first["manager"] == 0
+    visible.enter(field, "0.9")
+    visible.until(lambda: 0 < visible.look()["rois"] < first["rois"], "the preview does not follow")
+    visible.enter("preview", "false")
+    visible.until(lambda: visible.look()["rois"] == before["rois"], "the preview stays")
+    visible.enter("cancel")
     assert visible.host.ask("wait") == "cancelled"
     assert visible.look() == before
 
@@ -75,7 +113,6 @@ def test_an_image_that_was_closed_in_the_middle_is_named(visible: User, stack_wi
     time.sleep(6)  # by then it has read the image
     visible.host.ask("script", str(Path(__file__).parent / "jython" / "close_all.py"))
     os.kill(worker, signal.SIGCONT)
-    visible.click("OK")  # the message waits
     assert "'cell prediction' was closed while the command ran" in visible.host.ask("wait")
 
 

@@ -44,6 +44,8 @@ def ask(command: str, **values: Any) -> dict[str, Any]:
 
 def a_text_for(item: dict[str, Any]) -> str:
     """What a user could type into a field."""
+    if item["name"] == "region":
+        return "10,8,40,30"
     if item["value"] in (None, ""):
         return "/somewhere/a.file" if item["path"] else "a" if item["low"] is None else f"{item['low']:g}"
     return str(item["value"]).lower() if item["type"] == "bool" else str(item["value"])
@@ -130,11 +132,48 @@ def test_a_dialog_shows_every_parameter_of_its_steps(command: str, classes: list
 def test_a_dialog_tells_units_ranges_and_help() -> None:
     items = {item["name"]: item for item in ask("Build 3D ROIs...")["fields"]}
     distance = items["distance_um"]
-    assert (distance["label"], distance["unit"], distance["low"], distance["high"]) == ("Distance", "µm", 0, 1000)
+    assert (distance["label"], distance["unit"]) == ("Distance to seed", "µm")
+    assert (distance["low"], distance["high"]) == (0, 1000)
     assert distance["accepted"] == "a number from 0 to 1000 (um)"
     assert items["min_planes"]["unit"] == ""  # its label says it
     assert items["mode"]["choices"] == ["floodfill", "connected"]
     assert all(item["help"] for item in items.values())
+
+
+def test_a_dialog_tells_which_fields_count_at_which_values_of_others() -> None:
+    alone = {item["name"]: item["needs"] for item in ask("Build 3D ROIs...")["fields"]}
+    assert alone["seed_delta"] == [["mode", ["floodfill"]]]
+    assert alone["dilation"] == [["mode", ["connected"]]]
+    assert alone["area_threshold"] == []
+    whole = {item["name"]: item["needs"] for item in ask("Analyze Dendrites and Spines...")["fields"]}
+    assert whole["seed_delta"] == [["roi_dimensions", ["3d"]], ["mode", ["floodfill"]]]
+    assert whole["roi2d_mask_size_px"] == [["roi_dimensions", ["2d"]], ["roi2d_watershed", [True]]]
+    assert whole["closing_iterations"] == [["cleaning", [True]], ["closing", [True]]]
+
+
+@pytest.mark.parametrize("command", DIALOGS)
+def test_fields_need_fields_of_their_own_dialog_and_values_that_these_accept(command: str) -> None:
+    fields = {field.name: field.info for field in dialog_of(command).fields()}
+    for field in dialog_of(command).fields():
+        for name, values in field.needs:
+            assert set(values) <= (set(fields[name].choices) or {True, False})
+
+
+@pytest.mark.parametrize("command", DIALOGS)
+def test_labels_are_words(command: str) -> None:
+    for field in dialog_of(command).fields():
+        assert not re.search(r"\b(Xy|XY|Z sigma|PSF|Min|Max|Swc|SWC)\b", field.info.label), field.info.label
+
+
+@pytest.mark.parametrize(("texts", "told"), [
+    ({"first_plane": "4", "last_plane": "2"}, "inverted"), ({"region": "1,2,3"}, "accepted: x,y,width,height")])
+def test_planes_and_regions_that_cannot_be_are_told_before_the_work(texts: dict[str, str], told: str) -> None:
+    assert told in ask("Segment Dendrites and Spines...", typed=texts)["message"]
+
+
+def test_dialogs_with_a_preview_name_the_verb_that_runs() -> None:
+    assert {command: dialog.preview for command, dialog in DIALOGS.items() if dialog.preview} == {
+        "Clean DeepD3 Prediction...": "clean", "Build 2D ROIs...": "build_rois_2d", "Build 3D ROIs...": "build_rois_3d"}
 
 
 def test_values_come_from_typing_then_the_live_test_then_the_model_then_the_default() -> None:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 import deepd3_ij
-from deepd3_ij.errors import Cancelled
+from deepd3_ij.errors import Cancelled, VoxelSizeError
+from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.parameters import CleaningParameters, Roi3DParameters
 from deepd3_ij.rois import build_rois_3d
 from deepd3_ij.service import calls
 from deepd3_ij.service.exchange import Image, Reply, rois_reply
 from deepd3_ij.stack import label_prediction, label_stack
+from tests.small_stack import write_small_stack
 
 IMAGE = {"title": "a.tif", "pixel_size": [0.1, 0.1, 0.5], "units": ["micron", "um", "micron"]}
 
@@ -52,7 +56,7 @@ def test_an_unknown_verb_is_named_with_the_known_ones() -> None:
 def test_scripts_of_another_version_are_told_to_be_installed_again() -> None:
     message = failure(ask("about", version="0.0.1"))
     assert "0.0.1" in message
-    assert "install-fiji" in message
+    assert "DeepD3 Setup..." in message
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"verb": "about"}', '{"verb": 3, "version": "x", "values": {}}'])
@@ -166,3 +170,83 @@ def test_importing_the_table_of_verbs_loads_no_tensorflow_and_no_java() -> None:
     code = "import sys, deepd3_ij.service.calls; print([m for m in ('tensorflow', 'jpype') if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.fixture
+def small_stack(tmp_path: Path) -> tuple[np.ndarray, Path]:
+    path = write_small_stack(tmp_path / "small.tif")
+    return open_stack(path).values, path
+
+
+def test_only_a_region_is_segmented_and_the_provenance_tells_it(small_stack: tuple[np.ndarray, Path]) -> None:
+    whole, part = (ask("segment", {"stack": small_stack[0]}, image=IMAGE, region=region)
+                   for region in (None, "10, 8,40,30"))
+    inside = np.s_[:, 8:38, 10:50]
+    np.testing.assert_allclose(part.arrays["spine"][inside], whole.arrays["spine"][inside], atol=1e-5)
+    assert part.arrays["dendrite"].shape == small_stack[0].shape
+    assert part.arrays["dendrite"].sum() == part.arrays["dendrite"][inside].sum()
+    assert json.loads(part.values["provenance"])["region"] == [10, 8, 40, 30]
+    analyzed = ask("analyze", {"stack": small_stack[0]}, image=IMAGE, region="10,8,40,30")
+    assert json.loads(analyzed.values["provenance"])["region"] == [10, 8, 40, 30]
+
+
+@pytest.mark.parametrize(("region", "told"), [
+    ("10,8,40", "x,y,width,height"), ("a,b,c,d", "x,y,width,height"), ("90,0,40,10", "within the 96 × 64 pixels")])
+def test_a_region_that_is_none_is_told(small_stack: tuple[np.ndarray, Path], region: str, told: str) -> None:
+    assert told in failure(ask("segment", {"stack": small_stack[0]}, image=IMAGE, region=region))
+
+
+@pytest.mark.parametrize(("first", "last", "told"), [
+    (3, 2, "inverted: the first plane is 3 and the last one 2"), (2, 9, "accepted: planes from 1 to 4"),
+    (9, None, "accepted: planes from 1 to 4")])
+def test_planes_that_there_are_not_are_told(small_stack: tuple[np.ndarray, Path], first: int, last: int | None,
+                                            told: str) -> None:
+    assert told in failure(ask("segment", {"stack": small_stack[0]}, image=IMAGE, first_plane=first, last_plane=last))
+
+
+@pytest.mark.parametrize("verb", ["analyze", "segment"])
+def test_the_bar_of_a_verb_never_goes_back(small_stack: tuple[np.ndarray, Path], tmp_path: Path, verb: str) -> None:
+    seen: list[tuple[float, str]] = []
+    values = {"image": IMAGE, **({"folder": str(tmp_path / "out"), "stem": "a"} if verb == "analyze" else {})}
+    request = json.dumps({"verb": verb, "version": deepd3_ij.__version__, "values": values})
+    reply = calls.call(request, {"stack": small_stack[0]},
+                       lambda done, total, message: seen.append((done / total, message)))
+    assert reply.values["state"] == "done"
+    parts = [part for part, _ in seen]
+    assert parts == sorted(parts)
+    assert parts[-1] == 1
+    assert len(set(parts)) >= (5 if verb == "analyze" else 3)
+
+
+def test_the_bar_of_a_batch_runs_through_all_stacks(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a.tif", "b.tif"):
+        write_small_stack(tmp_path / "in" / name)
+    seen: list[tuple[float, str]] = []
+    request = json.dumps({"verb": "batch", "version": deepd3_ij.__version__,
+                          "values": {"source": str(tmp_path / "in"), "target": str(tmp_path / "out")}})
+    reply = calls.call(request, {}, lambda done, total, message: seen.append((done / total, message)))
+    assert len(reply.values["done"]) == 2
+    parts = [part for part, _ in seen]
+    assert parts == sorted(parts)
+    assert parts[-1] == 1
+    assert "Stack 2 of 2: Predicting" in {message for _, message in seen}
+
+
+def test_a_file_is_looked_into(small_stack: tuple[np.ndarray, Path], tmp_path: Path) -> None:
+    seen = ask("inspect", path=str(small_stack[1])).values
+    assert any(line.startswith("voxel size from:") for line in seen["lines"])
+    assert seen["problem"] == ""
+    (tmp_path / "a.tif").write_bytes(b"II*\0")
+    assert ask("inspect", path=str(tmp_path / "a.tif")).values["problem"]
+
+
+def test_remedies_name_what_the_interface_has(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "plain.tif", np.zeros((4, 32, 32), np.uint8), photometric="minisblack")
+    path = str(tmp_path / "plain.tif")
+    assert "give it in µm with Pixel size and Distance between planes." in failure(ask("open", path=path))
+    with pytest.raises(VoxelSizeError, match="with --xy and --z"):
+        open_stack(path)
+    named = failure(ask("segment", {"stack": np.zeros((1, 32, 32), np.uint8)}, image=IMAGE, model="DeepD3_32F"))
+    assert "DeepD3 Models..." in named
+    assert "deepd3-ij" not in named

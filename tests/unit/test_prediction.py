@@ -306,3 +306,48 @@ def test_predicting_writes_nothing_to_the_error_stream(model):
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout == "done\n"
     assert result.stderr == ""
+
+
+REGIONS = [(0, 0, 30, 20), (100, 60, 64, 50), (250, 150, 50, 50), (0, 0, 300, 200)]
+
+
+class TestRegion:
+    @pytest.mark.parametrize("region", REGIONS)
+    def test_within_it_the_maps_are_those_of_the_whole_plane_and_outside_they_are_zero(self, small_model, region):
+        image = stack(noise(2, 200, 300))
+        whole, part = (predict(image, small_model, region=each) for each in (None, region))
+        x, y, width, height = region
+        inside = np.s_[:, y:y + height, x:x + width]
+        for name in ("dendrite", "spine"):
+            np.testing.assert_allclose(part[name].values[inside], whole[name].values[inside], atol=1e-5)
+            rest = part[name].values.copy()
+            rest[inside] = 0
+            assert not rest.any()
+        assert provenance_of(part)["region"] == list(region)
+        assert "region" not in provenance_of(whole)
+
+    def test_planes_that_are_resampled_for_the_model_give_the_same(self, small_model, tmp_path):
+        path = tmp_path / "other.keras"
+        save_random(path, filters=2, layers=2)
+        attach_card(path, ModelCard(name="other", resolution_um=0.07))
+        model = load_model(path)
+        image = stack(noise(1, 200, 300))
+        whole, part = (predict(image, model, region=each)["spine"].values for each in (None, (90, 50, 60, 70)))
+        np.testing.assert_allclose(part[0, 50:120, 90:150], whole[0, 50:120, 90:150], atol=1e-5)
+
+    def test_less_is_computed(self, small_model):
+        totals = []
+        for region in (None, (10, 10, 20, 20)):
+            predict(stack(noise(1, 900, 900)), small_model, tiling("inset"), region=region,
+                    progress=lambda done, total, message: totals.append(total))
+        assert totals[-1] < totals[0] / 4
+
+    @pytest.mark.parametrize("region", [(0, 0, 0, 5), (-1, 0, 5, 5), (290, 0, 11, 5), (0, 199, 1, 2)])
+    def test_one_that_reaches_beyond_the_stack_is_refused(self, small_model, region):
+        with pytest.raises(ParameterError, match="within the 300 × 200 pixels"):
+            predict(stack(noise(1, 200, 300)), small_model, region=region)
+
+
+def test_an_inverted_range_of_planes_is_called_inverted(small_model):
+    with pytest.raises(ParameterError, match="3:1, which is inverted"):
+        predict(stack(noise(4, 32, 32)), small_model, z_range=(3, 1))

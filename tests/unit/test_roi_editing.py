@@ -140,6 +140,16 @@ def test_corrections_outlive_a_new_detection() -> None:
     assert np.array_equal(again.labels.values, values)
 
 
+def test_a_part_that_was_taken_from_a_spine_stays_away() -> None:
+    before = empty()
+    before[1:4, 2:6, 2:6], before[1:4, 10:13, 10:13] = 1, 2
+    now = before.copy()
+    now[1, 2:6, 2:6] = 0
+    merged, _ = keep_corrections(rois_of(before), rois_of(before), rois_of(now))
+    assert np.array_equal(merged.labels.values > 0, now > 0)
+    assert merged.provenance["corrections_kept"] == {"corrected": 1, "deleted": 0}
+
+
 @given(st.integers(0, 2**32 - 1))
 def test_without_corrections_the_new_detection_counts_alone(seed: int) -> None:
     random = np.random.default_rng(seed)

@@ -11,9 +11,9 @@ import deepd3_transport
 from deepd3_editing import ids_of
 from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_images import Images, calibrate, describe, is_calibrated, no_image
-from deepd3_names import FIRST_VALUES, OUTCOME, PREDICTION, PROVENANCE, STACK
+from deepd3_names import CALLED, FIRST_VALUES, OUTCOME, PREDICTION, PROVENANCE, STACK
 from deepd3_placement import place_in_corner
-from deepd3_rois import kept_parameters
+from deepd3_rois import kept_parameters, selected_box
 from deepd3_settings import COMMAND as SETTINGS
 from deepd3_settings import SETUP, Settings
 from deepd3_texts import quoted, text_of, unicode_of, wrapped
@@ -133,7 +133,8 @@ class Fiji(object):
         self._message = None
         self._decided = None
         self._module = None
-        self._called = False
+        self._called = System.getProperty(CALLED) == command
+        System.clearProperty(CALLED)
         self._task = None
         self._shown = None
         self._stopped = False
@@ -161,7 +162,7 @@ class Fiji(object):
             return
         given = dict((name, unicode_of(module.getInput(name))) for name in names if module.getInput(name) is not None)
         called = [name for name in names if module.isInputResolved(name)]
-        self._called = bool(called)
+        self._called = self._called or bool(called)
         if not self.can_ask():
             self._decided = self.fields_of(self.command, given)
             return
@@ -180,10 +181,11 @@ class Fiji(object):
         sizes = dict((item["name"], item["value"]) for item in answer["fields"])
         calibrate(self.image, sizes["xy_um"], sizes["z_um"])
 
-    def fields_of(self, command, typed, calibrated=None):
+    def fields_of(self, command, typed, calibrated=None, quietly=False):
         """What the service says about the fields of a command, given the texts that were typed, on this image.
 
         calibrated: the image must have a voxel size; if None, this command's own need decides.
+        quietly: nothing is shown while it works.
         """
         if command == SETTINGS:
             return self._settings_fields(typed)
@@ -195,14 +197,26 @@ class Fiji(object):
             prediction = self.images.prediction_or_none(self.image)
         if calibrated is None:
             calibrated = command == self.command and self._needs in (STACK, PREDICTION)
-        reply, _ = self.call("dialog", {
+        ask = self._call_quietly if quietly else self.call
+        reply, _ = ask("dialog", {
             "command": command, "typed": typed, "kept": {"kept": self._kept(prediction or self.image)},
             "model": self.settings.read("model"),
             "provenance": prediction.getProp(PROVENANCE) if prediction is not None else None,
             "image": describe(self.image) if calibrated or command == VOXEL_SIZE_COMMAND else None})
-        IJ.showProgress(1.0)
-        IJ.showStatus("")
+        if not quietly:
+            IJ.showProgress(1.0)
+            IJ.showStatus("")
         return reply
+
+    def _call_quietly(self, verb, values):
+        return deepd3_transport.call(self.context, verb, values)
+
+    def selection(self):
+        """What is selected on the image, or on the active one if it has its size: x,y,width,height, or None."""
+        if self.image is None:
+            return None
+        box = selected_box(self.image, [WindowManager.getCurrentImage()])
+        return None if box is None else u"%d,%d,%d,%d" % box
 
     def _settings_fields(self, typed):
         """Fields of DeepD3 Settings..., which has to work where Python cannot be started."""
@@ -261,13 +275,6 @@ class Fiji(object):
         if recorded is not None:
             self._module.setInput(recorded, "true")  # for the macro recorder
 
-    def confirm(self, question):
-        """Ask whether a result is kept; Cancelled if not. A macro goes on without asking."""
-        if self.can_ask():
-            from deepd3_questions import answer_to  # without windows, its classes cannot be loaded
-            if answer_to(question, [u"Keep", u"Cancel"]) != u"Keep":
-                raise Cancelled()
-
     # Calls, progress, messages
 
     def call(self, verb, values=None, arrays=None):
@@ -287,7 +294,7 @@ class Fiji(object):
         self._task.setProgressMaximum(max(1, total))
         self._task.setProgressValue(done)
         self._task.setStatusMessage(message)
-        IJ.showStatus("%s%s" % (message, " (%d of %d; Esc stops)" % (done, total) if 0 < done < total else ""))
+        IJ.showStatus("%s%s" % (message, " (%d %%; Esc stops)" % (100 * done // total) if 0 < done < total else ""))
         IJ.showProgress(min(1.0, float(done) / total) if total else 0.0)
 
     def stopped(self):
@@ -297,11 +304,8 @@ class Fiji(object):
         return self._stopped
 
     def close(self):
-        """End progress."""
-        if self._task is not None:
-            self._task.finish()
-            IJ.showProgress(1.0)
-            IJ.showStatus("")
+        """End progress, and tell what is to be told."""
+        self._end_progress()
         if self._message or self.notes:
             self._place_log()
         for note in self.notes:
@@ -312,6 +316,14 @@ class Fiji(object):
         if self._message or self.notes:
             self.tell_panel(u"; ".join([self._message or u"done"] + self.notes))
         IJ.resetEscape()
+
+    def _end_progress(self):
+        if self._task is not None:
+            self._task.finish()
+            self._task = None
+            self._shown = None
+            IJ.showProgress(1.0)
+            IJ.showStatus("")
 
     def say(self, text):
         """Tell a result: in the Log, the status bar and the spine panel, once the command has ended."""
@@ -350,6 +362,7 @@ class Fiji(object):
 
     def report(self, title, lines):
         """Tell a result in a window, or in the Log."""
+        self._end_progress()  # the window waits for the user
         if headless() or in_macro():
             for line in [title] + list(lines):
                 IJ.log(line)

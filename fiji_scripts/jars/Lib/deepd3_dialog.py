@@ -35,10 +35,12 @@ from javax.swing import (
     JLabel,
     JPanel,
     JScrollPane,
+    JTextArea,
     JTextField,
     KeyStroke,
     ScrollPaneConstants,
     SwingUtilities,
+    Timer,
     WindowConstants,
 )
 from javax.swing.event import DocumentListener
@@ -50,6 +52,8 @@ _NOTE = Color(110, 110, 110)
 _PROBLEM = Color(170, 0, 0)
 _SHOWN, _HIDDEN = u"\u25be Advanced", u"\u25b8 Advanced"
 _SHARE_OF_SCREEN = 0.85
+_LOOK_MS = 200
+_SELECTION = u"There is a selection; tick 'Only the selection' to work on it alone."
 
 
 class Dialog(object):
@@ -66,6 +70,9 @@ class Dialog(object):
         self._busy = False
         self._asked = 0
         self._rows = []
+        self._preview = None
+        self._hint = u""
+        self._look = Timer(_LOOK_MS, _Act(self._look_around))
         self._window = self._scroll = self._below = self._advanced = self._message = self._ok = None
         self._model = dict((item["name"], text_of(item["value"])) for item in self._reply["fields"]).get("model")
 
@@ -112,17 +119,21 @@ class Dialog(object):
         for row in self._rows:
             if row.item["name"] in self._first:
                 row.show(self._first[row.item["name"]])
+        self._look_around()
         self._check()
         self._fit()
         self._place()
         self._tell_model()
+        if self._preview is not None or self._region_rows():
+            self._look.start()
         window.setVisible(True)
         window.toFront()
 
     def _place(self):
         image = self._fiji.image
         if image is not None and image.getWindow() is not None:
-            place_beside(self._window, image.getWindow())
+            place_beside(self._window, *[each.getWindow() for each in self._fiji.images.family(image)
+                                         if each.getWindow() is not None and each.getWindow().isVisible()])
         else:
             self._window.setLocationRelativeTo(IJ.getInstance())
         keep_on_screen(self._window)
@@ -168,10 +179,15 @@ class Dialog(object):
     def _foot(self):
         foot = JPanel(BorderLayout(8, 0))
         foot.setBorder(BorderFactory.createEmptyBorder(4, 12, 10, 12))
-        self._message = JLabel(u" ")
+        self._message = JTextArea(2, 20)
         self._message.setName("message")
-        self._message.setForeground(_PROBLEM)
-        self._message.setFont(self._message.getFont().deriveFont(Font.PLAIN))
+        self._message.setFont(JLabel().getFont().deriveFont(Font.PLAIN))
+        self._message.setLineWrap(True)
+        self._message.setWrapStyleWord(True)
+        self._message.setEditable(False)
+        self._message.setFocusable(False)
+        self._message.setOpaque(False)
+        self._message.setBorder(BorderFactory.createEmptyBorder(0, 0, 4, 0))
         foot.add(self._message, BorderLayout.NORTH)
         buttons = JPanel(FlowLayout(FlowLayout.RIGHT, 6, 0))
         self._ok = JButton("OK")
@@ -185,11 +201,32 @@ class Dialog(object):
             button.addActionListener(_Act(action))
         left = JPanel(FlowLayout(FlowLayout.LEFT, 0, 0))
         left.add(reset)
+        if self._reply.get("preview") and self._fiji.image is not None and self._fiji.image.getWindow() is not None:
+            left.add(self._preview_box())
         buttons.add(self._ok)
         buttons.add(cancel)
         foot.add(left, BorderLayout.WEST)
         foot.add(buttons, BorderLayout.EAST)
         return foot
+
+    def _preview_box(self):
+        """Shows, while it is ticked, what the values give on the planes in sight."""
+        from deepd3_preview import Preview  # only some dialogs need it
+        box = JCheckBox("Preview")
+        box.setName("preview")
+        box.setFont(box.getFont().deriveFont(Font.PLAIN))
+        box.setToolTipText(u"Show on the image what these values give around the plane that is looked at")
+        self._preview = Preview(self._fiji, self._command, self._reply["preview"], self._right_texts, self._tell)
+
+        def switch():
+            self._tell(u"")
+            if box.isSelected():
+                self._preview.start()
+            else:
+                self._preview.stop()
+
+        box.addActionListener(_Act(switch))
+        return box
 
     def _align(self):
         """Let the labels of all parts be equally wide, so that their fields stand below each other."""
@@ -217,6 +254,36 @@ class Dialog(object):
         self._window.pack()
 
     # What happens in it
+
+    def _look_around(self):
+        """Follow what a user does in the images: their selection, and the planes that a preview is about."""
+        if self._preview is not None:
+            self._preview.look()
+        for row in self._region_rows():
+            if row.look():
+                row.tell_origin()
+                self._tell(u"" if row.component.isSelected() or not self.selection() else _SELECTION)
+
+    def _region_rows(self):
+        return [row for row in self._rows if row.item["name"] == "region"]
+
+    def selection(self):
+        """What is selected on the image: x,y,width,height; None for nothing."""
+        return self._fiji.selection()
+
+    def _right_texts(self):
+        """The texts of all fields, None while one of them is no value."""
+        if [row for row in self._rows if row.problem() is not None]:
+            return None
+        return self._texts()
+
+    def _texts(self):
+        return dict((row.item["name"], row.text()) for row in self._rows)
+
+    def _tell(self, hint):
+        """Say something that is no problem."""
+        self._hint = hint
+        self._check()
 
     def changed(self, row):
         """A field was changed."""
@@ -256,20 +323,22 @@ class Dialog(object):
         return [items[row.item["name"]] for row in self._rows]
 
     def _check(self):
-        problem = None
+        problem, texts = None, self._texts()
         for row in self._rows:
             wrong = row.problem()
             row.mark(wrong is not None)
+            row.enable(wrong is not None or _counts(row.item, texts))
             problem = problem or wrong
         self._say(problem)
 
     def _say(self, problem):
-        self._message.setText(problem or u" ")
+        self._message.setForeground(_NOTE if problem is None else _PROBLEM)
+        self._message.setText(problem or self._hint)
         self._message.setToolTipText(problem)
         self._ok.setEnabled(problem is None and not self._busy)
 
     def _accept(self):
-        texts = dict((row.item["name"], row.text()) for row in self._rows)
+        texts = self._texts()
         self._in_background(lambda: self._fiji.fields_of(self._command, texts), self._done)
 
     def _done(self, reply):
@@ -308,6 +377,9 @@ class Dialog(object):
         thread.start()
 
     def _close(self):
+        self._look.stop()
+        if self._preview is not None:
+            self._preview.stop()
         self._finished.countDown()
 
     def choose_path(self, row):
@@ -328,7 +400,15 @@ class Dialog(object):
 # Rows
 
 
+def _counts(item, texts):
+    """False if another field has a value at which this one has no effect."""
+    return not [name for name, values in item["needs"]
+                if name in texts and texts[name] not in [text_of(value) for value in values]]
+
+
 def _row(item, dialog):
+    if item["name"] == "region":
+        return _RegionRow(item, dialog)
     if item["type"] == "bool":
         return _CheckRow(item, dialog)
     if item["choices"] or item["suggestions"] is not None:
@@ -405,6 +485,49 @@ class _Row(object):
 
     def mark(self, wrong):
         """Show that a text is wrong."""
+
+    def enable(self, counts):
+        """Grey it if it has no effect."""
+        for part in (self.label, self.component, self.note):
+            part.setEnabled(counts)
+
+
+class _RegionRow(_Row):
+    """Whether only the selection on the image is meant; it can be drawn and changed while the dialog is open."""
+
+    def __init__(self, item, dialog):
+        box = JCheckBox()
+        box.setFont(box.getFont().deriveFont(Font.PLAIN))
+        self._given = u""
+        self._seen = None
+        _Row.__init__(self, item, dialog, box)
+        box.addActionListener(_Act(self.was_changed))
+
+    def text(self):
+        if not self.component.isSelected():
+            return u""
+        return self.dialog.selection() or self._given
+
+    def put(self, text):
+        self._given = text
+        self.component.setSelected(bool(text))
+
+    def problem(self):
+        if self.component.isSelected() and not self.text():
+            return u"Only the selection: draw a selection around an area of the image, or take the tick away"
+        return None
+
+    def look(self):
+        """Tell the selection as it is now; True if it or the tick has changed."""
+        region = self.dialog.selection() or self._given
+        seen = (region, self.component.isSelected())
+        if seen == self._seen:
+            return False
+        self._seen = seen
+        self.component.setActionCommand(self.text())
+        self.component.setText(u"x %s, y %s, %s \u00d7 %s px" % tuple(region.split(","))
+                               if region.count(",") == 3 else u"nothing is selected")
+        return True
 
 
 class _CheckRow(_Row):

@@ -33,7 +33,7 @@ from java.awt import Color, GraphicsEnvironment
 from java.io import File
 from java.lang import System
 from java.lang.ref import WeakReference
-from java.util import UUID, Arrays
+from java.util import UUID
 from java.util.concurrent import ConcurrentHashMap
 from org.scijava.object import ObjectService
 
@@ -91,6 +91,7 @@ class Images(object):
         self._known().put("last", WeakReference(image))
         if not GraphicsEnvironment.isHeadless() or Interpreter.isBatchMode():
             image.show()
+            _show_plane_on_slider(image)
             # In batch mode this thread would remember the image, and a later command might run in this thread.
             WindowManager.setTempCurrentImage(None)
 
@@ -170,6 +171,19 @@ class Images(object):
         known = ConcurrentHashMap()
         objects.addObject(known, _IMAGES)
         return known
+
+
+def _show_plane_on_slider(image):
+    """A window begins with its sliders at 1, whatever plane of the image it shows."""
+    window = image.getWindow()
+    if window is None:
+        return
+    from ij.gui import StackWindow  # without windows, its class cannot be loaded
+    if isinstance(window, StackWindow):
+        if image.isHyperStack():
+            window.setPosition(image.getC(), image.getZ(), image.getT())
+        else:
+            window.updateSliceSelector()
 
 
 def no_image():
@@ -342,12 +356,6 @@ def check_open(image):
     if image.getStack() is None or image.getStack().getSize() == 0:  # what ImageJ leaves of a closed image
         raise DeepD3Error(u"%s was closed while the command ran; its result is lost. Open the image again and repeat "
                           u"the command." % quoted(image))
-
-
-def copied_maps(image):
-    """Copies of both maps, to restore them."""
-    return dict((name, Array(array.dtype, array.shape, [Arrays.copyOf(plane, len(plane)) for plane in array.planes]))
-                for name, array in maps(image).items())
 
 
 def projection(image, method):

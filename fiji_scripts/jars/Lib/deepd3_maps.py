@@ -95,17 +95,24 @@ class _MapOverlay(ImageListener):
         prediction, width, height = self.prediction, self.stack.getWidth(), self.stack.getHeight()
         own = plane + int(round(prediction.getCalibration().zOrigin - self.stack.getCalibration().zOrigin))
         if not 1 <= own <= prediction.getNSlices():
-            empty = jarray.zeros(width * height, "b")
-            return _image_roi([empty] * 4, width, height)
-        dendrite, spine = [self._bytes(channel, own) for channel in map_channels(prediction)]
-        bands = [_brightest([probability for probability, colour in ((dendrite, DENDRITE), (spine, SPINE))
-                             if colour[band]], width, height) for band in range(3)]
-        return _image_roi(bands + [_brightest([dendrite, spine], width, height)], width, height)
+            return layers_roi([], width, height)
+        return layers_roi(tints(*[self._bytes(channel, own) for channel in map_channels(prediction)]), width, height)
 
     def _bytes(self, channel, plane):
         processor = self.prediction.getStack().getProcessor(self.prediction.getStackIndex(channel, plane, 1))
         processor.setMinAndMax(0.0, 1.0)
         return processor.convertToByteProcessor(True).getPixels()
+
+
+def tints(dendrite, spine):
+    """The two maps (bytes) with their colours, as layers_roi takes them."""
+    return [(dendrite, DENDRITE), (spine, SPINE)]
+
+
+def layers_roi(layers, width, height):
+    """An image to lay over another one: (bytes, colour) pairs, each as opaque as its bytes say."""
+    bands = [_brightest([values for values, colour in layers if colour[band]], width, height) for band in range(3)]
+    return _image_roi(bands + [_brightest([values for values, _ in layers], width, height)], width, height)
 
 
 def _brightest(maps, width, height):

@@ -91,7 +91,8 @@ def corrections_to_keep(fiji, spines):
                           u"Results... and choose 'replace' for Corrected ROIs." % (quoted(spines.anchor),
                                                                                    quoted(fiji.image)))
     if answer == "ask":
-        answer = fiji.ask_to_keep(u"The ROIs of %s were corrected by hand." % quoted(spines.anchor), "corrections")
+        answer = fiji.ask_to_keep(u"The ROIs of %s were corrected by hand. Keep the corrections and merge them into "
+                                  u"the new ROIs, or replace all of them?" % quoted(spines.anchor), "corrections")
     return answer == "merge"
 
 

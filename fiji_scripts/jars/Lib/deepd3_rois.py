@@ -13,7 +13,7 @@ from deepd3_names import ANNOTATION, ROI_ID, ROI_PARAMETERS
 from deepd3_transport import Array
 from ij.gui import Overlay, PointRoi
 from ij.io import RoiDecoder, RoiEncoder
-from java.awt import Color
+from java.awt import Color, Rectangle
 from java.lang import System
 from java.util import Arrays
 
@@ -60,6 +60,20 @@ def place(roi, image, plane, frame=0):
         roi.setPosition(0, plane, frame)
     else:
         roi.setPosition(plane)
+
+
+def selected_box(shown, others=()):
+    """Box (x, y, width, height) around the area that a user selected on an image, or on others of its size; or None."""
+    for image in [shown] + list(others):
+        if image is None or (image.getWidth(), image.getHeight()) != (shown.getWidth(), shown.getHeight()):
+            continue
+        roi = image.getRoi()
+        if roi is None or not roi.isArea() or spine_of(roi) is not None:
+            continue
+        box = roi.getBounds().intersection(Rectangle(0, 0, image.getWidth(), image.getHeight()))
+        if not box.isEmpty():
+            return box.x, box.y, box.width, box.height
+    return None
 
 
 def spine_of(roi):

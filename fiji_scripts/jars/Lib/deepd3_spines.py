@@ -209,6 +209,8 @@ class Spines(object):
 
         detected: what was found, if corrections were merged into `rois`.
         """
+        for image in self.members():
+            image.setProperty(_HIDDEN, None)
         self._put(rois, provenance)
         found = rois if detected is None else detected
         self._own(found)

@@ -4,7 +4,7 @@
 import json
 
 from java.awt import Container, Window
-from javax.swing import JButton, JCheckBox, JComboBox, JDialog, JLabel, JTextField
+from javax.swing import JButton, JCheckBox, JComboBox, JDialog, JLabel, JTextArea, JTextField
 
 
 def below(container):
@@ -17,6 +17,8 @@ def below(container):
 
 
 def value_of(part):
+    if part.getName() == "region":
+        return part.getActionCommand()
     if isinstance(part, JCheckBox):
         return "true" if part.isSelected() else "false"
     if isinstance(part, JComboBox):
@@ -27,20 +29,24 @@ def value_of(part):
 answer = "null"
 for window in Window.getWindows():
     if isinstance(window, JDialog) and window.getName() == "deepd3" and window.isShowing():
-        fields, origins, choices, last, message, ok = {}, {}, {}, None, "", False
+        fields, origins, choices, greyed, preview, message, ok = {}, {}, {}, [], None, "", False
         for part in below(window.getContentPane()):
             name = part.getName()
-            if isinstance(part, (JCheckBox, JComboBox, JTextField)) and name and not name.startswith("ComboBox."):
+            if name == "preview":
+                preview = part.isSelected()
+            elif isinstance(part, (JCheckBox, JComboBox, JTextField)) and name and not name.startswith("ComboBox."):
                 fields[name] = value_of(part)
-                last = name
+                if not part.isEnabled():
+                    greyed.append(name)
                 if isinstance(part, JComboBox):
                     choices[name] = [part.getItemAt(number) for number in range(part.getItemCount())]
-            elif isinstance(part, JLabel) and name == "message":
+            elif isinstance(part, JTextArea) and name == "message":
                 message = part.getText().strip()
             elif isinstance(part, JLabel) and name and name.startswith("origin."):
                 origins[name[len("origin."):]] = part.getText()
             elif isinstance(part, JButton) and part.getText() == "OK":
                 ok = part.isEnabled()
         answer = json.dumps({"title": window.getTitle(), "fields": fields, "origins": origins, "choices": choices,
+                             "greyed": greyed, "preview": preview,
                              "message": message, "ok": ok,
                              "model": window.getContentPane().getClientProperty("deepd3.model")})

@@ -22,7 +22,8 @@ def analyze(fiji):
     taken = pixels(stack)
     reply, arrays = fiji.call("analyze", dict(both, **{
         "image": describe(stack), "model": fiji.value("model"), "choices": fiji.choices(),
-        "folder": folder, "stem": stem, "overwrite": overwrite}), dict(outlines, stack=taken))
+        "folder": folder, "stem": stem, "overwrite": overwrite, "region": fiji.value("region")}),
+        dict(outlines, stack=taken))
     prediction = fiji.images.display_prediction(new_prediction(arrays, reply, stack, part=taken.part), stack)
     show_rois(fiji.images, prediction, reply, arrays, detected_rois(reply, arrays))
     if not fiji.can_ask():  # a user finds the spines in the panel

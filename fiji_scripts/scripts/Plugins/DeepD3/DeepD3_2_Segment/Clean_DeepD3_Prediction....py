@@ -3,24 +3,14 @@
 """Connect dendrites, remove small pieces and spines far from dendrites; changes the prediction."""
 
 from deepd3_command import run
-from deepd3_errors import Cancelled
-from deepd3_images import copied_maps, maps, prediction_values, replace_maps
-from deepd3_names import PREDICTION, PROVENANCE
+from deepd3_images import maps, prediction_values, replace_maps
+from deepd3_names import PREDICTION
 
 
 def clean(fiji):
     prediction = fiji.image
-    preview = fiji.value("preview")
-    before = copied_maps(prediction) if preview else None
     reply, arrays = fiji.call("clean", dict(prediction_values(prediction), choices=fiji.choices()), maps(prediction))
-    earlier = prediction.getProp(PROVENANCE)
     replace_maps(prediction, arrays, reply["provenance"])
-    if preview:
-        try:
-            fiji.confirm("Keep the cleaned prediction?")
-        except Cancelled:
-            replace_maps(prediction, before, earlier)
-            raise
     fiji.say("cleaned the prediction")
 
 

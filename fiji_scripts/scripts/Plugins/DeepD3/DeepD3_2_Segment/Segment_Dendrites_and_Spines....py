@@ -12,7 +12,8 @@ def segment(fiji):
     taken = pixels(stack)
     reply, arrays = fiji.call("segment", {
         "image": describe(stack), "model": fiji.value("model"), "choices": fiji.choices(),
-        "first_plane": fiji.value("first_plane"), "last_plane": fiji.value("last_plane")}, {"stack": taken})
+        "first_plane": fiji.value("first_plane"), "last_plane": fiji.value("last_plane"),
+        "region": fiji.value("region")}, {"stack": taken})
     prediction = fiji.images.display_prediction(new_prediction(arrays, reply, stack, part=taken.part), stack)
     prediction.changes = True  # ImageJ asks before it is lost
     fiji.lay_maps_over_stack(prediction)
