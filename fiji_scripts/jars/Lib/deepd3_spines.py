@@ -247,8 +247,8 @@ class Spines(object):
                 overlay.add(other)
             shown, copy_of = image.getProperty(_HIDDEN) is None, self._copying(image)
             for roi, plane in zip(rois, planes):
-                entry = known.get(roi)  # a ROI that is changed is replaced in the ROI Manager
-                if entry is None or entry[1:] != (plane, roi.getName()):
+                entry = known.get(roi)
+                if entry is None or entry[1:] != (plane, _look_of(roi)):
                     entry = copy_of(roi, plane)
                 if entry is not None:
                     drawn.put(roi, entry)
@@ -264,7 +264,7 @@ class Spines(object):
         self._mark(self.anchor.getProperty(_CHOSEN) or (), True)
 
     def _copying(self, image):
-        """What makes (copy, plane, name) of a ROI in a plane of the anchor; None where an image has no such plane."""
+        """What makes (copy, plane, look) of a ROI in a plane of the anchor; None where an image has no such plane."""
         offset, last, belongs = self._offset(image), image.getNSlices(), self.anchor.getProp(ID)
         frame = int(self.anchor.getProp(FRAME) or 0) if image.getNFrames() > 1 else 0
 
@@ -274,7 +274,7 @@ class Spines(object):
             copy = roi.clone()
             place(copy, image, plane - offset if plane else 0, frame)
             copy.setProperty(ROI_IMAGE, belongs)
-            return copy, plane, roi.getName()
+            return copy, plane, _look_of(roi)
 
         return copy_of
 
@@ -513,6 +513,12 @@ def _without(rois, own):
     for roi in own:
         known.put(roi, True)
     return [roi for roi in rois if not known.containsKey(roi)]
+
+
+def _look_of(roi):
+    """What a person can change of a ROI that stays the same object."""
+    bounds = roi.getFloatBounds()
+    return roi.getName(), bounds.x, bounds.y, bounds.width, bounds.height
 
 
 def _is_roi(roi):

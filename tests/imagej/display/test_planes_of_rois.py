@@ -115,6 +115,17 @@ def move(bench: Bench, folder: Path) -> tuple[int, int, int]:
     return bench.first, 17, 15
 
 
+def move_the_shown_one(bench: Bench, folder: Path) -> tuple[int, int, int]:
+    """With Show All, ImageJ moves the very ROI of the manager; nothing is told by an Update."""
+    bench.add(bench.first)
+    bench.manager.runCommand(bench.image, "Show All without labels")
+    wait_for(lambda: bench.image.getOverlay() is not None and bench.image.getOverlay().size() == 1)
+    bench.manager.select(bench.image, 0)
+    bench.manager.getRoi(0).setLocation(15, 17)
+    bench.manager.runCommand(bench.image, "Show None")
+    return bench.first, 17, 15
+
+
 def delete(bench: Bench, folder: Path) -> tuple[int, int, int]:
     bench.add(bench.first)
     bench.add(bench.second, 30, 30)
@@ -159,7 +170,7 @@ def bench(session: Session, request: pytest.FixtureRequest) -> Iterator[Bench]:
         image.close()
 
 
-@pytest.mark.parametrize("action", [draw_and_add, update, move, delete, set_position, load_zip])
+@pytest.mark.parametrize("action", [draw_and_add, update, move, move_the_shown_one, delete, set_position, load_zip])
 @pytest.mark.parametrize("bench", KINDS, indirect=True)
 def test_a_roi_is_measured_and_shown_in_its_plane_only(
         bench: Bench, action: Callable[[Bench, Path], tuple[int, int, int]], tmp_path: Path) -> None:
