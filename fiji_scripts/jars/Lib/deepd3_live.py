@@ -36,7 +36,7 @@ class LiveTest(object):
         self.choices = [name for name, source in ((SPINE_MAP, self.prediction), (INTENSITY, self.grey)) if source]
         self.data = self.choices[0]
         self.image = image if image in (self.prediction, self.grey) else self.prediction or self.grey
-        self.fields = fiji.fields_of(COMMAND, {}, calibrated=True)["fields"]
+        self.fields = [item for item in fiji.fields_of(COMMAND, {}, calibrated=True)["fields"] if item["step"]]
         self.shown = dict((item["name"], item["value"]) for item in self.fields)
         self.values = dict(self.shown)
         self.crop = None
