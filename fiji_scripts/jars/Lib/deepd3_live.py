@@ -171,7 +171,7 @@ class LiveTest(object):
         self.dialog = dialog
         self.draw()  # its message is the widest part
         dialog.pack()
-        place_beside(dialog, self.image.getWindow())
+        place_beside(dialog, *[image.getWindow() for image in self._images() if image.getWindow() is not None])
         dialog.showDialog()
         self.dialog = None
         return dialog.wasOKed()
