@@ -8,6 +8,7 @@ nothing that could be a pickle is ever decoded: only numbers and plain text are 
 from __future__ import annotations
 
 import io
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -25,6 +26,9 @@ from deepd3_ij.input_limits import check_memory, check_regular
 
 _BLOSC = 32001
 _BLOSC_OPTIONS = (2, 2, 0, 0, 9, 1)  # format versions, item and chunk size (filled in), level, shuffle
+_BLOSC_SETTINGS = 4
+_BLOSC_HEADER = "<4xI4xI"  # bytes of the data and of what is stored
+_BLOSC_HEADER_BYTES = 16
 _CHUNK_BYTES = 64 * 2**10
 _LARGE_CHUNK_BYTES = 2**20
 _LARGE_ARRAY_BYTES = 64 * 2**20
@@ -233,9 +237,10 @@ def read_values(dataset: h5py.Dataset) -> np.ndarray:
     Raises
     ------
     FileFormatError
-        The file states far more than it stores, or more than memory is free.
+        The file states far more than it stores, or more than memory is free, or what it stores contradicts itself.
     """
     where = f"{dataset.file.filename}:{dataset.name}"
+    _check_blosc(dataset, where)
     stated = dataset.size * dataset.dtype.itemsize if dataset.size else 0
     stored = int(dataset.id.get_storage_size())
     if stated > _UNCHECKED_BYTES and stated > _LARGEST_RATIO * stored:
@@ -244,6 +249,32 @@ def read_values(dataset: h5py.Dataset) -> np.ndarray:
     chunk = int(np.prod(dataset.chunks or (1,), dtype=np.float64)) * dataset.dtype.itemsize
     check_memory(max(stated, chunk), where, "close other programs")
     return np.asarray(dataset[()])
+
+
+def _check_blosc(dataset: h5py.Dataset, where: str) -> None:
+    """Check what Blosc's plugin takes from a file unchecked: with wrong sizes it reads beyond the end of its memory."""
+    properties = dataset.id.get_create_plist()
+    filters = [properties.get_filter(number) for number in range(properties.get_nfilters())]
+    settings = [each[2] for each in filters if each[0] == _BLOSC]
+    if not settings:
+        return
+    right = all(len(each) >= _BLOSC_SETTINGS for each in settings)
+    is_alone = len(filters) == 1  # other filters, such as checksums, add bytes of their own
+    chunk_bytes = int(np.prod(dataset.chunks, dtype=np.float64)) * dataset.dtype.itemsize
+    try:
+        for number in range(dataset.id.get_num_chunks() if right and is_alone else 0):
+            chunk = dataset.id.get_chunk_info(number)
+            if chunk.filter_mask == 0:
+                check_memory(chunk.size, where, "close other programs")
+                stored = dataset.id.read_direct_chunk(chunk.chunk_offset)[1]
+                header = stored[:_BLOSC_HEADER_BYTES].ljust(_BLOSC_HEADER_BYTES, b"\0")
+                right = right and struct.unpack(_BLOSC_HEADER, header) == (chunk_bytes, len(stored))
+    except (OSError, RuntimeError, ValueError, KeyError) as error:
+        raise FileFormatError(f"{where} cannot be read ({one_line(error)}); it is damaged. Write the file again."
+                              ) from error
+    if not right:
+        raise FileFormatError(f"{where} is compressed with Blosc, and the sizes that it states are not those of its "
+                              "data; it is damaged. Write the file again.")
 
 
 def read_text(parent: h5py.Group, name: str) -> str | None:
