@@ -121,7 +121,7 @@ def test_the_live_test_follows_clicks_and_sliders_and_hands_its_settings_over(
     before = visible.look()
     visible.host.ask("start", "quietly", "Test 3D ROIs")
     visible.until(lambda: visible.host.ask("slider", "0"), "no dialog")
-    assert visible.look()["frame"] == [86, 36, 128, 128]
+    visible.until(lambda: visible.look()["frame"] == [86, 36, 128, 128], "no frame")
     visible.click_pixel("cell prediction", 30, 20)
     corner = visible.until(lambda: (seen := visible.look())["frame"] == [0, 0, 128, 128] and seen, "no effect")
     assert corner["rois"] > 1

@@ -21,14 +21,26 @@ KINDS = ("stack", "prediction", "merged", "hyperstack", "one plane")
 
 
 def has_lines(image: Any, plane: int, frame: int = 1) -> bool:
-    """Whether the window of an image that is black by itself shows anything in a plane."""
+    """Whether the window of an image shows ROIs in a plane: whether it looks otherwise than without them."""
     image.setPosition(image.getC(), plane, frame)
-    canvas = image.getCanvas()
+    canvas, overlay = image.getCanvas(), image.getOverlay()
+    show_all = canvas.getShowAllList()
+    with_rois = painted(canvas)
+    image.setOverlay(None)
+    canvas.setShowAllList(None)
+    without = painted(canvas)
+    image.setOverlay(overlay)
+    canvas.setShowAllList(show_all)
+    return bool((with_rois != without).any())
+
+
+def painted(canvas: Any) -> np.ndarray:
+    """The pixels that a window shows."""
     picture = java_class("java.awt.image.BufferedImage")(canvas.getWidth(), canvas.getHeight(), 1)
     graphics = picture.createGraphics()
     canvas.paint(graphics)
     graphics.dispose()
-    return len(np.unique(np.asarray(picture.getRaster().getDataBuffer().getData()))) > 1
+    return np.array(picture.getRaster().getDataBuffer().getData())
 
 
 class Bench:
