@@ -200,27 +200,17 @@ PANEL_SCRIPT = """#@ Context context
 #@output String answer
 import json
 import time
+from deepd3_events import on_event_thread
 from deepd3_panel import open_panel, show_panel
-from java.lang import Runnable
-from javax.swing import SwingUtilities
-
-class Run(Runnable):
-    def __init__(self, work):
-        self.work = work
-    def run(self):
-        self.work()
-
-def on_events(work):
-    SwingUtilities.invokeAndWait(Run(work))
 
 def nothing():
     pass
 
 def seconds(work, wait=nothing):
     begin = time.time()
-    on_events(work)
+    on_event_thread(work)
     wait()
-    on_events(nothing)  # what the work left for later: the plane, the repaint
+    on_event_thread(nothing)  # what the work left for later: the plane, the repaint
     return time.time() - begin
 
 def ready():
@@ -229,7 +219,7 @@ def ready():
 
 begin = time.time()
 show_panel(context, image)
-on_events(nothing)
+on_event_thread(nothing)
 times = {"open": [time.time() - begin], "row": [], "delete": [], "plane": []}
 panel = open_panel()
 table = panel._table
@@ -240,8 +230,8 @@ for turn in range(repeat):
     plane = 1 + turn % image.getNSlices()
     times["plane"].append(seconds(lambda: image.setZ(plane)))
 for turn in range(max(3, repeat // 4)):
-    on_events(lambda: table.setRowSelectionInterval(50 + turn, 50 + turn))
-    on_events(nothing)
+    on_event_thread(lambda: table.setRowSelectionInterval(50 + turn, 50 + turn))
+    on_event_thread(nothing)
     times["delete"].append(seconds(panel.delete, ready))
 panel.frame.dispose()
 answer = json.dumps(times)

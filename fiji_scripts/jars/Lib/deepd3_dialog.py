@@ -4,9 +4,8 @@ Jython 2.7. What is shown comes from the service, and every field that is shown 
 stay usable while it is open.
 """
 
-import threading
-
 from deepd3_errors import Cancelled, DeepD3Error
+from deepd3_events import Acted, Closed, Left, Typed, in_background, later, on_event_thread
 from deepd3_placement import keep_on_screen, place_beside
 from deepd3_texts import text_of, unicode_of
 from ij import IJ
@@ -21,8 +20,7 @@ from java.awt import (
     Insets,
     Toolkit,
 )
-from java.awt.event import ActionListener, FocusAdapter, KeyEvent, WindowAdapter
-from java.lang import Runnable
+from java.awt.event import KeyEvent
 from java.util.concurrent import CountDownLatch
 from javax.swing import (
     BorderFactory,
@@ -43,7 +41,6 @@ from javax.swing import (
     Timer,
     WindowConstants,
 )
-from javax.swing.event import DocumentListener
 
 ORIGINS = {"image": "image", "recommended": "model", "kept": "tested", "default": "default", "typed": "changed"}
 _CHANGED = ORIGINS["typed"]
@@ -72,7 +69,7 @@ class Dialog(object):
         self._rows = []
         self._preview = None
         self._hint = u""
-        self._look = Timer(_LOOK_MS, _Act(self._look_around))
+        self._look = Timer(_LOOK_MS, Acted(self._look_around))
         self._window = self._scroll = self._below = self._advanced = self._message = self._ok = None
         self._model = dict((item["name"], text_of(item["value"])) for item in self._reply["fields"]).get("model")
 
@@ -81,7 +78,7 @@ class Dialog(object):
         if SwingUtilities.isEventDispatchThread():
             self._show(modal=True)  # windows stay alive while it waits
         else:
-            SwingUtilities.invokeAndWait(_Run(self._show))
+            on_event_thread(self._show)
             getattr(self._finished, "await")()
         if self._answer is None:
             raise Cancelled()
@@ -94,7 +91,7 @@ class Dialog(object):
         self._window = window
         window.setName("deepd3")
         window.setDefaultCloseOperation(WindowConstants.DISPOSE_ON_CLOSE)
-        window.addWindowListener(_Closed(self._close))
+        window.addWindowListener(Closed(self._close))
         essential = [item for item in self._reply["fields"] if not item["advanced"]]
         advanced = [item for item in self._reply["fields"] if item["advanced"]]
         content = JPanel(BorderLayout())
@@ -115,7 +112,7 @@ class Dialog(object):
         window.getContentPane().add(self._below, BorderLayout.SOUTH)
         window.getRootPane().setDefaultButton(self._ok)
         window.getRootPane().registerKeyboardAction(
-            _Act(window.dispose), KeyStroke.getKeyStroke(KeyEvent.VK_ESCAPE, 0), JComponent.WHEN_IN_FOCUSED_WINDOW)
+            Acted(window.dispose), KeyStroke.getKeyStroke(KeyEvent.VK_ESCAPE, 0), JComponent.WHEN_IN_FOCUSED_WINDOW)
         for row in self._rows:
             if row.item["name"] in self._first:
                 row.show(self._first[row.item["name"]])
@@ -169,7 +166,7 @@ class Dialog(object):
             self._fit()
             keep_on_screen(self._window)
 
-        button.addActionListener(_Act(fold))
+        button.addActionListener(Acted(fold))
         line = JPanel(FlowLayout(FlowLayout.LEFT, 0, 4))
         line.add(button)
         panel.add(line, BorderLayout.NORTH)
@@ -198,7 +195,7 @@ class Dialog(object):
         reset.setName("reset")
         reset.setToolTipText(u"Take back what was changed here")
         for button, action in ((self._ok, self._accept), (cancel, self._window.dispose), (reset, self._reset)):
-            button.addActionListener(_Act(action))
+            button.addActionListener(Acted(action))
         left = JPanel(FlowLayout(FlowLayout.LEFT, 0, 0))
         left.add(reset)
         if self._reply.get("preview") and self._fiji.image is not None and self._fiji.image.getWindow() is not None:
@@ -225,7 +222,7 @@ class Dialog(object):
             else:
                 self._preview.stop()
 
-        box.addActionListener(_Act(switch))
+        box.addActionListener(Acted(switch))
         return box
 
     def _align(self):
@@ -370,11 +367,9 @@ class Dialog(object):
                     self._say(problem)
                     self._ok.setEnabled(True)
 
-            SwingUtilities.invokeLater(_Run(finish))
+            later(finish)
 
-        thread = threading.Thread(target=work)
-        thread.setDaemon(True)
-        thread.start()
+        in_background(work)
 
     def _close(self):
         self._look.stop()
@@ -447,7 +442,7 @@ class _Row(object):
         if browse:
             button = JButton(u"Browse\u2026")
             button.setMargin(Insets(1, 6, 1, 6))
-            button.addActionListener(_Act(lambda: self.dialog.choose_path(self)))
+            button.addActionListener(Acted(lambda: self.dialog.choose_path(self)))
             panel.add(button, _at(2, line, insets=Insets(2, 4, 2, 0)))
         panel.add(self.note, _at(3, line, insets=Insets(2, 8, 2, 0)))
 
@@ -501,7 +496,7 @@ class _RegionRow(_Row):
         self._given = u""
         self._seen = None
         _Row.__init__(self, item, dialog, box)
-        box.addActionListener(_Act(self.was_changed))
+        box.addActionListener(Acted(self.was_changed))
 
     def text(self):
         if not self.component.isSelected():
@@ -534,7 +529,7 @@ class _CheckRow(_Row):
     def __init__(self, item, dialog):
         box = JCheckBox()
         _Row.__init__(self, item, dialog, box)
-        box.addActionListener(_Act(self.was_changed))
+        box.addActionListener(Acted(self.was_changed))
 
     def text(self):
         return text_of(self.component.isSelected())
@@ -550,10 +545,10 @@ class _ChoiceRow(_Row):
         box.setFont(box.getFont().deriveFont(Font.PLAIN))
         box.setEditable(self.free)
         _Row.__init__(self, item, dialog, box)
-        box.addActionListener(_Act(self.was_changed))
+        box.addActionListener(Acted(self.was_changed))
         if self.free:
             editor = box.getEditor().getEditorComponent()
-            editor.addFocusListener(_Left(self.was_changed))
+            editor.addFocusListener(Left(self.was_changed))
 
     def text(self):
         value = self.component.getEditor().getItem() if self.free else self.component.getSelectedItem()
@@ -571,7 +566,7 @@ class _TextRow(_Row):
         field = JTextField(24 if self.fills else 9)
         _Row.__init__(self, item, dialog, field)
         self._plain = field.getBackground()
-        field.getDocument().addDocumentListener(_Typed(self.was_changed))
+        field.getDocument().addDocumentListener(Typed(self.was_changed))
 
     def text(self):
         return unicode_of(self.component.getText()).strip()
@@ -611,52 +606,3 @@ def _at(column, line, weight=0.0, width=1, insets=None, fill=True):
     return GridBagConstraints(column, line, width, 1, weight, 0.0, GridBagConstraints.WEST,
                               GridBagConstraints.HORIZONTAL if fill else GridBagConstraints.NONE,
                               insets or Insets(2, 0, 2, 0), 0, 0)
-
-
-# Java's listeners
-
-
-class _Run(Runnable):
-    def __init__(self, work):
-        self.work = work
-
-    def run(self):
-        self.work()
-
-
-class _Act(ActionListener):
-    def __init__(self, work):
-        self.work = work
-
-    def actionPerformed(self, event):  # noqa: N802 - Java's name
-        self.work()
-
-
-class _Left(FocusAdapter):
-    def __init__(self, work):
-        self.work = work
-
-    def focusLost(self, event):  # noqa: N802 - Java's name
-        self.work()
-
-
-class _Typed(DocumentListener):
-    def __init__(self, work):
-        self.work = work
-
-    def insertUpdate(self, event):  # noqa: N802 - Java's name
-        self.work()
-
-    def removeUpdate(self, event):  # noqa: N802 - Java's name
-        self.work()
-
-    def changedUpdate(self, event):  # noqa: N802 - Java's name
-        self.work()
-
-
-class _Closed(WindowAdapter):
-    def __init__(self, work):
-        self.work = work
-
-    def windowClosed(self, event):  # noqa: N802 - Java's name
-        self.work()

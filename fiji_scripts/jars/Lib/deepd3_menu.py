@@ -3,15 +3,14 @@
 Jython 2.7. It has the commands of a Fiji in which the menu is installed, in the order in which Fiji sorts them.
 """
 
+import functools
 import os
 
+from deepd3_events import Acted, on_event_thread
 from ij import Menus
 from java.awt import Menu, MenuItem
-from java.awt.event import ActionListener
 from java.io import File
-from java.lang import Runnable
 from java.util import HashMap
-from javax.swing import SwingUtilities
 from org.scijava.script import ScriptInfo, ScriptService
 
 TITLE = "DeepD3"
@@ -24,7 +23,7 @@ _SCRIPTS = os.path.join(FOLDER, "scripts", _PARENT, TITLE)
 
 def add_menu(context):
     """Add the menu to ImageJ's menu bar, unless it is there."""
-    SwingUtilities.invokeAndWait(_Add(context))
+    on_event_thread(lambda: _add(context))
 
 
 def start(context, path, values=None):
@@ -41,18 +40,14 @@ def script_of(command):
     return None
 
 
-class _Add(Runnable):
-    def __init__(self, context):
-        self.context = context
-
-    def run(self):
-        bar = Menus.getMenuBar()
-        plugins = [bar.getMenu(number) for number in range(bar.getMenuCount())
-                   if bar.getMenu(number).getLabel() == _PARENT][0]
-        if TITLE in [plugins.getItem(number).getLabel() for number in range(plugins.getItemCount())]:
-            return
-        plugins.addSeparator()
-        plugins.add(_menu(self.context, _SCRIPTS, TITLE))
+def _add(context):
+    bar = Menus.getMenuBar()
+    plugins = [bar.getMenu(number) for number in range(bar.getMenuCount())
+               if bar.getMenu(number).getLabel() == _PARENT][0]
+    if TITLE in [plugins.getItem(number).getLabel() for number in range(plugins.getItemCount())]:
+        return
+    plugins.addSeparator()
+    plugins.add(_menu(context, _SCRIPTS, TITLE))
 
 
 def _menu(context, folder, title):
@@ -62,7 +57,7 @@ def _menu(context, folder, title):
             menu.add(_menu(context, path, shown))
         elif path.endswith(".py"):
             item = MenuItem(shown)
-            item.addActionListener(_Start(context, path))
+            item.addActionListener(Acted(functools.partial(start, context, path)))
             menu.add(item)
     return menu
 
@@ -70,12 +65,3 @@ def _menu(context, folder, title):
 def _shown(name):
     """What Fiji makes of the name of a file or folder."""
     return (name[:-len(".py")] if name.endswith(".py") else name).replace("_", " ")
-
-
-class _Start(ActionListener):
-    def __init__(self, context, path):
-        self.context = context
-        self.path = path
-
-    def actionPerformed(self, event):  # noqa: N802 - Java's name
-        start(self.context, self.path)

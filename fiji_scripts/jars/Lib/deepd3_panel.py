@@ -3,11 +3,10 @@
 Jython 2.7. There is one panel in a Fiji; it shows the spines of the stack that is looked at. Needs windows.
 """
 
-import threading
-
 import deepd3_transport
 from deepd3_editing import add, delete, drawn_corners, drawn_line, merge, split, text_of_corners
 from deepd3_errors import Cancelled, DeepD3Error
+from deepd3_events import Acted, Closed, Moved, Selected, in_background, later, on_event_thread
 from deepd3_images import Images, describe, maps, prediction_values, segmented_pixels, shape_of, stem_of
 from deepd3_maps import opacity_of, show_maps
 from deepd3_names import MERGED, PREDICTION, ROIS_PROVENANCE, ROLE
@@ -20,8 +19,8 @@ from deepd3_watch import Watch
 from ij import IJ, Menus, Prefs
 from ij.plugin.frame import RoiManager
 from java.awt import BorderLayout, Dimension, FlowLayout, Font, Frame
-from java.awt.event import ActionListener, KeyEvent, WindowAdapter
-from java.lang import Double, Integer, Runnable, Short, String
+from java.awt.event import KeyEvent
+from java.lang import Double, Integer, Short, String
 from java.util import Vector
 from javax.swing import (
     AbstractAction,
@@ -37,11 +36,9 @@ from javax.swing import (
     JTable,
     KeyStroke,
     ListSelectionModel,
-    SwingUtilities,
     Timer,
     WindowConstants,
 )
-from javax.swing.event import ChangeListener, ListSelectionListener
 from javax.swing.table import DefaultTableCellRenderer, DefaultTableModel
 
 _PLACE = "deepd3.panel"
@@ -70,7 +67,7 @@ def show_panel(context, image):
         panel = open_panel() or SpinePanel(context)
         panel.show(image)
 
-    _on_event_thread(show)
+    on_event_thread(show)
 
 
 class SpinePanel(object):
@@ -99,7 +96,7 @@ class SpinePanel(object):
         frame.setName(PANEL)
         frame.getRootPane().putClientProperty(PANEL, self)
         frame.setDefaultCloseOperation(WindowConstants.DISPOSE_ON_CLOSE)
-        frame.addWindowListener(_Closed(self._close))
+        frame.addWindowListener(Closed(self._close))
         content = JPanel(BorderLayout(0, 6))
         content.setBorder(BorderFactory.createEmptyBorder(8, 8, 8, 8))
         self._total = JLabel(u" ")
@@ -110,13 +107,13 @@ class SpinePanel(object):
         self._table.setName("spines")
         self._table.setAutoCreateRowSorter(True)
         self._table.setSelectionMode(ListSelectionModel.MULTIPLE_INTERVAL_SELECTION)
-        self._table.getSelectionModel().addListSelectionListener(_Selected(self._row_selected))
+        self._table.getSelectionModel().addListSelectionListener(Selected(self._row_selected))
         self._table.setFillsViewportHeight(True)
         content.add(JScrollPane(self._table), BorderLayout.CENTER)
         content.add(self._foot(), BorderLayout.SOUTH)
         frame.getContentPane().add(content)
         self._bind_keys()
-        self._timer = Timer(_DELAY_MS, _Act(self._measure))
+        self._timer = Timer(_DELAY_MS, Acted(self._measure))
         self._timer.setRepeats(False)
         frame.setPreferredSize(Dimension(*_SIZE))
         frame.pack()
@@ -140,7 +137,7 @@ class SpinePanel(object):
                 button = JButton(text)
                 button.setName(text.rstrip(u"\u2026").lower())
                 button.setToolTipText(tip)
-                button.addActionListener(_Act(action))
+                button.addActionListener(Acted(action))
                 self._buttons[button.getName()] = button
                 row.add(button)
             if text == "Hide":
@@ -167,7 +164,7 @@ class SpinePanel(object):
         self._opacity.setName("opacity")
         self._opacity.setToolTipText("How strongly the dendrite and spine maps lie over the stack")
         self._opacity.setPreferredSize(Dimension(110, self._opacity.getPreferredSize().height))
-        self._opacity.addChangeListener(_Changed(self._opacity_changed))
+        self._opacity.addChangeListener(Moved(self._opacity_changed))
         part.add(self._opacity)
         return part
 
@@ -194,7 +191,7 @@ class SpinePanel(object):
                 KeyStroke.getKeyStroke(key), key)
             self._table.getActionMap().put(key, _Action(action))
         self.frame.getRootPane().registerKeyboardAction(
-            _Act(self.frame.dispose), KeyStroke.getKeyStroke(KeyEvent.VK_W, KeyEvent.CTRL_DOWN_MASK),
+            Acted(self.frame.dispose), KeyStroke.getKeyStroke(KeyEvent.VK_W, KeyEvent.CTRL_DOWN_MASK),
             JComponent.WHEN_IN_FOCUSED_WINDOW)
 
     def _close(self):
@@ -321,7 +318,7 @@ class SpinePanel(object):
             self._message.setText(u"<html>%s</html>" % text.replace(u"&", u"&amp;").replace(u"<", u"&lt;"))
             self._message.setToolTipText(text)
 
-        _on_event_thread(show)
+        on_event_thread(show)
 
     # Measures, always those of the spines as they are
 
@@ -340,9 +337,9 @@ class SpinePanel(object):
             except (DeepD3Error, Cancelled):
                 pass
             finally:
-                SwingUtilities.invokeLater(_Run(lambda: self._take_measures(generation, found)))
+                later(lambda: self._take_measures(generation, found))
 
-        _in_background(work)
+        in_background(work)
 
     def _what_to_measure(self, spines):
         anchor = spines.anchor
@@ -487,7 +484,7 @@ class SpinePanel(object):
                 IJ.log(u"DeepD3: " + text)
             except DeepD3Error as error:
                 text = error.message
-            SwingUtilities.invokeLater(_Run(lambda: finish(text)))
+            later(lambda: finish(text))
 
         def finish(text):
             self.busy = False
@@ -500,7 +497,7 @@ class SpinePanel(object):
             self.say(text)
             self._table.requestFocusInWindow()
 
-        _in_background(run)
+        in_background(run)
 
     def measure(self):
         """Show the tables."""
@@ -547,19 +544,6 @@ def _listed(ids):
     return u",".join(str(each) for each in ids)
 
 
-def _on_event_thread(work):
-    if SwingUtilities.isEventDispatchThread():
-        work()
-    else:
-        SwingUtilities.invokeAndWait(_Run(work))
-
-
-def _in_background(work):
-    thread = threading.Thread(target=work)
-    thread.setDaemon(True)
-    thread.start()
-
-
 class _Model(DefaultTableModel):
     """Numbers, which are sorted as numbers and changed by corrections only."""
 
@@ -579,50 +563,9 @@ class _Number(DefaultTableCellRenderer):
         self.setText(u"" if value is None else String(self._format % value))
 
 
-class _Run(Runnable):
-    def __init__(self, work):
-        self.work = work
-
-    def run(self):
-        self.work()
-
-
-class _Act(ActionListener):
-    def __init__(self, work):
-        self.work = work
-
-    def actionPerformed(self, event):  # noqa: N802 - Java's name
-        self.work()
-
-
 class _Action(AbstractAction):
     def __init__(self, work):
         self.work = work
 
     def actionPerformed(self, event):  # noqa: N802 - Java's name
-        self.work()
-
-
-class _Changed(ChangeListener):
-    def __init__(self, work):
-        self.work = work
-
-    def stateChanged(self, event):  # noqa: N802 - Java's name
-        self.work()
-
-
-class _Selected(ListSelectionListener):
-    def __init__(self, work):
-        self.work = work
-
-    def valueChanged(self, event):  # noqa: N802 - Java's name
-        if not event.getValueIsAdjusting():
-            self.work()
-
-
-class _Closed(WindowAdapter):
-    def __init__(self, work):
-        self.work = work
-
-    def windowClosed(self, event):  # noqa: N802 - Java's name
         self.work()

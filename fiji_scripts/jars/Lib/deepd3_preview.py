@@ -4,12 +4,12 @@ Jython 2.7. Only the shown plane and some around it are computed, of large image
 """
 
 import sys
-import threading
 
 import deepd3_transport
 from deepd3_colours import REMOVED
 from deepd3_editing import cropped
 from deepd3_errors import Cancelled, DeepD3Error
+from deepd3_events import in_background, later
 from deepd3_images import describe, maps, prediction_values, shape_of
 from deepd3_maps import layers_roi, opacity_of, tints
 from deepd3_names import ROI_ID
@@ -19,8 +19,7 @@ from ij import WindowManager
 from ij.gui import Overlay
 from ij.process import Blitter, FloatProcessor
 from java.awt import Color, Rectangle
-from java.lang import Runnable, Throwable
-from javax.swing import SwingUtilities
+from java.lang import Throwable
 
 _PREVIEW = "deepd3.preview"
 _AROUND_PLANES, _AROUND_LARGE, _AROUND_PX = 3, 1, 48
@@ -79,9 +78,7 @@ class Preview(object):
             return
         box = self._box_around(plane, view)
         self._busy = True
-        work = threading.Thread(target=self._work, args=(texts, box))
-        work.setDaemon(True)
-        work.start()
+        in_background(lambda: self._work(texts, box))
 
     def _work(self, texts, box):
         found, problem = None, None
@@ -104,7 +101,7 @@ class Preview(object):
                 return
             self._draw(box, *found)
 
-        SwingUtilities.invokeLater(_Later(finish))
+        later(finish)
 
     def _compute(self, texts, box):
         if texts != self._texts_of_choices:
@@ -219,11 +216,3 @@ def _bytes(plane, width, height):
     processor = FloatProcessor(width, height, plane)
     processor.setMinAndMax(0.0, 1.0)
     return processor.convertToByteProcessor(True)
-
-
-class _Later(Runnable):
-    def __init__(self, work):
-        self.work = work
-
-    def run(self):
-        self.work()

@@ -3,30 +3,16 @@
 Jython 2.7. Needs windows.
 """
 
+from deepd3_events import on_event_thread
 from deepd3_texts import wrapped
 from ij import IJ
-from java.lang import Runnable
-from javax.swing import JOptionPane, SwingUtilities
+from javax.swing import JOptionPane
 
 
 def answer_to(question, answers):
     """Ask, and wait for one of the answers; None if the question was closed."""
-    asked = _Ask(question, answers)
-    if SwingUtilities.isEventDispatchThread():
-        asked.run()
-    else:
-        SwingUtilities.invokeAndWait(asked)
-    return asked.answer
-
-
-class _Ask(Runnable):
-    def __init__(self, question, answers):
-        self._question = question
-        self._answers = answers
-        self.answer = None
-
-    def run(self):
-        chosen = JOptionPane.showOptionDialog(
-            IJ.getInstance(), wrapped(self._question), "DeepD3", JOptionPane.DEFAULT_OPTION,
-            JOptionPane.QUESTION_MESSAGE, None, self._answers, self._answers[0])
-        self.answer = self._answers[chosen] if chosen >= 0 else None
+    chosen = []
+    on_event_thread(lambda: chosen.append(JOptionPane.showOptionDialog(
+        IJ.getInstance(), wrapped(question), "DeepD3", JOptionPane.DEFAULT_OPTION, JOptionPane.QUESTION_MESSAGE, None,
+        answers, answers[0])))
+    return answers[chosen[0]] if chosen[0] >= 0 else None

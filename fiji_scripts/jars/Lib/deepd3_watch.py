@@ -4,13 +4,13 @@ Jython 2.7. ImageJ tells nobody when its ROI Manager or its active image changes
 second; only if something differs is more done.
 """
 
+from deepd3_events import Acted, later
 from deepd3_recorder import nothing_recorded
 from ij import ImageListener, ImagePlus, WindowManager
 from ij.plugin.frame import RoiManager
 from java.awt import Rectangle
-from java.awt.event import ActionListener, MouseAdapter
-from java.lang import Runnable
-from javax.swing import SwingUtilities, Timer
+from java.awt.event import MouseAdapter
+from javax.swing import Timer
 
 _INTERVAL_MS = 250
 _STILL_PX = 2
@@ -27,7 +27,7 @@ class Watch(object):
         self._clicks = []
         self._planes = _Planes(panel)
         ImagePlus.addImageListener(self._planes)
-        self._timer = Timer(_INTERVAL_MS, _Tick(self._look))
+        self._timer = Timer(_INTERVAL_MS, Acted(self._look))
         self._timer.start()
 
     def stop(self):
@@ -60,7 +60,7 @@ class Watch(object):
             where = spines.place_of(ids[0])
             if where is not None:
                 # ImageJ shows the first of the rows that were selected now; go after it.
-                SwingUtilities.invokeLater(_Later(lambda: self._go(*where)))
+                later(lambda: self._go(*where))
 
     def go_to(self, plane):
         """Show a plane (from 1) of the anchor in all images."""
@@ -181,22 +181,6 @@ class _Planes(ImageListener):
         if [each for each in spines.members() if each is image] \
                 and spines.plane_in_anchor(image, image.getZ()) != self._plane:
             self.lead(image, image.getZ())
-
-
-class _Tick(ActionListener):
-    def __init__(self, work):
-        self.work = work
-
-    def actionPerformed(self, event):  # noqa: N802 - Java's name
-        self.work()
-
-
-class _Later(Runnable):
-    def __init__(self, work):
-        self.work = work
-
-    def run(self):
-        self.work()
 
 
 class _Clicks(MouseAdapter):

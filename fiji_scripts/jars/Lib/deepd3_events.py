@@ -1,0 +1,106 @@
+"""Python functions as what Java calls: listeners, and work on the event thread or beside it.
+
+Jython 2.7.
+"""
+
+import threading
+
+from java.awt.event import ActionListener, FocusAdapter, WindowAdapter
+from java.lang import Runnable
+from javax.swing import SwingUtilities
+from javax.swing.event import ChangeListener, DocumentListener, ListSelectionListener
+
+
+def on_event_thread(work):
+    """Do something on Java's event thread, and wait for it."""
+    if SwingUtilities.isEventDispatchThread():
+        work()
+    else:
+        SwingUtilities.invokeAndWait(_Run(work))
+
+
+def later(work):
+    """Do something on Java's event thread, after what waits there already."""
+    SwingUtilities.invokeLater(_Run(work))
+
+
+def in_background(work):
+    """Do something beside the event thread; Fiji does not wait for it when it ends."""
+    thread = threading.Thread(target=work)
+    thread.setDaemon(True)
+    thread.start()
+
+
+class _Run(Runnable):
+    def __init__(self, work):
+        self._work = work
+
+    def run(self):
+        self._work()
+
+
+class Acted(ActionListener):
+    """Calls a function when a button is pressed, a choice made or a timer rings."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def actionPerformed(self, event):  # noqa: N802 - Java's name
+        self._work()
+
+
+class Left(FocusAdapter):
+    """Calls a function when the cursor leaves a field."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def focusLost(self, event):  # noqa: N802 - Java's name
+        self._work()
+
+
+class Typed(DocumentListener):
+    """Calls a function when a text changes."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def insertUpdate(self, event):  # noqa: N802 - Java's name
+        self._work()
+
+    def removeUpdate(self, event):  # noqa: N802 - Java's name
+        self._work()
+
+    def changedUpdate(self, event):  # noqa: N802 - Java's name
+        self._work()
+
+
+class Moved(ChangeListener):
+    """Calls a function when a slider moves."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def stateChanged(self, event):  # noqa: N802 - Java's name
+        self._work()
+
+
+class Selected(ListSelectionListener):
+    """Calls a function when rows are selected, once for each selection."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def valueChanged(self, event):  # noqa: N802 - Java's name
+        if not event.getValueIsAdjusting():
+            self._work()
+
+
+class Closed(WindowAdapter):
+    """Calls a function when a window was closed."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def windowClosed(self, event):  # noqa: N802 - Java's name
+        self._work()
