@@ -36,7 +36,6 @@ def test_damaged_files_are_read_or_refused(worker: Worker, name: str) -> None:
     assert "refused" in results.values()
 
 
-@pytest.mark.skipif(not CORPUS, reason="no input has failed so far")
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_files_that_once_failed_are_read_or_refused(worker: Worker, path: Path) -> None:
     ((_, result),) = worker.run([f"{path.parent.name} {path}"])

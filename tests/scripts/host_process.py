@@ -16,6 +16,7 @@ import pytest
 from deepd3_ij.fiji.jars import EMBEDDED_IMAGEJ, HEADLESS_COMMANDS, fetch_jars
 
 SOURCE = Path(__file__).parent / "host" / "FijiLikeHost.java"
+MODULES = Path(__file__).parent / "jython" / "modules"
 ROOT = Path(__file__).parents[2]
 
 
@@ -48,12 +49,12 @@ class Host:
         classes = work / "classes"
         classes.mkdir(parents=True, exist_ok=True)
         subprocess.run(["javac", "-proc:none", "-nowarn", "-d", str(classes), "-cp", jars, str(SOURCE)], check=True)
+        modules = [MODULES] if self.full else [fiji / "jars" / "Lib", MODULES]
         options = [f"-Djava.awt.headless={str(headless).lower()}", "--add-opens=java.base/java.lang=ALL-UNNAMED",
                    "-XX:TieredStopAtLevel=1", f"-Duser.home={work}", f"-Djava.util.prefs.userRoot={work}",
-                   "-Dpython.cachedir.skip=true"]
+                   "-Dpython.cachedir.skip=true", f"-Dpython.path={os.pathsep.join(map(str, modules))}"]
         options += ["-Dfull.fiji=true", f"-Dimagej.dir={fiji}", f"-Dij.dir={fiji}", f"-Dplugins.dir={fiji}",
-                    "--add-opens=java.base/java.util=ALL-UNNAMED"] if self.full \
-            else [f"-Dpython.path={fiji / 'jars' / 'Lib'}"]
+                    "--add-opens=java.base/java.util=ALL-UNNAMED"] if self.full else []
         self.process = subprocess.Popen(
             ["java", *options, "-cp", os.pathsep.join([str(classes), jars]), "FijiLikeHost", str(fiji)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8",

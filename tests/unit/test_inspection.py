@@ -14,11 +14,9 @@ from deepd3_ij.inspection import inspect
 from tests.fuzz.readers import READERS
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", sorted(set(READERS) - {"checkpoint", "manifest"}))  # those that users give to it
 def test_every_kind_of_file_is_looked_into(tmp_path: Path, name: str) -> None:
     reader = READERS[name]
-    if name in ("checkpoint", "manifest"):
-        pytest.skip("no file that a user gives to the program")
     path = tmp_path / f"a{reader.suffix}"
     path.write_bytes(reader.samples()[0])
     seen = inspect(path)

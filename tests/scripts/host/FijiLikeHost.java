@@ -3,7 +3,6 @@ import ij.ImagePlus;
 import ij.Macro;
 import ij.Menus;
 import ij.WindowManager;
-import ij.gui.ImageWindow;
 import ij.plugin.PlugIn;
 import ij.plugin.frame.Recorder;
 import java.awt.Button;
@@ -215,10 +214,10 @@ public class FijiLikeHost implements PlugIn {
 		return "";
 	}
 
-	/** Position, width and value of a slider, counted from 0 over all windows; empty if there is none. */
+	/** Position, width and value of a slider, counted from 0 over all dialogs; empty if there is none. */
 	private static String slider(final int number) {
 		final List<Component> sliders = shown().stream().filter(each -> each instanceof Scrollbar
-			&& !(javax.swing.SwingUtilities.getWindowAncestor(each) instanceof ImageWindow)).collect(Collectors.toList());
+			&& javax.swing.SwingUtilities.getWindowAncestor(each) instanceof Dialog).collect(Collectors.toList());
 		if (sliders.size() <= number) return "";
 		final Point corner = sliders.get(number).getLocationOnScreen();
 		return corner.x + " " + (corner.y + sliders.get(number).getHeight() / 2) + " " + sliders.get(number).getWidth()

@@ -3,17 +3,8 @@
 
 import json
 
-from java.awt import Container, Window
-from javax.swing import JButton, JCheckBox, JComboBox, JDialog, JLabel, JTextArea, JTextField
-
-
-def below(container):
-    """All parts of a window."""
-    for part in container.getComponents():
-        yield part
-        if isinstance(part, Container):
-            for inner in below(part):
-                yield inner
+from javax.swing import JButton, JCheckBox, JComboBox, JLabel, JTextArea, JTextField
+from seen_windows import below, dialogs
 
 
 def value_of(part):
@@ -27,26 +18,25 @@ def value_of(part):
 
 
 answer = "null"
-for window in Window.getWindows():
-    if isinstance(window, JDialog) and window.getName() == "deepd3" and window.isShowing():
-        fields, origins, choices, greyed, preview, message, ok = {}, {}, {}, [], None, "", False
-        for part in below(window.getContentPane()):
-            name = part.getName()
-            if name == "preview":
-                preview = part.isSelected()
-            elif isinstance(part, (JCheckBox, JComboBox, JTextField)) and name and not name.startswith("ComboBox."):
-                fields[name] = value_of(part)
-                if not part.isEnabled():
-                    greyed.append(name)
-                if isinstance(part, JComboBox):
-                    choices[name] = [part.getItemAt(number) for number in range(part.getItemCount())]
-            elif isinstance(part, JTextArea) and name == "message":
-                message = part.getText().strip()
-            elif isinstance(part, JLabel) and name and name.startswith("origin."):
-                origins[name[len("origin."):]] = part.getText()
-            elif isinstance(part, JButton) and part.getText() == "OK":
-                ok = part.isEnabled()
-        answer = json.dumps({"title": window.getTitle(), "fields": fields, "origins": origins, "choices": choices,
-                             "greyed": greyed, "preview": preview,
-                             "message": message, "ok": ok,
-                             "model": window.getContentPane().getClientProperty("deepd3.model")})
+for window in dialogs():
+    fields, origins, choices, greyed, preview, message, ok = {}, {}, {}, [], None, "", False
+    for part in below(window.getContentPane()):
+        name = part.getName()
+        if name == "preview":
+            preview = part.isSelected()
+        elif isinstance(part, (JCheckBox, JComboBox, JTextField)) and name and not name.startswith("ComboBox."):
+            fields[name] = value_of(part)
+            if not part.isEnabled():
+                greyed.append(name)
+            if isinstance(part, JComboBox):
+                choices[name] = [part.getItemAt(number) for number in range(part.getItemCount())]
+        elif isinstance(part, JTextArea) and name == "message":
+            message = part.getText().strip()
+        elif isinstance(part, JLabel) and name and name.startswith("origin."):
+            origins[name[len("origin."):]] = part.getText()
+        elif isinstance(part, JButton) and part.getText() == "OK":
+            ok = part.isEnabled()
+    answer = json.dumps({"title": window.getTitle(), "fields": fields, "origins": origins, "choices": choices,
+                         "greyed": greyed, "preview": preview,
+                         "message": message, "ok": ok,
+                         "model": window.getContentPane().getClientProperty("deepd3.model")})

@@ -2,17 +2,8 @@
 """The text of the message that ImageJ shows, an empty text if there is none."""
 
 from ij.gui import MessageDialog, MultiLineLabel
-from java.awt import Container, Window
-
-
-def below(container):
-    """All parts of a window."""
-    for part in container.getComponents():
-        yield part
-        if isinstance(part, Container):
-            for inner in below(part):
-                yield inner
-
+from java.awt import Window
+from seen_windows import below
 
 answer = ""
 for window in Window.getWindows():
