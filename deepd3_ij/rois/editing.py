@@ -169,16 +169,17 @@ def keep_corrections(built: RoiSet, before: RoiSet, now: RoiSet) -> tuple[RoiSet
     touched = np.union1d(new[changed], old[changed]).astype(np.int64)
     corrected = np.intersect1d(touched[touched > 0], now.ids)
     deleted = np.setdiff1d(before.ids, now.ids)
-    kept = np.where(np.isin(new, corrected), new, 0)
-    taken = (kept > 0) | (np.isin(old, deleted) & (new == 0))
+    kept = renumber(new, corrected, corrected)
+    taken = (kept > 0) | ((renumber(old, deleted, deleted) > 0) & (new == 0))
     labels = built.labels.values
     sizes = np.bincount(labels.ravel(), minlength=1)
     shared = np.bincount(labels[taken], minlength=len(sizes))
     gone = shared[built.ids] >= _SAME_SHARE * sizes[built.ids]
     free_ids = np.setdiff1d(np.arange(1, len(built) + len(corrected) + 1), corrected)[:len(built)]
     detected = renumber(labels, built.ids, free_ids)
-    detected[(kept > 0) & ~np.isin(detected, free_ids[gone])] = 0
-    merged = np.where(kept > 0, kept, renumber(detected, free_ids, np.where(gone, 0, free_ids)))
+    remaining = renumber(detected, free_ids, np.where(gone, 0, free_ids))
+    detected[(kept > 0) & (remaining > 0)] = 0
+    merged = np.where(kept > 0, kept, remaining)
     provenance = {**built.provenance, "corrections_kept": {"corrected": len(corrected), "deleted": len(deleted)}}
     return replace(_with_labels(built, merged), provenance=provenance), _with_labels(built, detected)
 

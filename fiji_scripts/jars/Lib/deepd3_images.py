@@ -351,9 +351,21 @@ def replace_maps(image, arrays, provenance):
     image.updateAndDraw()
 
 
+def is_open(image):
+    """False if an image was closed."""
+    return image.getStack() is not None and image.getStack().getSize() > 0  # 0 is what ImageJ leaves of it
+
+
+def planes_before(image, other):
+    """How many planes of an image lie before the first plane of another one of the same stack; less than 0 if it
+    begins later.
+    """
+    return int(round(image.getCalibration().zOrigin - other.getCalibration().zOrigin))
+
+
 def check_open(image):
     """Raise DeepD3Error if an image was closed."""
-    if image.getStack() is None or image.getStack().getSize() == 0:  # what ImageJ leaves of a closed image
+    if not is_open(image):
         raise DeepD3Error(u"%s was closed while the command ran; its result is lost. Open the image again and repeat "
                           u"the command." % quoted(image))
 

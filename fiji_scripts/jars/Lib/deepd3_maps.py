@@ -5,7 +5,7 @@ Jython 2.7. The tint of a pixel is as strong as its probability, times an opacit
 
 import jarray
 from deepd3_colours import DENDRITE, SPINE
-from deepd3_images import map_channels
+from deepd3_images import map_channels, planes_before
 from deepd3_names import MERGED, ROLE
 from deepd3_rois import place
 from ij import ImageListener, ImagePlus
@@ -93,15 +93,20 @@ class _MapOverlay(ImageListener):
 
     def _tint(self, plane):
         prediction, width, height = self.prediction, self.stack.getWidth(), self.stack.getHeight()
-        own = plane + int(round(prediction.getCalibration().zOrigin - self.stack.getCalibration().zOrigin))
+        own = plane + planes_before(prediction, self.stack)
         if not 1 <= own <= prediction.getNSlices():
             return layers_roi([], width, height)
         return layers_roi(tints(*[self._bytes(channel, own) for channel in map_channels(prediction)]), width, height)
 
     def _bytes(self, channel, plane):
-        processor = self.prediction.getStack().getProcessor(self.prediction.getStackIndex(channel, plane, 1))
-        processor.setMinAndMax(0.0, 1.0)
-        return processor.convertToByteProcessor(True).getPixels()
+        index = self.prediction.getStackIndex(channel, plane, 1)
+        return as_bytes(self.prediction.getStack().getProcessor(index)).getPixels()
+
+
+def as_bytes(probabilities):
+    """Probabilities from 0 to 1 as bytes from 0 to 255."""
+    probabilities.setMinAndMax(0.0, 1.0)
+    return probabilities.convertToByteProcessor(True)
 
 
 def tints(dendrite, spine):

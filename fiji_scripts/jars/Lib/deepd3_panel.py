@@ -3,6 +3,9 @@
 Jython 2.7. There is one panel in a Fiji; it shows the spines of the stack that is looked at. Needs windows.
 """
 
+import sys
+import traceback
+
 import deepd3_transport
 from deepd3_editing import add, delete, drawn_corners, drawn_line, merge, split, text_of_corners
 from deepd3_errors import Cancelled, DeepD3Error
@@ -15,12 +18,13 @@ from deepd3_recorder import record
 from deepd3_rois import spine_of
 from deepd3_spines import Spines
 from deepd3_tables import measured_summary
+from deepd3_texts import unicode_of
 from deepd3_watch import Watch
 from ij import IJ, Menus, Prefs
 from ij.plugin.frame import RoiManager
 from java.awt import BorderLayout, Dimension, FlowLayout, Font, Frame
 from java.awt.event import KeyEvent
-from java.lang import Double, Integer, Short, String
+from java.lang import Double, Integer, Short, String, Throwable
 from java.util import Vector
 from javax.swing import (
     AbstractAction,
@@ -468,7 +472,9 @@ class SpinePanel(object):
         self._edit(work, "Undo Spine Correction", lambda: [])
 
     def _edit(self, work, command, fields):
-        """Correct off the event thread; show what was done, or why not."""
+        """Correct off the event thread; show what was done, or why not. One correction at a time."""
+        if self.busy:
+            return
         self._after = []
         self.busy = True
         for button in self._buttons.values():
@@ -484,6 +490,12 @@ class SpinePanel(object):
                 IJ.log(u"DeepD3: " + text)
             except DeepD3Error as error:
                 text = error.message
+            except Cancelled:
+                text = u"stopped; nothing was changed"
+            except (Exception, Throwable):  # this thread has nobody else to tell
+                IJ.log(unicode_of(traceback.format_exc()))
+                text = u"Unexpected error: %s. The Log window has the details; please report them." % (
+                    unicode_of(sys.exc_info()[1]).strip().split("\n")[0])
             later(lambda: finish(text))
 
         def finish(text):
@@ -528,9 +540,9 @@ class SpinePanel(object):
 
     # What the watch tells
 
-    def image_changed(self, image):
-        """Another image is looked at; turn to it if it has spines of its own."""
-        if [each for each in self.spines.members() if each is image]:
+    def follow(self, image):
+        """Turn to the image that is looked at, if it has spines of its own."""
+        if [each for each in self.images.family(self.spines.anchor) if each is image]:
             return
         if any(each.getProp(ROIS_PROVENANCE) for each in self.images.family(image)):
             self.take(image)

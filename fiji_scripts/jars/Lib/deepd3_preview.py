@@ -11,7 +11,7 @@ from deepd3_editing import cropped
 from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_events import in_background, later
 from deepd3_images import describe, maps, prediction_values, shape_of
-from deepd3_maps import layers_roi, opacity_of, tints
+from deepd3_maps import as_bytes, layers_roi, opacity_of, tints
 from deepd3_names import ROI_ID
 from deepd3_rois import decoded, place, spine_of
 from deepd3_texts import unicode_of
@@ -148,7 +148,8 @@ class Preview(object):
         height, width = after["dendrite"].shape[1:]
         stays, removed = {}, []
         for name in ("dendrite", "spine"):
-            old, new = [_bytes(arrays[name].planes[number], width, height) for arrays in (before, after)]
+            old, new = [as_bytes(FloatProcessor(width, height, arrays[name].planes[number]))
+                        for arrays in (before, after)]
             old.copyBits(new, 0, 0, Blitter.SUBTRACT)
             removed.append((old.getPixels(), REMOVED))
             stays[name] = new.getPixels()
@@ -210,9 +211,3 @@ def _replace(image, rois):
         roi.setProperty(_PREVIEW, "true")
         overlay.add(roi)
     image.setOverlay(overlay if overlay.size() else None)
-
-
-def _bytes(plane, width, height):
-    processor = FloatProcessor(width, height, plane)
-    processor.setMinAndMax(0.0, 1.0)
-    return processor.convertToByteProcessor(True)

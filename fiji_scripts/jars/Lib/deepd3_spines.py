@@ -7,7 +7,7 @@ image that they were built on counts.
 
 from deepd3_colours import DISTINCT, SELECTED
 from deepd3_errors import DeepD3Error
-from deepd3_images import check_open
+from deepd3_images import check_open, planes_before
 from deepd3_names import (
     ANNOTATION,
     FRAME,
@@ -176,7 +176,7 @@ class Spines(object):
 
     def _offset(self, image):
         """Planes of the anchor before the first plane of an image."""
-        return int(round(self.anchor.getCalibration().zOrigin - image.getCalibration().zOrigin))
+        return planes_before(self.anchor, image)
 
     def values(self, chosen=None):
         """(values, array, notes) of the ROIs for the service, in the planes of the anchor.

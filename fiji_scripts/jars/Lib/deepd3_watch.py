@@ -5,6 +5,7 @@ second; only if something differs is more done.
 """
 
 from deepd3_events import Acted, later
+from deepd3_images import is_open
 from deepd3_recorder import nothing_recorded
 from ij import ImageListener, ImagePlus, WindowManager
 from ij.plugin.frame import RoiManager
@@ -23,7 +24,6 @@ class Watch(object):
         self._panel = panel
         self._seen = None
         self._chosen = []
-        self._image = None
         self._clicks = []
         self._planes = _Planes(panel)
         ImagePlus.addImageListener(self._planes)
@@ -86,13 +86,12 @@ class Watch(object):
     def _look(self):
         if self._panel.busy:
             return  # what changes now is the panel's own work
-        if self._panel.spines.anchor.getStack() is None or self._panel.spines.anchor.getStack().getSize() == 0:
-            return  # it was closed
         image = WindowManager.getCurrentImage()
-        if image is not None and image is not self._image:
-            self._image = image
+        if image is not None:
             self._panel.images.remember(image)
-            self._panel.image_changed(image)
+            self._panel.follow(image)
+        if not is_open(self._panel.spines.anchor):
+            return
         self._listen_to_clicks()
         state = self._state()
         if self._seen is None or not _equal(state, self._seen):
