@@ -167,9 +167,9 @@ class Task:
             self._answer()
         except BaseException as error:
             _log.exception("task failed")
-            self._worker.respond(self._number, _FAILURE, error=f"{type(error).__name__}: {one_line(error)}{log_hint()}")
             self.cancel()
-            self._worker.forget(self._number)
+            self._worker.forget(self._number)  # ahead of the answer, after which its number may come again
+            self._worker.respond(self._number, _FAILURE, error=f"{type(error).__name__}: {one_line(error)}{log_hint()}")
 
     def cancel(self) -> None:
         """Stop at the next step, or, once finished, give shared memory back."""
@@ -199,9 +199,9 @@ class Task:
             text = json.dumps({**reply.values, "empty_arrays": empty, "in_place": in_place, "in_spare": in_spare})
             del reply, results, left
         self._finished = True
-        self._worker.respond(self._number, _COMPLETION, outputs={"reply": text, "arrays": outputs})
         if not outputs:
-            self._worker.forget(self._number)
+            self._worker.forget(self._number)  # ahead of the answer, after which its number may come again
+        self._worker.respond(self._number, _COMPLETION, outputs={"reply": text, "arrays": outputs})
 
     def _lend(self, array: Any) -> Any:
         from appose import NDArray

@@ -11,6 +11,8 @@ import os
 
 import pytest
 
+from tests.scripts.host_process import MODULES
+
 MODES = ("headless", "commands", "display", "fiji")
 
 collect_ignore_glob = [f"{mode}/*" for mode in MODES if mode != os.environ.get("DEEPD3_TEST_MODE")]
@@ -23,6 +25,7 @@ def host() -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_preferences(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """ImageJ's and Java's settings go to a temporary folder."""
+    """ImageJ's and Java's settings go to a temporary folder; Jython finds what the tests share."""
     home = tmp_path_factory.mktemp("home")
-    os.environ["JAVA_TOOL_OPTIONS"] = f"-Duser.home={home} -Djava.util.prefs.userRoot={home}"
+    os.environ["JAVA_TOOL_OPTIONS"] = (f"-Duser.home={home} -Djava.util.prefs.userRoot={home} "
+                                       f"-Dpython.path={MODULES}")

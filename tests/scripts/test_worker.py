@@ -181,6 +181,12 @@ def test_the_worker_survives_a_line_that_it_cannot_read(annoyed: Worker, line: b
     assert reply(answer)["version"] == VERSION
 
 
+def test_a_number_may_come_again_as_soon_as_it_was_answered(worker: Worker) -> None:
+    for _ in range(200):
+        worker.ask("again", "about")
+        assert reply(worker.answer("COMPLETION", "FAILURE"))["version"] == VERSION
+
+
 def test_a_failure_of_a_line_names_its_task(annoyed: Worker) -> None:
     annoyed.send("named", requestType="NONSENSE")
     while (answer := annoyed.answer("FAILURE"))["task"] != "named":

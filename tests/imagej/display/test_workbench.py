@@ -24,7 +24,7 @@ from deepd3_ij.stack import label_prediction, voxel_size_um
 from tests.imagej.display.conftest import wait_for
 from tests.tracings import tree_count
 
-TYPE = Path(__file__).parents[2] / "scripts" / "jython" / "dialog_type.py"
+JYTHON = Path(__file__).parents[2] / "scripts" / "jython"
 SHAPE = (8, 120, 150)
 XY_UM, Z_UM = 0.1, 0.5
 
@@ -194,7 +194,8 @@ def test_settings_that_are_not_given_are_asked_for_in_a_dialog_of_the_menu(butto
                                     if window.isShowing() and str(window.getTitle()) == "Cleaning"), None))
     assert window.isModal() is False
     for name in ("min_dendrite_voxels", button):
-        assert str(run_jython(session, TYPE.read_text(), field=name, text="77").getOutput("answer")) == "typed"
+        typing = run_jython(session, (JYTHON / "dialog_type.py").read_text(), field=name, text="77")
+        assert str(typing.getOutput("answer")) == "typed"
     asking.join(60)
     if button == "ok":
         assert answers == [CleaningParameters(spine_iterations=21, min_dendrite_voxels=77)]
