@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cc3d
@@ -10,18 +10,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from deepd3_ij.measurement.columns import DENDRITE_COLUMNS, kinds
 from deepd3_ij.measurement.skeleton import CentreLine, trace_centre_line
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.stack import DIMS, label_like, voxel_size_um
-
-DENDRITE_COLUMNS: Mapping[str, str] = {
-    "id": "int64", "length_um": "float64", "longest_path_um": "float64", "branches": "int64", "spines": "int64",
-    "density_per_um": "float64", "voxels": "int64", "volume_um3": "float64", "mean_radius_um": "float64",
-    "mean_probability": "float64", "z_um": "float64", "y_um": "float64", "x_um": "float64",
-    "first_plane": "int64", "last_plane": "int64", "min_y_px": "int64", "max_y_px": "int64", "min_x_px": "int64",
-    "max_x_px": "int64",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,4 +135,4 @@ def dendrite_table(dendrites: Dendrites, dendrite: xr.DataArray, dendrite_of_spi
         rows.append((index + 1, line.total_um, line.longest_path_um, line.branches, spines, spines / line.total_um,
                      len(inside[0]), len(inside[0]) * voxel.prod(), line.radius_um.mean(),
                      dendrite[box].values[inside].mean(dtype=np.float64), *centroid, z0, z1, y0, y1, x0, x1))
-    return pd.DataFrame(rows, columns=list(DENDRITE_COLUMNS)).astype(DENDRITE_COLUMNS)
+    return pd.DataFrame(rows, columns=list(DENDRITE_COLUMNS)).astype(kinds(DENDRITE_COLUMNS))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,24 +11,13 @@ from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from deepd3_ij.compiled import compiled
+from deepd3_ij.measurement.columns import as_table, spine_columns
 from deepd3_ij.measurement.dendrites import Dendrites
 from deepd3_ij.measurement.surface import shell_voxels
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS, voxel_size_um
-
-SPINE_COLUMNS: Mapping[str, str] = {
-    "id": "int64", "z_um": "float64", "y_um": "float64", "x_um": "float64", "z_px": "float64", "y_px": "float64",
-    "x_px": "float64", "planes": "int64", "voxels": "int64", "volume_um3": "float64", "max_probability": "float64",
-    "mean_probability": "float64", "dendrite_id": "int64", "distance_to_dendrite_um": "float64",
-    "position_along_dendrite_um": "float64", "first_plane": "int64", "last_plane": "int64", "min_y_px": "int64",
-    "max_y_px": "int64", "min_x_px": "int64", "max_x_px": "int64", "largest_area_um2": "float64",
-    "equivalent_diameter_um": "float64",
-}
-INTENSITY_COLUMNS: Mapping[str, str] = {
-    "mean_intensity": "float64", "background_intensity": "float64", "integrated_intensity": "float64",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,11 +113,9 @@ def spine_table(
     columns |= {"dendrite_id": dendrite_id, "distance_to_dendrite_um": distance,
                 "position_along_dendrite_um": positions_along(centroids * voxel, dendrite_id, dendrites)}
     columns["equivalent_diameter_um"] = np.cbrt(6 / np.pi * columns["volume_um3"])
-    wanted = dict(SPINE_COLUMNS)
     if stack is not None:
         columns |= _intensity_columns(voxels, stack, dendrites, parameters.background_um, progress)
-        wanted |= INTENSITY_COLUMNS
-    return pd.DataFrame(columns)[list(wanted)].astype(wanted)
+    return as_table(columns, spine_columns(parameters, with_image=stack is not None))
 
 
 def nearest_dendrite(voxels: RoiVoxels, dendrites: Dendrites) -> tuple[np.ndarray, np.ndarray]:

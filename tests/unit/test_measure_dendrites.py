@@ -8,7 +8,8 @@ from scipy.ndimage import gaussian_filter1d
 
 from deepd3_ij.annotation.reconstruction import draw_tracing
 from deepd3_ij.annotation.tracing import Tracing
-from deepd3_ij.measurement.dendrites import DENDRITE_COLUMNS, Dendrites, dendrite_table, find_dendrites
+from deepd3_ij.measurement.columns import DENDRITE_COLUMNS, kinds
+from deepd3_ij.measurement.dendrites import Dendrites, dendrite_table, find_dendrites
 from deepd3_ij.measurement.skeleton import _blurred, fill_cavities, smooth_path, trace_centre_line
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.stack import label_stack
@@ -166,7 +167,7 @@ def test_no_dendrite_gives_an_empty_table_with_all_columns_and_types() -> None:
     stack = label_stack(np.zeros((3, 9, 9), np.float32), xy_um=0.1, z_um=0.5)
     table = dendrite_table(find_dendrites(stack, MeasureParameters()), stack, np.zeros(0, np.int64))
     assert len(table) == 0
-    assert table.dtypes.astype(str).to_dict() == dict(DENDRITE_COLUMNS)
+    assert table.dtypes.astype(str).to_dict() == kinds(DENDRITE_COLUMNS)
 
 
 @pytest.mark.parametrize("size", [(1000.0, 1e-4), (1e-4, 1000.0), (1000.0, 1000.0)])

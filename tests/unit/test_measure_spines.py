@@ -10,13 +10,9 @@ from hypothesis import strategies as st
 
 from deepd3_ij.errors import Cancelled, StackError
 from deepd3_ij.measurement import Measurements, measure
+from deepd3_ij.measurement.columns import INTENSITY_COLUMNS, SPINE_COLUMNS, kinds
 from deepd3_ij.measurement.dendrites import Dendrites, find_dendrites
-from deepd3_ij.measurement.spines import (
-    INTENSITY_COLUMNS,
-    SPINE_COLUMNS,
-    nearest_dendrite,
-    roi_voxels,
-)
+from deepd3_ij.measurement.spines import nearest_dendrite, roi_voxels
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_like, label_prediction, label_stack
@@ -188,7 +184,7 @@ def test_a_lazy_stack_gives_the_same_intensities() -> None:
 def test_no_rois_give_an_empty_table_with_the_same_columns_and_types() -> None:
     table = measured(volume(), shaft(), volume()).spines
     assert len(table) == 0
-    assert table.dtypes.astype(str).to_dict() == {**SPINE_COLUMNS, **INTENSITY_COLUMNS}
+    assert table.dtypes.astype(str).to_dict() == kinds({**SPINE_COLUMNS, **INTENSITY_COLUMNS})
 
 
 def test_two_dimensional_rois_have_one_plane_each() -> None:
