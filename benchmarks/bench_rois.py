@@ -89,7 +89,10 @@ def run_case(name: str, folder: Path) -> None:
     def build(prediction: xr.Dataset) -> tuple[float, float, int, int]:
         if kind == "measure":
             found = build_rois_3d(prediction, Roi3DParameters(mode="connected", **values))
-            stack = (prediction["spine"] * 255).astype(np.uint8).assign_attrs(prediction["spine"].attrs)
+            image = np.empty(prediction["spine"].shape, np.uint8)
+            for z, plane in enumerate(prediction["spine"].values):
+                image[z] = plane * 255
+            stack = label_stack(image, xy_um=XY_UM, z_um=Z_UM)
             begin = time.perf_counter()
             measure(found, prediction, stack)
             return time.perf_counter() - begin, 0.0, len(found), 0

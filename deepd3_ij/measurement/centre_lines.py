@@ -7,7 +7,6 @@ import numpy as np
 from deepd3_ij.annotation.tracing import ROOT, Tracing
 from deepd3_ij.measurement.dendrites import Dendrites
 from deepd3_ij.measurement.skeleton import CentreLine
-from deepd3_ij.stack import DIMS
 
 DENDRITE_TYPE = 3
 _TOLERANCE_UM = 1e-6
@@ -27,7 +26,7 @@ def tracing_of(dendrites: Dendrites) -> Tracing:
         One tree per dendrite, in µm on the stack's coordinates; a side branch starts at its node of the
         longest path.
     """
-    origin_zyx = np.array([float(dendrites.labels.coords[dim][0]) for dim in DIMS])
+    origin_zyx = np.array(dendrites.origin_um)
     parents, points, radii = [], [], []
     count = 0
     for line in dendrites.centre_lines:

@@ -92,5 +92,5 @@ def measure(
     chosen = resolve_for(MeasureParameters, parameters, prediction).parameters
     dendrites = find_dendrites(prediction["dendrite"], chosen, progress)
     spines = spine_table(roi_voxels(rois), prediction["spine"], dendrites, chosen, stack, progress)
-    table = dendrite_table(dendrites, prediction["dendrite"], spines["dendrite_id"].to_numpy())
+    table = dendrite_table(dendrites, spines["dendrite_id"].to_numpy())
     return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites))

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import cc3d
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import fftconvolve
-from scipy.sparse import csgraph, csr_matrix
-from scipy.spatial import cKDTree
-from skimage.graph import pixel_graph
 
-from deepd3_ij.measurement.surface import shell_voxels
-from deepd3_ij.parallel import available_threads
+from deepd3_ij.compiled import compiled
+from deepd3_ij.measurement.runs import Runs
+from deepd3_ij.measurement.voxel_graph import VoxelGraph
 
 # A path costs its length times (1 / distance to the surface) to this power: high enough not to cut corners.
 CENTRING_POWER = 4
@@ -72,7 +69,7 @@ class CentreLine:
 
 
 def trace_centre_line(
-    mask: np.ndarray,
+    runs: Runs,
     voxel_um: tuple[float, float, float],
     min_branch_um: float,
     open_faces: np.ndarray | None = None,
@@ -84,8 +81,8 @@ def trace_centre_line(
 
     Parameters
     ----------
-    mask
-        Boolean, shape ``(z, y, x)``, one 26-connected piece in its bounding box.
+    runs
+        One piece, connected by faces, edges and corners, in its bounding box.
     voxel_um
         Voxel size z, y, x in µm.
     min_branch_um
@@ -98,11 +95,11 @@ def trace_centre_line(
     CentreLine
         Loops are opened at one place.
     """
-    grid = _Grid.of(fill_cavities(mask), voxel_um)
+    grid = _Grid.of(runs.filled(), voxel_um)
     paths = grid.paths(min_branch_um)
     sigma_um = np.array([max(SMOOTHING_PLANES * voxel_um[0], SMOOTHING_PIXELS * voxel_um[1]),
                          SMOOTHING_PIXELS * voxel_um[1], SMOOTHING_PIXELS * voxel_um[2]])
-    faces = _face_positions(mask.shape, np.asarray(voxel_um), open_faces)
+    faces = _face_positions(runs.shape, np.asarray(voxel_um), open_faces)
     joined: dict[int, tuple[np.ndarray, float]] = {}  # smoothed place and position of the voxels that have them
     points, positions, radii = [], [], []
     for index, path in enumerate(paths):
@@ -172,15 +169,6 @@ def _blurred(column: np.ndarray, width: float) -> np.ndarray:
     return np.asarray(fftconvolve(np.pad(column, reach, mode="edge"), kernel / kernel.sum(), mode="valid"))
 
 
-def fill_cavities(mask: np.ndarray) -> np.ndarray:
-    """Fill what is enclosed on all sides."""
-    background, count = cc3d.connected_components(np.pad(~mask, 1, constant_values=True), connectivity=6,
-                                                  return_N=True)
-    if count < 2:
-        return mask
-    return background[1:-1, 1:-1, 1:-1] != background[0, 0, 0]
-
-
 @dataclass(frozen=True, eq=False)
 class _Grid:
     """Voxels of a volume, their distances to the surface, and the graph of neighbours.
@@ -192,23 +180,22 @@ class _Grid:
     points_um: np.ndarray
     radius_um: np.ndarray
     reach_um: np.ndarray
-    graph: csr_matrix
+    graph: VoxelGraph
 
     @classmethod
-    def of(cls, mask: np.ndarray, voxel_um: tuple[float, float, float]) -> _Grid:
+    def of(cls, runs: Runs, voxel_um: tuple[float, float, float]) -> _Grid:
         binning = 1
-        while mask.sum() > MAX_VOXELS:
-            mask = _halved(mask)
+        while runs.lengths.sum() > MAX_VOXELS:
+            runs = runs.halved()
             binning *= 2
         voxel = np.array(voxel_um) * (1, binning, binning)
-        graph, flat = pixel_graph(mask, connectivity=3, spacing=voxel)
-        indices = np.stack(np.unravel_index(flat, mask.shape), axis=1)
-        outside = shell_voxels(np.pad(mask, 1))[0] - 1
-        radius_um = cKDTree(outside * voxel).query(indices * voxel, workers=available_threads())[0]
-        column = mask.sum(axis=0)[indices[:, 1], indices[:, 2]] * voxel_um[0]
+        graph = VoxelGraph.of(runs, voxel)
+        columns = graph.zyx[:, 1].astype(np.int64) * runs.shape[2] + graph.zyx[:, 2]
+        column_um = np.bincount(columns)[columns] * voxel_um[0]
+        radius_um = graph.depths_um()
         centre_of_bin = np.array((0, 1, 1)) * (binning - 1) / 2 * voxel_um
-        return cls(points_um=indices * voxel + centre_of_bin, radius_um=radius_um,
-                   reach_um=np.maximum(radius_um, column), graph=csr_matrix(graph))
+        return cls(points_um=graph.zyx * voxel + centre_of_bin, radius_um=radius_um,
+                   reach_um=np.maximum(radius_um, column_um), graph=graph)
 
     def paths(self, min_branch_um: float) -> list[np.ndarray]:
         """Rows of the voxels along each branch: the longest path, then branches, each from a voxel of an earlier one.
@@ -217,9 +204,9 @@ class _Grid:
         """
         if len(self.points_um) < 2:
             return [np.array([0])]
-        start = int(np.argmax(csgraph.dijkstra(self.graph, indices=0)))
-        far = csgraph.dijkstra(self.graph, indices=start)
-        parent = csgraph.dijkstra(self._centring_costs(), indices=start, return_predecessors=True)[1]
+        start = int(np.argmax(self.graph.shortest_paths(0)[0]))
+        far = self.graph.shortest_paths(start)[0]
+        parent = self.graph.shortest_paths(start, 1.0 / self.radius_um ** CENTRING_POWER)[1]
         paths: list[np.ndarray] = []
         joint = np.full(len(far), -1)  # where a branch through a voxel near earlier paths begins
         while (joint < 0).any():
@@ -236,19 +223,13 @@ class _Grid:
             if kept:
                 paths.append(branch)
             line = branch if kept else np.array(path)
-            distance, nearest = cKDTree(self.points_um[line]).query(self.points_um[free])
+            distance, nearest = _nearest_points(self.points_um[free], self.points_um[line])
             near = distance <= self.reach_um[line[nearest]] + min_branch_um / 2
             joint[free[near]] = line[nearest[near]] if kept else path[-1]
             for end in (tip, start):  # cut off by trimming, so possibly not near
                 if joint[end] < 0:
                     joint[end] = branch[0] if kept else path[-1]
         return paths
-
-    def _centring_costs(self) -> csr_matrix:
-        near = 1.0 / self.radius_um ** CENTRING_POWER
-        costs = self.graph.tocoo()
-        costs.data = costs.data * (near[costs.row] + near[costs.col])
-        return costs.tocsr()
 
     def _trimmed(self, path: np.ndarray, *, both_ends: bool) -> np.ndarray:
         """Path without the part at its end (or ends) that is nearer to the tip than one radius."""
@@ -266,11 +247,31 @@ class _Grid:
         return int(inside[0]) if len(inside) else len(path) - 1
 
 
-def _halved(mask: np.ndarray) -> np.ndarray:
-    """Mask on pixels of twice the size, set where any of the four is."""
-    even = np.pad(mask, ((0, 0), (0, mask.shape[1] % 2), (0, mask.shape[2] % 2)))
-    rows = even[:, 0::2] | even[:, 1::2]
-    return rows[:, :, 0::2] | rows[:, :, 1::2]
+def _nearest_points(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distance from each point to the nearest one of a line, and its row."""
+    axis = int(np.argmax(np.ptp(line, axis=0)))
+    order = np.argsort(line[:, axis], kind="stable")
+    distance, place = _nearest_sorted(points, line[order], axis)
+    return distance, order[place]
+
+
+@compiled
+def _nearest_sorted(points, line, axis):  # type: ignore[no-untyped-def]  # numba types
+    """The same for a line that is sorted along an axis: from the place of the point outwards, as far as needed."""
+    distance, place = np.empty(len(points)), np.empty(len(points), np.int64)
+    middles = np.searchsorted(line[:, axis], points[:, axis])
+    for row in range(len(points)):
+        best, chosen = np.inf, 0
+        for way in (-1, 1):
+            other = middles[row] - (way < 0)
+            while 0 <= other < len(line) and (line[other, axis] - points[row, axis]) ** 2 < best:
+                square = ((points[row, 0] - line[other, 0]) ** 2 + (points[row, 1] - line[other, 1]) ** 2
+                          + (points[row, 2] - line[other, 2]) ** 2)
+                if square < best:
+                    best, chosen = square, other
+                other += way
+        distance[row], place[row] = np.sqrt(best), chosen
+    return distance, place
 
 
 def _face_positions(shape: tuple[int, ...], voxel_um: np.ndarray, open_faces: np.ndarray | None) -> np.ndarray:
