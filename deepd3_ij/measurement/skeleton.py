@@ -218,18 +218,25 @@ class _Grid:
             if paths:
                 path[-1] = int(joint[path[-1]])
             branch = self._trimmed(np.array(path)[::-1], both_ends=not paths)
-            sticks_out = np.linalg.norm(self.points_um[path[0]] - self.points_um[path[-1]]) - self.reach_um[path[-1]]
-            kept = not paths or (len(branch) > 1 and sticks_out >= min_branch_um)
+            kept = not paths or (len(branch) > 1 and self._sticks_out_um(path[0], path[-1]) >= min_branch_um)
             if kept:
                 paths.append(branch)
             line = branch if kept else np.array(path)
-            distance, nearest = _nearest_points(self.points_um[free], self.points_um[line])
-            near = distance <= self.reach_um[line[nearest]] + min_branch_um / 2
-            joint[free[near]] = line[nearest[near]] if kept else path[-1]
+            # Nearest by the shape of the tube: a line may lie anywhere in the height of what is blurred along z.
+            flat = (np.median(self.radius_um[line] / self.reach_um[line]), 1, 1)
+            nearest = line[_nearest_points(self.points_um[free] * flat, self.points_um[line] * flat)]
+            near = self._sticks_out_um(free, nearest) <= min_branch_um / 2
+            joint[free[near]] = nearest[near] if kept else path[-1]
             for end in (tip, start):  # cut off by trimming, so possibly not near
                 if joint[end] < 0:
                     joint[end] = branch[0] if kept else path[-1]
         return paths
+
+    def _sticks_out_um(self, voxels: np.ndarray | int, line: np.ndarray | int) -> np.ndarray:
+        """How far voxels lie outside of a line's tube, which is as wide as the radius and as high as the reach."""
+        away = np.abs(self.points_um[voxels] - self.points_um[line])
+        beside = np.hypot(away[..., 1], away[..., 2]) - self.radius_um[line]
+        return np.asarray(np.maximum(beside, away[..., 0] - self.reach_um[line]))
 
     def _trimmed(self, path: np.ndarray, *, both_ends: bool) -> np.ndarray:
         """Path without the part at its end (or ends) that is nearer to the tip than one radius."""
@@ -247,18 +254,17 @@ class _Grid:
         return int(inside[0]) if len(inside) else len(path) - 1
 
 
-def _nearest_points(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance from each point to the nearest one of a line, and its row."""
+def _nearest_points(points: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """Row of the point of a line that is nearest to each point."""
     axis = int(np.argmax(np.ptp(line, axis=0)))
     order = np.argsort(line[:, axis], kind="stable")
-    distance, place = _nearest_sorted(points, line[order], axis)
-    return distance, order[place]
+    return order[_nearest_sorted(points, line[order], axis)]
 
 
 @compiled
 def _nearest_sorted(points, line, axis):  # type: ignore[no-untyped-def]  # numba types
     """The same for a line that is sorted along an axis: from the place of the point outwards, as far as needed."""
-    distance, place = np.empty(len(points)), np.empty(len(points), np.int64)
+    nearest = np.empty(len(points), np.int64)
     middles = np.searchsorted(line[:, axis], points[:, axis])
     for row in range(len(points)):
         best, chosen = np.inf, 0
@@ -270,8 +276,8 @@ def _nearest_sorted(points, line, axis):  # type: ignore[no-untyped-def]  # numb
                 if square < best:
                     best, chosen = square, other
                 other += way
-        distance[row], place[row] = np.sqrt(best), chosen
-    return distance, place
+        nearest[row] = chosen
+    return nearest
 
 
 def _face_positions(shape: tuple[int, ...], voxel_um: np.ndarray, open_faces: np.ndarray | None) -> np.ndarray:
