@@ -9,7 +9,6 @@ from deepd3_ij.measurement.dendrites import Dendrites
 from deepd3_ij.measurement.skeleton import CentreLine
 
 DENDRITE_TYPE = 3
-_TOLERANCE_UM = 1e-6
 
 
 def tracing_of(dendrites: Dendrites) -> Tracing:
@@ -42,14 +41,8 @@ def tracing_of(dendrites: Dendrites) -> Tracing:
 
 
 def _parents(line: CentreLine) -> np.ndarray:
-    """Index of each point's parent, -1 for the first; branches follow each other in the arrays of a centre line.
-
-    Along a branch the position grows by the distance between neighbours; where it does not, a new branch starts,
-    with a copy of the point that it springs from.
-    """
+    """Index of each point's parent, -1 for the first; a branch starts with a copy of the point that it springs from."""
     parents = np.arange(len(line.zyx_um)) - 1
-    steps = np.linalg.norm(np.diff(line.zyx_um, axis=0), axis=1)
-    starts = np.flatnonzero(np.abs(np.diff(line.position_um) - steps) > _TOLERANCE_UM) + 1
-    for start in starts:
+    for start in line.branch_starts[1:]:
         parents[start] = np.linalg.norm(line.zyx_um[:start] - line.zyx_um[start], axis=1).argmin()
     return parents

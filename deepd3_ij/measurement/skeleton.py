@@ -34,6 +34,7 @@ WIDEST_DIRECT_SMOOTHING = 400
 # Standard deviation of the smoothing along a branch, in voxel sizes: enough to blur the steps between planes or pixels.
 SMOOTHING_PLANES = 1.0
 SMOOTHING_PIXELS = 5.0
+_TOLERANCE_UM = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,17 @@ class CentreLine:
     longest_path_um: float
     total_um: float
     branches: int
+
+    @property
+    def branch_starts(self) -> np.ndarray:
+        """First point of each branch, int64; branches follow each other in the arrays.
+
+        Along a branch the position grows by the distance between neighbours; where it does not, a new branch starts,
+        with a copy of the point that it springs from.
+        """
+        steps = np.linalg.norm(np.diff(self.zyx_um, axis=0), axis=1)
+        jumps = np.flatnonzero(np.abs(np.diff(self.position_um) - steps) > _TOLERANCE_UM) + 1
+        return np.concatenate([[0], jumps])
 
     def moved(self, offset_um: np.ndarray) -> CentreLine:
         """The same line in other coordinates."""
