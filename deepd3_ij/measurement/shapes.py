@@ -11,8 +11,8 @@ from scipy.spatial import cKDTree
 from deepd3_ij.measurement.columns import QUALITIES, SHAPE_COLUMNS, SIDES, SOURCES, SPLITS
 from deepd3_ij.measurement.dendrites import Dendrites
 from deepd3_ij.measurement.geometry import Placed, SpineGeometry, find_geometry
-from deepd3_ij.measurement.neighbours import gaps_between
 from deepd3_ij.measurement.necks import Neck, neck_of
+from deepd3_ij.measurement.neighbours import gaps_between
 from deepd3_ij.measurement.orientation import angle_deg, azimuth_deg, side_of
 from deepd3_ij.measurement.spines import RoiVoxels
 from deepd3_ij.progress import Progress, no_progress
