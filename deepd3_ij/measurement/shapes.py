@@ -76,7 +76,8 @@ def shape_columns(
     stands = geometry.head_zyx_um - geometry.base_zyx_um
     stands = np.where((stands * straight).sum(axis=1, keepdims=True) > 0, stands, straight)
     columns["angle_deg"] = angle_deg(stands, geometry.tangent_zyx)
-    columns["azimuth_deg"] = azimuth_deg(stands, geometry.tangent_zyx)
+    # From the axis, since the way from the base is short where a head sits on the shaft.
+    columns["azimuth_deg"] = azimuth_deg(geometry.head_zyx_um - geometry.axis_zyx_um, geometry.tangent_zyx)
     columns["side"] = side_of(columns["azimuth_deg"])
     necks = _necks(geometry, stack is not None)
     columns |= {"neck_length_um": np.array([neck.length_um for neck in necks], dtype=np.float64),

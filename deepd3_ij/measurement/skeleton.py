@@ -186,7 +186,9 @@ class _Grid:
     """Voxels of a volume, their distances to the surface, and the graph of neighbours.
 
     ``height_um`` is the middle of the voxels above and below each: the distance to the surface says nothing about the
-    height in a volume that blur has made deeper than wide. ``reach_um`` is how far the surface may be from the line beside a voxel: microscopes blur along z, so that the
+    height in a volume that blur has made deeper than wide.
+
+    ``reach_um`` is how far the surface may be from the line beside a voxel: microscopes blur along z, so that the
     height of the column of voxels counts where it is more than the distance to the nearest surface.
     """
 
