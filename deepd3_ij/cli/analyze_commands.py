@@ -37,7 +37,8 @@ def analyze(arguments: argparse.Namespace) -> None:
     check_room(folder, needed_bytes(stack, kinds))
     model = load_model(arguments.model)
     with shown_progress(arguments.quiet) as progress:
-        analysis = analyze_stack(stack, model, typed, z_range=arguments.z_range, progress=progress)
+        analysis = analyze_stack(stack, model, typed, z_range=arguments.z_range, region=arguments.region,
+                                 progress=progress)
         files = write_analysis(analysis, folder, ledger.stem, kinds, ledger=ledger, progress=progress)
     print_analysis(analysis)
     print_files(files)

@@ -12,6 +12,7 @@ from deepd3_ij.cli.options import (
     add_output,
     add_parameters,
     add_reading,
+    add_region,
     add_voxel_size,
     written_name,
 )
@@ -56,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     analyze = command("analyze", "analyze_commands:analyze", "From a stack to probability maps, ROIs and tables.")
     analyze.add_argument("stack", metavar="STACK", help=STACK_HELP)
     add_output(analyze)
+    add_region(analyze)
     _add_analysis(analyze)
 
     batch = command("batch", "batch_command:batch", "Analyze all stacks below a folder; can be stopped and resumed.")
@@ -67,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     segment = command("segment", "step_commands:segment", "From a stack, of any size, to probability maps.")
     segment.add_argument("stack", metavar="STACK", help=STACK_HELP)
     add_reading(segment)
+    add_region(segment)
     add_model(segment)
     add_output(segment)
     add_parameters(segment, "prediction", PredictionParameters)
