@@ -67,7 +67,7 @@ def demo(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij demo``: simulate a stack, analyze it, compare with what was simulated."""
     from deepd3_ij.cli.demonstration import run
 
-    run(check_output_folder(arguments.out), quiet=arguments.quiet)
+    run(check_output_folder(arguments.out), overwrite=arguments.overwrite, quiet=arguments.quiet)
 
 
 def roi_class_of(arguments: argparse.Namespace) -> type[Roi3DParameters] | type[Roi2DParameters]:

@@ -10,6 +10,7 @@ from deepd3_ij.cli.options import (
     Parser,
     add_model,
     add_output,
+    add_overwrite,
     add_parameters,
     add_reading,
     add_region,
@@ -53,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = command("demo", "analyze_commands:demo", "Analyze a simulated stack and print where the results are.")
     demo.add_argument("--out", type=written_name, metavar="DIR", default="demo_results", help="Folder for the results.")
+    add_overwrite(demo)
 
     analyze = command("analyze", "analyze_commands:analyze", "From a stack to probability maps, ROIs and tables.")
     analyze.add_argument("stack", metavar="STACK", help=STACK_HELP)

@@ -244,6 +244,12 @@ def test_an_output_folder_that_is_a_file_is_refused(command: str, out: str, reas
     assert reason in _fails([*command.split(), "--out", out], capsys)
 
 
+def test_the_demo_does_not_replace_what_somebody_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "sample_rois.zip").write_text("mine")
+    assert "sample_rois.zip was not written by DeepD3" in _fails(["demo", "--out", str(tmp_path)], capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["sample_rois.zip"]
+
+
 def test_a_folder_without_permission_is_refused(files: Path, locked_folder: Path,
                                                 capsys: pytest.CaptureFixture[str]) -> None:
     assert "no permission" in _fails(["clean", "--prediction", str(files / "good.prediction"), "--out",
