@@ -29,7 +29,7 @@ def tracing_of(dendrites: Dendrites) -> Tracing:
     parents, points, radii = [], [], []
     count = 0
     for line in dendrites.centre_lines:
-        own = _parents(line)
+        own = parents_of(line)
         parents.append(np.where(own < 0, ROOT, own + count + 1))
         points.append((line.zyx_um + origin_zyx)[:, ::-1])
         radii.append(line.radius_um)
@@ -40,7 +40,7 @@ def tracing_of(dendrites: Dendrites) -> Tracing:
                    parents=np.concatenate(parents).astype(np.int64) if parents else np.zeros(0, dtype=np.int64))
 
 
-def _parents(line: CentreLine) -> np.ndarray:
+def parents_of(line: CentreLine) -> np.ndarray:
     """Index of each point's parent, -1 for the first; a branch starts with a copy of the point that it springs from."""
     parents = np.arange(len(line.zyx_um)) - 1
     for start in line.branch_starts[1:]:
