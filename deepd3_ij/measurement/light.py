@@ -1,8 +1,9 @@
 """Size of spines from their light.
 
-A voxel count depends on thresholds, and a width below the resolution is none; light is what remains. The light of a head
-is that of a spot fitted to the image together with the shaft beside it; divided by the light of a µm of the shaft, it
-says of how much shaft the head has the dye (no radius and no blur needed). Widths follow from the spot's size.
+A voxel count depends on thresholds, and a width below the resolution is none; light is what remains. The light of a
+head is that of a spot fitted to the image together with its neck, the shaft and the heads beside it; divided by the
+light of a µm of the shaft, it says of how much shaft the head has the dye (no radius and no blur needed). Widths follow
+from the spot's size.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from scipy.ndimage import distance_transform_edt, uniform_filter
 
 from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.dendrites import Dendrites
@@ -21,8 +23,10 @@ from deepd3_ij.measurement.straightened import (
     DEPTH_UM,
     Focus,
     StraightBranch,
+    gaussian_width,
     rows_of_planes,
     straight_branches,
+    tube_radius_um,
 )
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.stack import voxel_size_um
@@ -52,10 +56,12 @@ MOST_OTHERS = 5
 NECK_PER_SHAFT, NECK_PER_SHAFT_SD = 1 / 16, 0.05
 NECK_ENDS_UM = 0.25
 NECK_STEP_UM = 0.1
-"""Light of a neck relative to as much shaft (0.2 µm at 0.8 µm), its spread, and how far before the head's middle the neck
-ends."""
+"""Light of a neck relative to as much shaft (0.2 µm at 0.8 µm), its spread, and how far before the head's middle the
+neck ends."""
 MODEL_ERROR = 0.25
 """Relative error of the light of heads without noise, measured on simulated spines: heads are no balls."""
+DIAMETER_MODEL_ERROR_UM = 0.14
+"""The same of their diameters."""
 MOST_SATURATED = 0.02
 FEWEST_FOR_CALIBRATION = 50
 SMALLEST_SHAFT = 1.2
@@ -81,13 +87,18 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class _Shaft:
-    """The shaft beside a spine: light of a µm of it and its relative error, profile across, radius, saturation."""
+    """The shaft beside a spine.
+
+    Light of a µm of it (grey level × µm²) and its relative error, profile across, width of that (a Gaussian's standard
+    deviation), how much of the direction across is along x, and the share of saturated places.
+    """
 
     per_um: float
     error: float
+    across_um: np.ndarray
     profile: np.ndarray
     sigma_um: float
-    direction_x: float
+    across_x: float
     saturated: float
 
 
@@ -166,7 +177,9 @@ def _shaft_beside(branch: StraightBranch, row: int) -> _Shaft | None:
         if (counts[keep] < FEWEST_SLICES).any():
             return None
     column = np.where(counts > 0, np.nansum(light, axis=0) / np.maximum(counts, 1), np.nan)
-    sigma, base = _spread(across, column)
+    sigma, base, _ = gaussian_width(across, column)
+    if not sigma > 0:
+        return None
     half = 2.5 * sigma + step
     inside = np.abs(across) <= half
     complete = known[:, inside].mean(axis=1) >= 0.8
@@ -181,29 +194,11 @@ def _shaft_beside(branch: StraightBranch, row: int) -> _Shaft | None:
     independent = max(len(slices) * step / SLICE_CORRELATION_UM, 1.0)
     if per_um <= 0:
         return None
+    tangent = branch.tangent_zyx[row, 1:]
     return _Shaft(per_um=per_um, error=spread / np.sqrt(independent) / per_um,
-                  profile=np.nan_to_num(column - base), sigma_um=sigma,
-                  direction_x=float(branch.tangent_zyx[row, 2] ** 2 / max((branch.tangent_zyx[row, 1:] ** 2).sum(), 1e-9)),
+                  across_um=across, profile=np.nan_to_num(column - base), sigma_um=sigma,
+                  across_x=float(tangent[0] ** 2 / max((tangent ** 2).sum(), 1e-9)),
                   saturated=float(branch.saturated[rows][:, inside].mean()))
-
-
-def _spread(across: np.ndarray, column: np.ndarray) -> tuple[float, float]:
-    """Standard deviation of a Gaussian fitted to a profile, and the level beside it."""
-    from scipy.optimize import least_squares
-
-    known = np.isfinite(column)
-    x, y = across[known], column[known]
-    low, high = np.percentile(y, 20), y[np.abs(x) <= 0.3].max()
-    above = np.abs(x)[y > (low + high) / 2]
-    start = [high - low, 0.0, float(np.clip(np.median(above) if len(above) else 0.4, 0.15, 1.0)), low]
-    near = np.abs(x) <= 1.6
-
-    def misfit(values: np.ndarray) -> np.ndarray:
-        height, middle, sigma, base = values
-        return np.asarray(height * np.exp(-0.5 * ((x[near] - middle) / sigma) ** 2) + base - y[near])
-
-    found = least_squares(misfit, start, bounds=([0, -0.4, 0.08, -np.inf], [np.inf, 0.4, 1.2, np.inf])).x
-    return float(found[2]), float(found[3])
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,13 +256,15 @@ def _windows(
     windows: list[_Window | None] = [None] * count
     for spine in rows:
         windows[spine] = _window(
-            spine, total[spine] / squares[spine], raw[spine] / fadings[spine], taken[spine], squares[spine],
+            int(spine), total[spine] / squares[spine], raw[spine] / fadings[spine], taken[spine], squares[spine],
             np.array(planes_um[spine]), full[spine] / max(looked[spine], 1), low[spine], head[spine], geometry,
             shafts[spine], dendrites, voxel, noise)
     return windows
 
 
-def _near(middle: np.ndarray, low: np.ndarray, shape: tuple[int, ...], pixel: np.ndarray, reach_um: float) -> np.ndarray:
+def _near(
+    middle: np.ndarray, low: np.ndarray, shape: tuple[int, ...], pixel: np.ndarray, reach_um: float
+) -> np.ndarray:
     y, x = np.ogrid[:shape[0], :shape[1]]
     return np.asarray(np.hypot((y + low[0] - middle[0]) * pixel[0], (x + low[1] - middle[1]) * pixel[1]) <= reach_um)
 
@@ -277,8 +274,6 @@ def _window(
     saturated: float, low: np.ndarray, head: np.ndarray, geometry: SpineGeometry, shaft: _Shaft | None,
     dendrites: Dendrites, voxel: np.ndarray, noise: Noise
 ) -> _Window:
-    from scipy.ndimage import distance_transform_edt, uniform_filter
-
     y, x = np.mgrid[:light.shape[0], :light.shape[1]]
     places = np.stack([(y + low[0] - head[1]) * voxel[1], (x + low[1] - head[2]) * voxel[2]], axis=-1)
     z = int(np.clip(np.rint(head[0]), 0, dendrites.runs.shape[0] - 1))
@@ -298,8 +293,7 @@ def _window(
         flat = max(float(np.hypot(*tangent)), 1e-9)
         axis = (geometry.axis_zyx_um[spine, 1:] - geometry.head_zyx_um[spine, 1:])
         across = ((places[..., 0] - axis[0]) * tangent[1] - (places[..., 1] - axis[1]) * tangent[0]) / flat
-        steps = (len(shaft.profile) - 1) // 2
-        beside = np.interp(across, np.linspace(-steps, steps, len(shaft.profile)) * 0.1, shaft.profile, left=0, right=0)
+        beside = np.interp(across, shaft.across_um, shaft.profile, left=0, right=0)
     apart = geometry.head_zyx_um - geometry.head_zyx_um[spine]
     flat = np.hypot(apart[:, 1], apart[:, 2])
     near = np.flatnonzero((flat < WINDOW_UM + 0.4) & (np.abs(apart[:, 0]) < OTHERS_DEPTH_UM))
@@ -309,9 +303,10 @@ def _window(
     steps_um = np.arange(NECK_ENDS_UM, length, NECK_STEP_UM) if np.isfinite(length) else np.empty(0)
     neck = steps_um[:, None] * to_base / max(length, 1e-9)
     smooth = uniform_filter(raw, 3, mode="nearest")
-    return _Window(yx_um=places[free], light=light[free], variance=(noise.variance(smooth) / squares + (SHAFT_ERROR * beside) ** 2)[free],
-                   shaft=beside[free],
-                   shaft_per_um=shaft.per_um if shaft else 0.0, neck_yx_um=neck, others_yx_um=others, planes_um=planes_um, covered=covered, saturated=saturated)
+    variance = noise.variance(smooth) / squares + (SHAFT_ERROR * beside) ** 2
+    return _Window(yx_um=places[free], light=light[free], variance=variance[free], shaft=beside[free],
+                   shaft_per_um=shaft.per_um if shaft else 0.0, neck_yx_um=neck, others_yx_um=others,
+                   planes_um=planes_um, covered=covered, saturated=saturated)
 
 
 @dataclass(frozen=True, eq=False)
@@ -385,7 +380,8 @@ def _fit_spots(  # type: ignore[no-untyped-def]  # numba types
     start = sigmas[len(sigmas) // 2]
     neck = np.zeros(len(light))
     for place in neck_places:
-        neck += NECK_STEP_UM * shaft_per_um * _spot(yx, place, shares, defocus, smear, sigmas[len(sigmas) // 3], False)[0]
+        spot = _spot(yx, place, shares, defocus, smear, sigmas[len(sigmas) // 3], False)[0]
+        neck += NECK_STEP_UM * shaft_per_um * spot
     even = np.ones(len(light))
     # Of head, shaft, level, neck, other heads, and shifts of the head along y and x.
     fixed = 4 + len(others)
@@ -418,7 +414,7 @@ def _fit_spots(  # type: ignore[no-untyped-def]  # numba types
         columns[0] = _spot(yx, middle, shares, defocus, smear, sigmas[i], False)[0]
         found, covariance, misfit = _solved(columns[:fixed], light, weights, prior[:fixed], prior_weights[:fixed])
         lights[i], variances[i], misfits[i] = found[0], covariance[0, 0], misfit
-    # Noise that runs along rows counts for less than its number of pixels; a misfit beyond the noise makes errors larger.
+    # Noise that runs along rows is averaged less than its pixels are many; a misfit beyond it makes errors larger.
     beyond = max(misfits.min() / max(len(light) - 6, 1), 1.0) * excess
     return lights, variances * beyond, misfits / beyond
 
@@ -451,11 +447,11 @@ def _sizes(
         resolved = (wider >= wider_error) & (wider > 0)
         diameter = np.where(resolved & ~unusable, 2 * np.sqrt(5 * np.where(resolved, wider, np.nan)), np.nan)
         # d² = 20 (σ² − σ_psf²)
-        diameter_error = np.where(np.isfinite(diameter), 10 * wider_error / diameter, np.nan)
+        diameter_error = np.where(np.isfinite(diameter), np.hypot(10 * wider_error / diameter, DIAMETER_MODEL_ERROR_UM),
+                                  np.nan)
         smear = noise.smear_variance_px2 * voxel[2] ** 2
-        shaft_wider = np.array([shaft.sigma_um ** 2 - psf ** 2 - smear * (1 - shaft.direction_x) if shaft else np.nan
-                                for shaft in shafts]).reshape(count)
-        radius = 2 * np.sqrt(np.where(shaft_wider > 0, shaft_wider, np.nan))
+        radius = np.array([tube_radius_um(shaft.sigma_um, np.sqrt(psf ** 2 + smear * shaft.across_x))
+                           if shaft else np.nan for shaft in shafts]).reshape(count)
         thick = radius >= SMALLEST_SHAFT * psf
         volume = np.where(thick, relative * np.pi * radius ** 2, np.nan)
     covered = np.array([window is not None and window.covered > MOST_COVERED for window in windows], dtype=bool)

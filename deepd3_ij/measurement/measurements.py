@@ -103,6 +103,6 @@ def measure(
     spines = spine_table(voxels, prediction["spine"], dendrites, chosen, stack, progress)
     if chosen.shapes:
         spines = spines.assign(**shape_columns(voxels, rois, prediction, dendrites, spines["dendrite_id"].to_numpy(),
-                                               stack, placed, progress))
+                                               chosen, stack, placed, progress))
     table = dendrite_table(dendrites, spines["dendrite_id"].to_numpy())
     return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites))

@@ -11,10 +11,12 @@ from scipy.spatial import cKDTree
 from deepd3_ij.measurement.columns import QUALITIES, SHAPE_COLUMNS, SIDES, SOURCES, SPLITS
 from deepd3_ij.measurement.dendrites import Dendrites
 from deepd3_ij.measurement.geometry import Placed, SpineGeometry, find_geometry
+from deepd3_ij.measurement.light import head_light
 from deepd3_ij.measurement.necks import Neck, neck_of
 from deepd3_ij.measurement.neighbours import gaps_between
 from deepd3_ij.measurement.orientation import angle_deg, azimuth_deg, side_of
 from deepd3_ij.measurement.spines import RoiVoxels
+from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS, voxel_size_um
@@ -31,6 +33,7 @@ def shape_columns(
     prediction: xr.Dataset,
     dendrites: Dendrites,
     dendrite_id: np.ndarray,
+    parameters: MeasureParameters,
     stack: xr.DataArray | None = None,
     placed: Mapping[int, Placed] | None = None,
     progress: Progress = no_progress,
@@ -47,6 +50,8 @@ def shape_columns(
         Dendrites of the same prediction.
     dendrite_id
         Dendrite of each ROI, int64, shape ``(n,)``; 0 if none.
+    parameters
+        ``psf_xy_um`` and ``psf_z_um``.
     stack
         Image of the same shape; without it there is geometry only.
     placed
@@ -85,11 +90,16 @@ def shape_columns(
                 "neck_contrast": np.array([neck.contrast for neck in necks], dtype=np.float64),
                 "neck_gap_um": np.array([neck.gap_um for neck in necks], dtype=np.float64),
                 "head_neck_split": np.array([neck.split for neck in necks], dtype=object)}
+    reasons: Mapping[str, np.ndarray] = {}
+    if stack is not None:
+        light = head_light(stack, rois.labels, voxels.ids, dendrites, geometry, parameters)
+        columns |= light.columns
+        reasons = light.reasons
     gaps = gaps_between(geometry, dendrites)
     columns |= {"previous_gap_um": gaps.previous_um, "next_gap_um": gaps.next_um, "nearest_spine_um": gaps.nearest_um}
     measured, by_user = SOURCES
     columns["geometry_source"] = np.where(geometry.by_user, by_user, measured).astype(object)
-    columns["quality"] = _qualities(geometry, columns, voxel_um, voxels.shape, stack is not None)
+    columns["quality"] = _qualities(geometry, columns, voxel_um, voxels.shape, stack is not None, reasons)
     return columns
 
 
@@ -113,7 +123,7 @@ def _necks(geometry: SpineGeometry, with_image: bool) -> list[Neck]:
 
 def _qualities(
     geometry: SpineGeometry, columns: Mapping[str, np.ndarray], voxel_um: np.ndarray, shape: tuple[int, ...],
-    with_image: bool,
+    with_image: bool, from_light: Mapping[str, np.ndarray],
 ) -> np.ndarray:
     """Reasons for missing or doubtful values."""
     count = len(geometry)
@@ -133,6 +143,8 @@ def _qualities(
         "no split": columns["head_neck_split"] == SPLITS[-1],
         "one plane": np.full(count, shape[0] == 1),
     }
+    for reason, said in from_light.items():
+        reasons[reason] = said | reasons.get(reason, False)
     texts = [[reason for reason in QUALITIES if reason in reasons and reasons[reason][row]] for row in range(count)]
     return np.array([";".join(text) for text in texts], dtype=object)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
 from scipy.ndimage import binary_dilation, gaussian_filter1d
+from scipy.optimize import minimize_scalar
+from scipy.signal import fftconvolve
 
 from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.skeleton import CentreLine
@@ -20,6 +23,8 @@ HIGHEST_UM = 1.5
 ALONG_UM = 1.0
 """How far the light may be above or below a centre line, and over which length it is averaged to see that."""
 FEWEST_PLANES = 3
+FITTED_UM = 1.6
+NARROWEST_UM, WIDEST_UM, WIDTHS = 0.08, 1.2, 100
 
 @dataclass(frozen=True)
 class Focus:
@@ -43,8 +48,8 @@ class StraightBranch:
     across_um
         Distance of the columns from the line; positive to the side ``(y, x) = (tangent_x, −tangent_y)``.
     light
-        Grey levels above that without light, in focus, float32, ``(rows, columns)``: planes near the line weighted so that a structure in the
-        line's height shows its light in its own plane; NaN outside of the image.
+        Grey levels above that without light, in focus, float32, ``(rows, columns)``: planes near the line weighted so
+        that a structure in the line's height shows its light in its own plane; NaN outside of the image.
     free
         bool, same shape: no ROI within 0.4 µm.
     saturated
@@ -193,5 +198,80 @@ def _bilinear(plane, places, top):  # type: ignore[no-untyped-def]  # numba type
             dy, dx = y - y0, x - x0
             values[row, column] = ((plane[y0, x0] * (1 - dx) + plane[y0, x1] * dx) * (1 - dy)
                                    + (plane[y1, x0] * (1 - dx) + plane[y1, x1] * dx) * dy)
-            full[row, column] = plane[int(round(y)), int(round(x))] >= top
+            full[row, column] = plane[int(y + 0.5), int(x + 0.5)] >= top
     return values, full
+
+
+@compiled
+def gaussian_width(across, profile):  # type: ignore[no-untyped-def]  # numba types
+    """Fit a Gaussian to a profile across a dendrite.
+
+    Parameters
+    ----------
+    across
+        Distance from the centre line in µm, float64, shape ``(n,)``.
+    profile
+        Light, float64, shape ``(n,)``; NaN where it is not known.
+
+    Returns
+    -------
+    tuple of float
+        Its standard deviation in µm, the light beside it, and its middle; NaN if there is nothing to fit.
+    """
+    known = np.isfinite(profile) & (np.abs(across) <= FITTED_UM)
+    x, y = across[known], profile[known]
+    if len(x) < 6:
+        return np.nan, np.nan, np.nan
+    best, sigma, base, middle = np.inf, np.nan, np.nan, np.nan
+    for shift in range(-3, 4):
+        place = shift * STEP_UM
+        for step in range(WIDTHS):
+            width = NARROWEST_UM * (WIDEST_UM / NARROWEST_UM) ** (step / (WIDTHS - 1))
+            shape = np.exp(-0.5 * ((x - place) / width) ** 2)
+            centred, light = shape - shape.mean(), y - y.mean()
+            height = (centred * light).sum() / (centred * centred).sum()
+            misfit = ((light - height * centred) ** 2).sum()
+            if height > 0 and misfit < best:
+                best, sigma, middle = misfit, width, place
+                base = y.mean() - height * shape.mean()
+    return sigma, base, middle
+
+
+def tube_radius_um(sigma_um: float, blur_um: float) -> float:
+    """Radius of a tube whose blurred profile is as wide as a Gaussian.
+
+    Parameters
+    ----------
+    sigma_um
+        Standard deviation of the Gaussian that fits the profile (:func:`gaussian_width`).
+    blur_um
+        That of the blur.
+
+    Returns
+    -------
+    float
+        µm; NaN if the profile is not wider than the blur.
+    """
+    if not (np.isfinite(blur_um) and sigma_um > blur_um > 0):
+        return np.nan
+    radii, widths = _widths_of_tubes()
+    return float(np.interp(sigma_um / blur_um, widths, radii) * blur_um)
+
+
+@lru_cache
+def _widths_of_tubes() -> tuple[np.ndarray, np.ndarray]:
+    """Radii of tubes and the widths at which their profiles appear, both relative to the blur."""
+    radii = np.linspace(0.0, 8.0, 41)
+    across = np.arange(-14, 14.01, 0.05)
+    kernel = np.exp(-0.5 * across ** 2)
+    widths = np.ones(len(radii))
+    for i, radius in enumerate(radii[1:], start=1):
+        chord = np.sqrt(np.maximum(radius ** 2 - across ** 2, 0))
+        profile = fftconvolve(chord, kernel, mode="same")
+
+        def misfit(width: float, profile: np.ndarray = profile) -> float:
+            shape = np.exp(-0.5 * (across / width) ** 2)
+            return float(((profile - (shape @ profile) / (shape @ shape) * shape) ** 2).sum())
+
+        widths[i] = minimize_scalar(misfit, bounds=(0.8, 1 + radius), method="bounded").x
+    return radii, np.maximum.accumulate(widths)
