@@ -6,7 +6,6 @@ import numpy as np
 
 from deepd3_ij.annotation.tracing import ROOT, Tracing
 from deepd3_ij.measurement.dendrites import Dendrites
-from deepd3_ij.measurement.skeleton import CentreLine
 
 DENDRITE_TYPE = 3
 
@@ -29,7 +28,7 @@ def tracing_of(dendrites: Dendrites) -> Tracing:
     parents, points, radii = [], [], []
     count = 0
     for line in dendrites.centre_lines:
-        own = parents_of(line)
+        own = line.parents
         parents.append(np.where(own < 0, ROOT, own + count + 1))
         points.append((line.zyx_um + origin_zyx)[:, ::-1])
         radii.append(line.radius_um)
@@ -38,11 +37,3 @@ def tracing_of(dendrites: Dendrites) -> Tracing:
                    xyz=np.concatenate(points) if points else np.zeros((0, 3)),
                    radius=np.concatenate(radii) if radii else np.zeros(0),
                    parents=np.concatenate(parents).astype(np.int64) if parents else np.zeros(0, dtype=np.int64))
-
-
-def parents_of(line: CentreLine) -> np.ndarray:
-    """Index of each point's parent, -1 for the first; a branch starts with a copy of the point that it springs from."""
-    parents = np.arange(len(line.zyx_um)) - 1
-    for start in line.branch_starts[1:]:
-        parents[start] = np.linalg.norm(line.zyx_um[:start] - line.zyx_um[start], axis=1).argmin()
-    return parents

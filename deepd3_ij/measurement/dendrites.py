@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -11,8 +11,10 @@ import pandas as pd
 import xarray as xr
 
 from deepd3_ij.measurement.columns import DENDRITE_COLUMNS, as_table
+from deepd3_ij.measurement.dendrite_shape import branch_orders
 from deepd3_ij.measurement.runs import Box, Runs, runs_above
 from deepd3_ij.measurement.skeleton import CentreLine, trace_centre_line
+from deepd3_ij.measurement.spacing import density_interval
 from deepd3_ij.parallel import MAX_THREADS, available_threads, in_blocks
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
@@ -151,7 +153,9 @@ def _measurable_line(
     return line.moved(low * np.asarray(voxel_um))
 
 
-def dendrite_table(dendrites: Dendrites, dendrite_of_spine: np.ndarray) -> pd.DataFrame:
+def dendrite_table(
+    dendrites: Dendrites, dendrite_of_spine: np.ndarray, shapes: Mapping[str, np.ndarray] | None = None
+) -> pd.DataFrame:
     """One row per dendrite.
 
     Parameters
@@ -160,15 +164,14 @@ def dendrite_table(dendrites: Dendrites, dendrite_of_spine: np.ndarray) -> pd.Da
         As found by :func:`find_dendrites`.
     dendrite_of_spine
         Dendrite id of each spine (0 = none), int64, shape ``(n,)``.
+    shapes
+        Columns ``mean_diameter_um … spacing_p`` if they were measured; else these are NaN.
 
     Returns
     -------
     pandas.DataFrame
-        ``id``; ``length_um`` (all branches of the centre line); ``longest_path_um`` (from end to end along the longest
-        way); ``branches``; ``spines``; ``density_per_um`` (spines per µm of ``length_um``); ``voxels``;
-        ``volume_um3``; ``mean_radius_um`` (mean distance from the centre line to the nearest surface);
-        ``mean_probability``; ``z_um, y_um, x_um`` (centroid); ``first_plane … max_x_px`` (bounding box, 0-based, both
-        ends included).
+        Columns as described in :data:`deepd3_ij.measurement.columns.DENDRITE_COLUMNS`; positions in µm on the
+        prediction's coordinates, bounding boxes with both ends included.
     """
     count = len(dendrites)
     runs, voxel = dendrites.runs, np.array(dendrites.voxel_um)
@@ -197,4 +200,9 @@ def dendrite_table(dendrites: Dendrites, dendrite_of_spine: np.ndarray) -> pd.Da
     }
     columns |= {f"{dim}_um": dendrites.origin_um[axis] + of_each(middles[axis] * lengths) / voxels * voxel[axis]
                 for axis, dim in enumerate(DIMS)}
-    return as_table(columns, DENDRITE_COLUMNS)
+    low_density, high_density = density_interval(spines, total_um)
+    columns |= {"density_low_per_um": low_density, "density_high_per_um": high_density,
+                "branch_orders": np.array([branch_orders(line).max() for line in dendrites.centre_lines]),
+                "order_from": np.full(count, "thicker end", dtype=object)}
+    unknown = {name: np.full(count, np.nan) for name in DENDRITE_COLUMNS if name not in columns}
+    return as_table(columns | unknown | dict(shapes or {}), DENDRITE_COLUMNS)

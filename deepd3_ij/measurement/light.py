@@ -21,8 +21,10 @@ from deepd3_ij.measurement.geometry import SpineGeometry
 from deepd3_ij.measurement.noise import Noise, full_scale, noise_of
 from deepd3_ij.measurement.straightened import (
     DEPTH_UM,
+    FWHM_PER_SIGMA,
     Focus,
     StraightBranch,
+    focus_of,
     gaussian_width,
     rows_of_planes,
     straight_branches,
@@ -31,9 +33,6 @@ from deepd3_ij.measurement.straightened import (
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.stack import voxel_size_um
 
-FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
-HALF_LIGHT = np.sqrt(np.sqrt(2) - 1)
-USUAL_PSF_Z_UM = 2.2
 USUAL_PSF_XY_UM = 0.4
 # Spots of these standard deviations (µm) are tried.
 SIGMAS_UM = np.geomspace(0.09, 0.55, 16)
@@ -134,7 +133,7 @@ def head_light(
     """
     voxel = np.array(voxel_size_um(stack))
     noise, top = noise_of(stack), full_scale(stack)
-    focus = Focus((parameters.psf_z_um or USUAL_PSF_Z_UM) / 2 / HALF_LIGHT)
+    focus = focus_of(parameters)
     shafts = _shafts(stack, rois, dendrites, geometry, voxel, focus, noise, top)
     windows = _windows(stack, rois, ids, dendrites, geometry, shafts, voxel, focus, noise, top)
     fits = _fitted(windows, voxel, noise, focus, parameters.psf_xy_um or USUAL_PSF_XY_UM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -13,7 +14,7 @@ from deepd3_ij.errors import StackError
 from deepd3_ij.measurement.centre_lines import tracing_of
 from deepd3_ij.measurement.dendrites import dendrite_table, find_dendrites
 from deepd3_ij.measurement.geometry import Placed
-from deepd3_ij.measurement.shapes import shape_columns
+from deepd3_ij.measurement.shapes import dendrite_shape_columns, shape_columns
 from deepd3_ij.measurement.spines import roi_voxels, spine_table
 from deepd3_ij.parameters import Choice, MeasureParameters
 from deepd3_ij.probabilities import resolve_for
@@ -101,8 +102,10 @@ def measure(
     dendrites = find_dendrites(prediction["dendrite"], chosen, progress)
     voxels = roi_voxels(rois)
     spines = spine_table(voxels, prediction["spine"], dendrites, chosen, stack, progress)
+    shapes: dict[str, np.ndarray] = {}
     if chosen.shapes:
         spines = spines.assign(**shape_columns(voxels, rois, prediction, dendrites, spines["dendrite_id"].to_numpy(),
                                                chosen, stack, placed, progress))
-    table = dendrite_table(dendrites, spines["dendrite_id"].to_numpy())
+        shapes = dendrite_shape_columns(dendrites, spines, rois, chosen, stack)
+    table = dendrite_table(dendrites, spines["dendrite_id"].to_numpy(), shapes)
     return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites))

@@ -75,6 +75,14 @@ class CentreLine:
         jumps = np.flatnonzero(np.abs(np.diff(self.position_um) - steps) > _TOLERANCE_UM) + 1
         return np.concatenate([[0], jumps])
 
+    @property
+    def parents(self) -> np.ndarray:
+        """Index of each point's parent, int64; −1 for the first. The parent of a copy is the point that was copied."""
+        parents = np.arange(len(self.zyx_um)) - 1
+        for start in self.branch_starts[1:]:
+            parents[start] = np.linalg.norm(self.zyx_um[:start] - self.zyx_um[start], axis=1).argmin()
+        return parents
+
     def moved(self, offset_um: np.ndarray) -> CentreLine:
         """The same line in other coordinates."""
         return replace(self, zyx_um=self.zyx_um + offset_um)

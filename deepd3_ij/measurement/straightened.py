@@ -13,7 +13,12 @@ from scipy.signal import fftconvolve
 
 from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.skeleton import CentreLine
+from deepd3_ij.parameters import MeasureParameters
 
+FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
+HALF_LIGHT = np.sqrt(np.sqrt(2) - 1)
+"""Defocus, relative to the focus's range, at which the light on the axis is halved."""
+USUAL_PSF_Z_UM = 2.2
 STEP_UM = 0.1
 HALF_WIDTH_UM = 2.2
 DEPTH_UM = 1.0
@@ -35,6 +40,11 @@ class Focus:
     def fading(self, away_um: np.ndarray) -> np.ndarray:
         """Share of the light at these distances along z."""
         return 1.0 / (1.0 + (away_um / self.range_um) ** 2)
+
+
+def focus_of(parameters: MeasureParameters) -> Focus:
+    """Focus of the microscope; of a usual one if ``psf_z_um`` is not known."""
+    return Focus((parameters.psf_z_um or USUAL_PSF_Z_UM) / 2 / HALF_LIGHT)
 
 
 @dataclass(frozen=True, eq=False)
