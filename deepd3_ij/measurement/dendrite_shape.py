@@ -72,10 +72,11 @@ def diameter_profiles(
     focus: Focus = focus_of(parameters)
     smear_um2 = noise.smear_variance_px2 * voxel[2] ** 2
     branches = straight_branches(line, stack, rois, voxel, focus, noise.level, full_scale(stack))
-    return [_profile(branch, parameters.psf_xy_um, smear_um2) for branch in branches]
+    blur_um = None if parameters.psf_xy_um is None else focus.blur_um(parameters.psf_xy_um, voxel[0])
+    return [_profile(branch, blur_um, smear_um2) for branch in branches]
 
 
-def _profile(branch: StraightBranch, psf_xy_um: float | None, smear_um2: float) -> DiameterProfile:
+def _profile(branch: StraightBranch, blur_um: float | None, smear_um2: float) -> DiameterProfile:
     along = branch.position_um
     places = np.arange(along[0], along[-1] + SPACING_UM / 2, SPACING_UM)
     light = np.where(branch.free, branch.light, np.nan)
@@ -87,13 +88,12 @@ def _profile(branch: StraightBranch, psf_xy_um: float | None, smear_um2: float) 
         with np.errstate(invalid="ignore"):
             column = np.where(known.any(axis=0), np.nansum(light[near], axis=0), np.nan) / known.sum(axis=0)
         sigma = gaussian_width(branch.across_um, column)[0]
-        if psf_xy_um is None:
+        if blur_um is None:
             diameters[row] = sigma * FWHM_PER_SIGMA
             continue
         tangent = branch.tangent_zyx[near, 1:].mean(axis=0)
         across_x = tangent[0] ** 2 / max((tangent ** 2).sum(), 1e-9)
-        blur = np.sqrt((psf_xy_um / FWHM_PER_SIGMA) ** 2 + smear_um2 * across_x)
-        diameters[row] = 2 * tube_radius_um(float(sigma), float(blur))
+        diameters[row] = 2 * tube_radius_um(float(sigma), float(np.sqrt(blur_um ** 2 + smear_um2 * across_x)))
     return DiameterProfile(places, diameters)
 
 

@@ -433,7 +433,7 @@ def _sizes(
     per_um = np.array([shaft.per_um if shaft else np.nan for shaft in shafts]).reshape(count)
     shaft_error = np.array([shaft.error if shaft else np.nan for shaft in shafts]).reshape(count)
     relative = np.where(unusable, np.nan, value / per_um)
-    relative_error = np.abs(relative) * np.sqrt((error / value) ** 2 + shaft_error ** 2 + MODEL_ERROR ** 2)
+    relative_error = np.where(unusable, np.nan, np.hypot(error / per_um, relative * np.hypot(shaft_error, MODEL_ERROR)))
     fwhm = np.where(dim, np.nan, sigma * FWHM_PER_SIGMA)
     psf_um = parameters.psf_xy_um
     if psf_um is None:
@@ -449,7 +449,8 @@ def _sizes(
         diameter_error = np.where(np.isfinite(diameter), np.hypot(10 * wider_error / diameter, DIAMETER_MODEL_ERROR_UM),
                                   np.nan)
         smear = noise.smear_variance_px2 * voxel[2] ** 2
-        radius = np.array([tube_radius_um(shaft.sigma_um, np.sqrt(psf ** 2 + smear * shaft.across_x))
+        blur = focus_of(parameters).blur_um(psf_um, voxel[0])
+        radius = np.array([tube_radius_um(shaft.sigma_um, np.sqrt(blur ** 2 + smear * shaft.across_x))
                            if shaft else np.nan for shaft in shafts]).reshape(count)
         thick = radius >= SMALLEST_SHAFT * psf
         volume = np.where(thick, relative * np.pi * radius ** 2, np.nan)

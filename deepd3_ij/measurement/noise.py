@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from scipy.ndimage import uniform_filter
 
 PLANES_LOOKED_AT = 7
 BINS = 20
+SURROUNDINGS_PX = 7
 FULL_SCALES = tuple(2.0 ** bits - 1 for bits in (8, 10, 11, 12, 13, 14, 16))
 """Largest grey levels of digitisers."""
 
@@ -69,7 +71,8 @@ def noise_of(stack: xr.DataArray) -> Noise:
         if plane.shape[0] < 3 or plane.shape[1] < 2:
             continue
         difference = (plane[:-2] - 2 * plane[1:-1] + plane[2:]) / np.sqrt(6)
-        local = (plane[:-2] + plane[1:-1] + plane[2:]) / 3
+        # A wide mean hardly depends on the noise of the difference, which would make bright places look even.
+        local = uniform_filter(plane, SURROUNDINGS_PX, mode="nearest")[1:-1]
         means.append(local[:, :-1].ravel())
         squares.append(difference[:, :-1].ravel() ** 2)
         products.append((difference[:, :-1] * difference[:, 1:]).ravel())

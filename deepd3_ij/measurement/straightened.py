@@ -42,6 +42,14 @@ class Focus:
         return 1.0 / (1.0 + (away_um / self.range_um) ** 2)
 
 
+    def blur_um(self, psf_xy_um: float, z_um: float) -> float:
+        """Standard deviation of the blur in light that was put together from the planes near a structure."""
+        away = np.arange(-(DEPTH_UM // z_um), DEPTH_UM // z_um + 1) * z_um
+        shares = self.fading(away) ** 2
+        wider = (shares * (away / self.range_um) ** 2).sum() / shares.sum()
+        return float(psf_xy_um / FWHM_PER_SIGMA * np.sqrt(1 + wider))
+
+
 def focus_of(parameters: MeasureParameters) -> Focus:
     """Focus of the microscope; of a usual one if ``psf_z_um`` is not known."""
     return Focus((parameters.psf_z_um or USUAL_PSF_Z_UM) / 2 / HALF_LIGHT)
