@@ -1,10 +1,10 @@
 """Shapes of spines, as measured, against the truth of simulated stacks.
 
-Run with ``python benchmarks/validate_shapes.py``. Two suites of stacks of 21 × 256 × 256 voxels of 0.5 × 0.1 × 0.1 µm
-are made: *default* is the simulator's usual imaging (8 bit, few photons), *clean* has 16 bit, eleven times more photons,
-no smear along lines and the same dye in every spine. Each is measured with the ROIs and maps of the truth, and with those
-of the bundled model, where a ROI stands for the true spine with most of its voxels. The tables are printed; ``--figures
-DIR`` also draws measured against true.
+Run with ``python benchmarks/validate_shapes.py``. Two suites of stacks of 21 × 256 × 256 voxels (0.5 × 0.1 × 0.1 µm)
+are made: *default* is the simulator's usual imaging (8 bit, few photons), *clean* has 16 bit, eleven times more
+photons, no smear along lines and the same dye in every spine. Each is measured with the ROIs and maps of the truth,
+and with those of the bundled model, where a ROI stands for the true spine with most of its voxels. The tables are
+printed; ``--figures DIR`` also draws measured against true.
 """
 
 from __future__ import annotations
