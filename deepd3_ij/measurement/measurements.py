@@ -12,6 +12,7 @@ import xarray as xr
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import StackError
 from deepd3_ij.measurement.centre_lines import tracing_of
+from deepd3_ij.measurement.columns import as_table, spine_columns
 from deepd3_ij.measurement.dendrites import dendrite_table, find_dendrites
 from deepd3_ij.measurement.geometry import Placed
 from deepd3_ij.measurement.shapes import dendrite_shape_columns, shape_columns
@@ -102,10 +103,11 @@ def measure(
     dendrites = find_dendrites(prediction["dendrite"], chosen, progress)
     voxels = roi_voxels(rois)
     spines = spine_table(voxels, prediction["spine"], dendrites, chosen, stack, progress)
-    shapes: dict[str, np.ndarray] = {}
+    thick_and_spaced: dict[str, np.ndarray] = {}
     if chosen.shapes:
-        spines = spines.assign(**shape_columns(voxels, rois, prediction, dendrites, spines["dendrite_id"].to_numpy(),
-                                               chosen, stack, placed, progress))
-        shapes = dendrite_shape_columns(dendrites, spines, rois, chosen, stack)
-    table = dendrite_table(dendrites, spines["dendrite_id"].to_numpy(), shapes)
+        shapes = shape_columns(voxels, rois, prediction, dendrites, spines["dendrite_id"].to_numpy(), chosen, stack,
+                               placed, progress)
+        spines = as_table({**spines, **shapes}, spine_columns(chosen, with_image=stack is not None))
+        thick_and_spaced = dendrite_shape_columns(dendrites, spines, rois, chosen, stack)
+    table = dendrite_table(dendrites, spines["dendrite_id"].to_numpy(), thick_and_spaced)
     return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites))

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 from scipy.spatial import cKDTree
 
+from deepd3_ij.measurement.classes import classes_of
 from deepd3_ij.measurement.columns import QUALITIES, SHAPE_COLUMNS, SIDES, SOURCES, SPLITS
 from deepd3_ij.measurement.dendrite_shape import diameter_profiles, thickness
 from deepd3_ij.measurement.dendrites import Dendrites
@@ -54,7 +55,7 @@ def shape_columns(
     dendrite_id
         Dendrite of each ROI, int64, shape ``(n,)``; 0 if none.
     parameters
-        ``psf_xy_um`` and ``psf_z_um``.
+        ``psf_xy_um``, ``psf_z_um`` and ``spine_classes``.
     stack
         Image of the same shape; without it there is geometry only.
     placed
@@ -65,7 +66,7 @@ def shape_columns(
     Returns
     -------
     dict of numpy.ndarray
-        Columns of ``SHAPE_COLUMNS``, shape ``(n,)`` each.
+        Columns of ``SHAPE_COLUMNS``, and ``CLASS_COLUMNS`` if they are asked for, shape ``(n,)`` each.
     """
     voxel_um = np.array(voxel_size_um(prediction))
     origin_um = np.array([float(prediction.coords[dim][0]) for dim in DIMS])
@@ -103,7 +104,7 @@ def shape_columns(
     measured, by_user = SOURCES
     columns["geometry_source"] = np.where(geometry.by_user, by_user, measured).astype(object)
     columns["quality"] = _qualities(geometry, columns, voxel_um, voxels.shape, stack is not None, reasons)
-    return columns
+    return columns | classes_of(columns) if parameters.spine_classes else columns
 
 
 def _length_um(way: np.ndarray, base: np.ndarray) -> float:
