@@ -11,6 +11,7 @@ from scipy.ndimage import uniform_filter
 PLANES_LOOKED_AT = 7
 BINS = 20
 SURROUNDINGS_PX = 7
+LEAST_ALTERNATING = -0.4
 FULL_SCALES = tuple(2.0 ** bits - 1 for bits in (8, 10, 11, 12, 13, 14, 16))
 """Largest grey levels of digitisers."""
 
@@ -65,22 +66,26 @@ def noise_of(stack: xr.DataArray) -> Noise:
         A straight line of the variance over the grey level through its medians in twenty classes of brightness.
     """
     planes = np.unique(np.linspace(0, len(stack) - 1, PLANES_LOOKED_AT).round().astype(int))
-    means, squares, products = [], [], []
+    means, squares, products, belows = [], [], [], []
     for z in planes:
         plane = np.asarray(stack.variable[z].values, dtype=np.float64)
-        if plane.shape[0] < 3 or plane.shape[1] < 2:
+        if plane.shape[0] < 4 or plane.shape[1] < 2:
             continue
         difference = (plane[:-2] - 2 * plane[1:-1] + plane[2:]) / np.sqrt(6)
         # A wide mean hardly depends on the noise of the difference, which would make bright places look even.
         local = uniform_filter(plane, SURROUNDINGS_PX, mode="nearest")[1:-1]
-        means.append(local[:, :-1].ravel())
-        squares.append(difference[:, :-1].ravel() ** 2)
-        products.append((difference[:, :-1] * difference[:, 1:]).ravel())
+        means.append(local[:-1, :-1].ravel())
+        squares.append(difference[:-1, :-1].ravel() ** 2)
+        products.append((difference[:-1, :-1] * difference[:-1, 1:]).ravel())
+        belows.append((difference[:-1, :-1] * difference[1:, :-1]).ravel())
     if not means:
         return Noise(0.0, 0.0, 0.0, 0.0)
-    mean, square, product = map(np.concatenate, (means, squares, products))
-    total = square.sum()
-    smear = float(np.clip(product.sum() / total, 0.0, 0.9)) if total > 0 else 0.0
+    mean, square, product, below = map(np.concatenate, (means, squares, products, belows))
+    dim = mean <= np.median(mean)
+    total = square[dim].sum()
+    # Differences of noise alternate from row to row (by −2/3); where they do not, they are structure.
+    noisy = total > 0 and below[dim].sum() / total < LEAST_ALTERNATING
+    smear = float(np.clip(product[dim].sum() / total, 0.0, 0.9)) if noisy else 0.0
     edges = np.unique(np.quantile(mean, np.linspace(0, 1, BINS + 1)))
     if len(edges) < 3:
         return Noise(float(square.mean()), 0.0, float(mean.mean()), smear)
