@@ -28,11 +28,14 @@ TEST_AT = "deepd3.test_at"
 TESTING = "deepd3.testing"
 
 # Of a ROI: the spine that it belongs to, whether it stands for itself in its plane (2), the table of an annotation,
-# the image in whose pixels and planes it is; its SOURCE is that image's.
+# the image in whose pixels and planes it is; its SOURCE is that image's. What shows a spine's shape is no spine itself:
+# which part of it (line, head, base), and for a line the places of its corners as they were drawn.
 ROI_ID = "deepd3.id"
 ROI_DIMENSIONS = "deepd3.dimensions"
 ANNOTATION = "deepd3.annotation"
 ROI_IMAGE = "deepd3.image"
+ROI_SHAPE = "deepd3.shape"
+ROI_DRAWN = "deepd3.drawn"
 
 # Channel and time point (from 1) of the stack that a prediction was made of, where there are several.
 CHANNEL, FRAME = "deepd3.channel", "deepd3.frame"

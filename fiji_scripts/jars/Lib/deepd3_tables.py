@@ -3,7 +3,9 @@
 Jython 2.7.
 """
 
+import jarray
 from ij import WindowManager
+from ij.macro import Variable
 from ij.measure import ResultsTable
 from java.awt import GraphicsEnvironment
 from java.util import Arrays
@@ -12,10 +14,28 @@ _DIGITS = 4
 _SIZE = (600, 240)
 
 
+_KINDS = (("dendrites", "dendrite_values", "Dendrites of %s"), ("spines", "spine_values", "Spines of %s"))
+
+
 def show_tables(reply, arrays, image):
-    """Show the tables of spines and dendrites; returns both."""
-    return [_table(reply[kind], arrays[values], "%s of %s" % (title, image.getTitle())) for kind, values, title in
-            (("dendrites", "dendrite_values", "Dendrites"), ("spines", "spine_values", "Spines"))]
+    """Show the tables of spines and dendrites."""
+    for kind, values, title in _KINDS:
+        _table(reply[kind], arrays[values], title % image.getTitle())
+
+
+def are_open(image):
+    """True if the tables of an image are shown."""
+    return any(WindowManager.getWindow(title % image.getTitle()) is not None for _, _, title in _KINDS)
+
+
+def column_of(description, array, name):
+    """A column of a table as the service tells it: texts or numbers; None if there is no such column."""
+    if name not in description["headings"]:
+        return None
+    if name in description["texts"]:
+        return description["texts"][name]
+    number, rows = description["headings"].index(name), array.shape[1]
+    return list(array.planes[0][number * rows:(number + 1) * rows]) if rows else []
 
 
 def _table(description, array, title):
@@ -26,12 +46,14 @@ def _table(description, array, title):
         if rows == 0:
             table.getFreeColumn(heading)
             continue
+        if heading in description["texts"]:
+            table.setColumn(heading, jarray.array([Variable(text) for text in description["texts"][heading]], Variable))
+            continue
         table.setValues(heading, Arrays.copyOfRange(array.planes[0], number * rows, (number + 1) * rows))
         table.setDecimalPlaces(table.getColumnIndex(heading), 0 if whole else _DIGITS)
     table.showRowNumbers(False)
     if not GraphicsEnvironment.isHeadless():
         _show(table, title)
-    return table
 
 
 def _show(table, title):
@@ -46,16 +68,11 @@ def _show(table, title):
 
 def measured_summary(reply, arrays):
     """How many spines on how much dendrite, in a sentence."""
-    spines = arrays["spine_values"].shape[1]
-    headings, values = reply["dendrites"]["headings"], arrays["dendrite_values"]
-    rows = values.shape[1]
-
-    def column(name):
-        start = headings.index(name) * rows
-        return list(values.planes[0][start:start + rows]) if rows else []
-
-    length_um = sum(column("length_um"))
+    spines, rows = arrays["spine_values"].shape[1], arrays["dendrite_values"].shape[1]
+    lengths_um, counts = [column_of(reply["dendrites"], arrays["dendrite_values"], name)
+                          for name in ("length_um", "spines")]
+    length_um = sum(lengths_um)
     text = u"%d spine%s, %d dendrite%s" % (spines, u"" if spines == 1 else u"s", rows, u"" if rows == 1 else u"s")
     if length_um > 0:
-        text += u" of %.4g um, %.3g spines per um" % (length_um, sum(column("spines")) / length_um)
+        text += u" of %.4g um, %.3g spines per um" % (length_um, sum(counts) / length_um)
     return text

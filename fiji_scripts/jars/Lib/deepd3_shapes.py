@@ -1,0 +1,219 @@
+"""Shapes of spines over their images: a line from base over head to tip, the head's width, a cross at the base.
+
+Jython 2.7. They are drawn of the table of spines, in the plane of the head. A line whose ends a person moved tells
+where base and tip are: it knows where it was drawn.
+"""
+
+import json
+import math
+
+import jarray
+from deepd3_names import ID, ROI_DRAWN, ROI_ID, ROI_IMAGE, ROI_SHAPE, SOURCE
+from deepd3_rois import spine_of
+from deepd3_tables import column_of
+from ij.gui import OvalRoi, Overlay, PointRoi, PolygonRoi, Roi
+from java.awt import GraphicsEnvironment
+
+LINE, HEAD, BASE = "line", "head", "base"
+_PLACES = ("base", "head", "tip")
+_AXES = "zyx"
+_SHAPES = "deepd3.shapes"
+_HIDDEN = "deepd3.shapes_hidden"
+_MOVED_PX = 0.01
+_WIDTH = 1.0
+
+
+class Shape(object):
+    """Where base, head and tip of a spine are: (z, y, x) in um, None where that is not known; width of the head."""
+
+    def __init__(self, base, head, tip, width_um):
+        self.base, self.head, self.tip, self.width_um = base, head, tip, width_um
+
+    def has_line(self):
+        """True if base and tip are known."""
+        return self.base is not None and self.tip is not None
+
+    def plane_um(self):
+        """Height at which it is drawn; None if no place of it is known."""
+        places = [place for place in (self.head, self.tip, self.base) if place is not None]
+        return places[0][0] if places else None
+
+
+def shapes_of(reply, arrays):
+    """Shapes by spine of the tables that the service measured; none if it measured none."""
+    table, values = reply["spines"], arrays["spine_values"]
+    if "base_z_um" not in table["headings"]:
+        return {}
+    ids, widths = [column_of(table, values, name) for name in ("id", "head_fwhm_um")]
+    places = [zip(*[column_of(table, values, "%s_%s_um" % (place, axis)) for axis in _AXES]) for place in _PLACES]
+    return dict((int(spine), Shape(*([_known(place) for place in of_spine] + [_known((width,)) and width])))
+                for spine, width, of_spine in zip(ids, widths, zip(*places)))
+
+
+def _known(numbers):
+    return None if any(math.isnan(number) for number in numbers) else tuple(numbers)
+
+
+# What is shown
+
+
+def show_shapes(spines, shapes):
+    """Draw shapes (by spine) over all images of the spines, in place of earlier ones."""
+    spines.anchor.setProperty(_SHAPES, shapes)
+    draw_shapes(spines)
+
+
+def shapes_shown(spines):
+    """True if there are shapes and they are not hidden."""
+    return bool(spines.anchor.getProperty(_SHAPES)) and spines.anchor.getProperty(_HIDDEN) is None
+
+
+def hide_shapes(spines, hidden):
+    """Hide the shapes, or show them."""
+    spines.anchor.setProperty(_HIDDEN, True if hidden else None)
+    draw_shapes(spines)
+
+
+def forget_shapes(spines, ids=None):
+    """Take the shapes of spines away that were changed; None for all."""
+    shapes = spines.anchor.getProperty(_SHAPES) or {}
+    gone = set(shapes) if ids is None else set(shapes) & set(ids)
+    if not gone:
+        return
+    spines.anchor.setProperty(_SHAPES, dict(item for item in shapes.items() if item[0] not in gone))
+    for image in spines.members():
+        overlay = image.getOverlay()
+        for number in reversed(range(overlay.size() if overlay is not None else 0)):
+            if is_part(overlay.get(number)) and spine_of(overlay.get(number)) in gone:
+                overlay.remove(number)
+        image.draw()
+
+
+def shape_of_spine(spines, spine):
+    """The shape of a spine as it was measured last, or None."""
+    return (spines.anchor.getProperty(_SHAPES) or {}).get(spine)
+
+
+def is_part(roi):
+    """True for what shows the shape of a spine and is no spine itself."""
+    return roi.getProperty(ROI_SHAPE) is not None
+
+
+def draw_shapes(spines):
+    """Draw the shapes over all images, each in its plane; everything else that lies over an image stays."""
+    shapes = spines.anchor.getProperty(_SHAPES) or {} if spines.anchor.getProperty(_HIDDEN) is None else {}
+    colours = spines.colours(shapes)
+    parts = [each for spine, shape in sorted(shapes.items()) for each in _parts(spines, spine, shape, colours[spine])]
+    for image in spines.members():
+        before = image.getOverlay()
+        others = [roi for roi in before.toArray() if not is_part(roi)] if before is not None else []
+        if not parts and before is not None and len(others) == before.size():
+            continue
+        overlay, placing = Overlay(), spines.placing(image)
+        overlay.selectable(before is not None and before.isSelectable())
+        for roi in others:
+            overlay.add(roi)
+        for part, plane in parts:
+            copy = part.clone()
+            if placing(copy, plane):
+                overlay.add(copy)
+        image.setOverlay(overlay)
+        image.setHideOverlay(False)
+
+
+def line_of(spines, spine):
+    """(the line of a spine, to be moved; its plane in the anchor), or None if its base or tip is not known."""
+    shape = shape_of_spine(spines, spine)
+    if shape is None or not shape.has_line():
+        return None
+    return _parts(spines, spine, shape, spines.colours([spine])[spine])[0]
+
+
+def _parts(spines, spine, shape, colour):
+    """[(ROI, its plane in the anchor)] of a shape."""
+    height_um = shape.plane_um()
+    if height_um is None:
+        return []
+    plane = max(1, min(spines.anchor.getNSlices(), int(round(spines.pixel_of((height_um, 0, 0))[0])) + 1))
+    parts = []
+    if shape.has_line():
+        parts.append((LINE, _line(spines, [each for each in (shape.base, shape.head, shape.tip) if each])))
+    if shape.head is not None and shape.width_um:
+        _, y, x = spines.pixel_of(shape.head)
+        wide, high = shape.width_um / spines.voxel_um()[2], shape.width_um / spines.voxel_um()[1]
+        # Areas are counted from the corner of the first pixel, lines and points from its middle.
+        parts.append((HEAD, OvalRoi(x + 0.5 - wide / 2, y + 0.5 - high / 2, wide, high)))
+    if shape.base is not None:
+        _, y, x = spines.pixel_of(shape.base)
+        cross = PointRoi(x, y)
+        cross.setPointType(PointRoi.CROSS)
+        cross.setSize(0)
+        parts.append((BASE, cross))
+    belongs = spines.anchor.getProp(ID)
+    for kind, roi in parts:
+        roi.setName("spine%04d_z%03d" % (spine, plane))
+        roi.setStrokeColor(colour)
+        if kind == LINE:
+            roi.setStrokeWidth(_WIDTH)
+        for name, value in ((ROI_SHAPE, kind), (ROI_ID, str(spine)), (ROI_IMAGE, belongs),
+                            (SOURCE, spines.anchor.getProp(SOURCE) or spines.anchor.getTitle())):
+            roi.setProperty(name, value)
+    return [(roi, plane) for _, roi in parts]
+
+
+def _line(spines, places):
+    corners = [spines.pixel_of(place)[1:] for place in places]
+    line = PolygonRoi(jarray.array([x for _, x in corners], "f"), jarray.array([y for y, _ in corners], "f"),
+                      Roi.POLYLINE)
+    _remember(line, places)
+    return line
+
+
+# What a person moved
+
+
+def _remember(line, places):
+    line.setProperty(ROI_DRAWN, json.dumps({"corners": _corners(line), "um": places}))
+
+
+def _corners(line):
+    polygon = line.getFloatPolygon()
+    return [(polygon.xpoints[number], polygon.ypoints[number]) for number in range(polygon.npoints)]
+
+
+def take_moved(spines):
+    """Let base and tip of a spine be where a person moved the ends of its line; returns the numbers of such spines.
+
+    Lines over the images, selected on them, and in the ROI Manager count.
+    """
+    taken = []
+    for line in _lines(spines):
+        drawn, corners = json.loads(line.getProperty(ROI_DRAWN)), _corners(line)
+        if len(corners) < 2 or line.getState() in (Roi.MOVING, Roi.MOVING_HANDLE):
+            continue
+        ends = []
+        for before, now, place in zip((drawn["corners"][0], drawn["corners"][-1]), (corners[0], corners[-1]),
+                                      (drawn["um"][0], drawn["um"][-1])):
+            moved = max(abs(now[0] - before[0]), abs(now[1] - before[1])) > _MOVED_PX
+            ends.append((place[0],) + spines.um_of((0, now[1], now[0]))[1:] if moved else tuple(place))
+        if ends != [tuple(drawn["um"][0]), tuple(drawn["um"][-1])]:
+            spine = spine_of(line)
+            _remember(line, [ends[0]] + drawn["um"][1:-1] + [ends[1]])
+            if spine in spines.ids():
+                spines.place(spine, *ends)
+                taken.append(spine)
+    return taken
+
+
+def _lines(spines):
+    found = [image.getRoi() for image in spines.members()]
+    for image in spines.members():
+        overlay = image.getOverlay()
+        found += list(overlay.toArray()) if overlay is not None else []
+    if not GraphicsEnvironment.isHeadless():
+        from ij.plugin.frame import RoiManager  # without windows, its class cannot be loaded
+        manager = RoiManager.getInstance()
+        found += list(manager.getRoisAsArray()) if manager is not None else []
+    belongs = spines.anchor.getProp(ID)
+    return [roi for roi in found if roi is not None and roi.getProperty(ROI_SHAPE) == LINE
+            and roi.getProperty(ROI_DRAWN) and roi.getProperty(ROI_IMAGE) == belongs]
