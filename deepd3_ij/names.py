@@ -40,6 +40,9 @@ ROI_DRAWN = "deepd3.drawn"
 # Channel and time point (from 1) of the stack that a prediction was made of, where there are several.
 CHANNEL, FRAME = "deepd3.channel", "deepd3.frame"
 
+# What a person decided about a spine that is looked at again.
+KEPT, REDRAWN = "kept", "redrawn"
+
 # The service that Python offers to scripts, the version of the package, and how the last command ended.
 SERVICE = "deepd3.service"
 VERSION = "deepd3.version"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from deepd3_ij.names import KEPT, REDRAWN
 from deepd3_ij.parameters import MeasureParameters
 
 SIDES = ("left", "right", "above", "below")
@@ -125,6 +126,12 @@ CLASS_COLUMNS: Mapping[str, Column] = {
     "class_probability": _number("its probability"),
 }
 """If classes are asked for."""
+
+REVIEW_COLUMNS: Mapping[str, Column] = {
+    "review": Column("object", f"what a person decided when reviewing spines in Fiji: {KEPT} or {REDRAWN}; empty for "
+                     "those that nobody looked at"),
+}
+"""If spines were reviewed in Fiji."""
 
 DENDRITE_COLUMNS: Mapping[str, Column] = {
     "id": _count("number of the dendrite"),

@@ -8,9 +8,11 @@ import json
 import math
 
 import jarray
+from deepd3_errors import DeepD3Error
 from deepd3_names import ID, ROI_DRAWN, ROI_ID, ROI_IMAGE, ROI_SHAPE, SOURCE
 from deepd3_rois import spine_of
 from deepd3_tables import column_of
+from deepd3_texts import quoted
 from ij.gui import OvalRoi, Overlay, PointRoi, PolygonRoi, Roi
 from java.awt import GraphicsEnvironment
 
@@ -72,6 +74,14 @@ def hide_shapes(spines, hidden):
     """Hide the shapes, or show them."""
     spines.anchor.setProperty(_HIDDEN, True if hidden else None)
     draw_shapes(spines)
+
+
+def toggle_shapes(spines):
+    """Show the shapes, or hide them; DeepD3Error if none were measured."""
+    if not spines.anchor.getProperty(_SHAPES):
+        raise DeepD3Error(u"No shapes of the spines of %s were measured; use Measure Dendrites and Spines... first."
+                          % quoted(spines.anchor))
+    hide_shapes(spines, shapes_shown(spines))
 
 
 def forget_shapes(spines, ids=None):
@@ -181,13 +191,13 @@ def _corners(line):
     return [(polygon.xpoints[number], polygon.ypoints[number]) for number in range(polygon.npoints)]
 
 
-def take_moved(spines):
+def take_moved(spines, selected_only=False):
     """Let base and tip of a spine be where a person moved the ends of its line; returns the numbers of such spines.
 
-    Lines over the images, selected on them, and in the ROI Manager count.
+    Lines that are selected on the images count, and else those over the images and in the ROI Manager too.
     """
     taken = []
-    for line in _lines(spines):
+    for line in _lines(spines, selected_only):
         drawn, corners = json.loads(line.getProperty(ROI_DRAWN)), _corners(line)
         if len(corners) < 2 or line.getState() in (Roi.MOVING, Roi.MOVING_HANDLE):
             continue
@@ -205,12 +215,12 @@ def take_moved(spines):
     return taken
 
 
-def _lines(spines):
+def _lines(spines, selected_only):
     found = [image.getRoi() for image in spines.members()]
-    for image in spines.members():
+    for image in [] if selected_only else spines.members():
         overlay = image.getOverlay()
         found += list(overlay.toArray()) if overlay is not None else []
-    if not GraphicsEnvironment.isHeadless():
+    if not selected_only and not GraphicsEnvironment.isHeadless():
         from ij.plugin.frame import RoiManager  # without windows, its class cannot be loaded
         manager = RoiManager.getInstance()
         found += list(manager.getRoisAsArray()) if manager is not None else []

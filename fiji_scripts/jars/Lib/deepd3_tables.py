@@ -17,15 +17,37 @@ _SIZE = (600, 240)
 _KINDS = (("dendrites", "dendrite_values", "Dendrites of %s"), ("spines", "spine_values", "Spines of %s"))
 
 
-def show_tables(reply, arrays, image):
-    """Show the tables of spines and dendrites."""
+def show_tables(reply, arrays, image, images):
+    """Show the tables of spines and dendrites; a click on a row of the first goes to the spine.
+
+    images: all images that DeepD3 knows.
+    """
     for kind, values, title in _KINDS:
-        _table(reply[kind], arrays[values], title % image.getTitle())
+        table, window = _table(reply[kind], arrays[values]), None
+        if not GraphicsEnvironment.isHeadless():
+            window = _show(table, title % image.getTitle())
+        if window is not None and kind == "spines":
+            from deepd3_rows import follow  # without windows, its classes cannot be loaded
+            follow(window.getTextPanel(), image, images)
 
 
 def are_open(image):
-    """True if the tables of an image are shown."""
+    """True if tables of an image are shown."""
     return any(WindowManager.getWindow(title % image.getTitle()) is not None for _, _, title in _KINDS)
+
+
+def refresh_tables(reply, arrays, image):
+    """Let the tables of an image that are shown tell what was measured now; none of them comes to the front."""
+    for kind, values, title in _KINDS:
+        window = WindowManager.getWindow(title % image.getTitle())
+        if window is not None:
+            table, panel = _table(reply[kind], arrays[values]), window.getTextPanel()
+            panel.setColumnHeadings(table.getColumnHeadings())
+            panel.setResultsTable(table)
+            for row in range(table.size()):
+                panel.appendWithoutUpdate(table.getRowAsString(row))
+            panel.updateDisplay()
+            panel.scrollToTop()
 
 
 def column_of(description, array, name):
@@ -38,7 +60,7 @@ def column_of(description, array, name):
     return list(array.planes[0][number * rows:(number + 1) * rows]) if rows else []
 
 
-def _table(description, array, title):
+def _table(description, array):
     table = ResultsTable()
     table.setNaNEmptyCells(True)
     columns, rows = array.shape
@@ -52,18 +74,19 @@ def _table(description, array, title):
         table.setValues(heading, Arrays.copyOfRange(array.planes[0], number * rows, (number + 1) * rows))
         table.setDecimalPlaces(table.getColumnIndex(heading), 0 if whole else _DIGITS)
     table.showRowNumbers(False)
-    if not GraphicsEnvironment.isHeadless():
-        _show(table, title)
+    return table
 
 
 def _show(table, title):
-    """Show a table; its window, if it is a new one, covers neither images nor the spine panel if there is room."""
+    """Show a table; gives its window if it is a new one, which covers neither images nor the spine panel where it can."""
     new = WindowManager.getWindow(title) is None
     table.show(title)
     window = WindowManager.getWindow(title)
-    if new and window is not None:
-        from deepd3_placement import place_where_free  # without windows, its classes cannot be loaded
-        place_where_free(window, _SIZE)
+    if not new or window is None:
+        return None
+    from deepd3_placement import place_where_free  # without windows, its classes cannot be loaded
+    place_where_free(window, _SIZE)
+    return window
 
 
 def measured_summary(reply, arrays):
