@@ -105,8 +105,8 @@ def pull_rois(session: Host, image: Any = None, *, source: Any = "auto") -> RoiS
     Returns
     -------
     RoiSet
-        Imported annotations and the shapes of spines are no ROIs. ``provenance["skipped"]`` names other selections without an area, those
-        outside of the image and those that belong to another image; a note tells how many.
+        Imported annotations and the shapes of spines are no ROIs. ``provenance["skipped"]`` names other selections
+        without an area, those outside of the image and those that belong to another image; a note tells how many.
 
     Raises
     ------

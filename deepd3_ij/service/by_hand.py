@@ -62,7 +62,7 @@ NOTHING_BY_HAND = ByHand()
 
 def measured(rois: RoiSet, prediction: xr.Dataset, stack: xr.DataArray | None, choices: Choices, by_hand: ByHand,
              progress: Progress) -> Measurements:
-    """Measure spines and dendrites; base and tip are where a person placed them, and the table tells what was reviewed."""
+    """Measure: base and tip are where a person placed them, and a column tells what was reviewed."""
     from deepd3_ij.measurement import measure
 
     known = set(rois.ids.tolist())

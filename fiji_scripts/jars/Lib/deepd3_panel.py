@@ -157,8 +157,8 @@ class SpinePanel(object):
                                 "image, else at its waist (S)", self.split),
                       ("Add", "Make a spine of the outline that is drawn on the image, grown through the planes (A)",
                        self.add),
-                      ("Base/Tip", "Select the line of the selected spine, whose ends can be moved then; a straight line "
-                                   "that is drawn on the image from base to tip takes its place (B)", self.ends),
+                      ("Base/Tip", "Select the line of the selected spine, to move its ends; a straight line that is "
+                                   "drawn on the image from base to tip takes its place (B)", self.ends),
                       ("Undo", "Take the last change back (Ctrl+Z)", self.undo)),
                      ((u"Measure\u2026", "Show the tables of spines and dendrites", self.measure),
                       (u"Export\u2026", "Write all files of the result", self.export),

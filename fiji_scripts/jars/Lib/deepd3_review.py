@@ -47,7 +47,7 @@ class Review(object):
         row = JPanel(FlowLayout(FlowLayout.LEFT, 4, 2))
         for text, tip, action in (("Keep", "It is a spine, as it is outlined (K)", self.keep),
                                   ("Delete it", "It is no spine (Delete key)", self._panel.delete),
-                                  ("Redraw", "Let an outline that is drawn on the image take its place (R)", self.redraw),
+                                  ("Redraw", "An outline that is drawn on the image takes its place (R)", self.redraw),
                                   ("Next", "Decide later (N, right arrow)", self.next),
                                   ("Back", "Go back (P, left arrow)", self.previous),
                                   ("End", "End the review (Esc)", self.end)):

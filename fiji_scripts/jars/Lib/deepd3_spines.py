@@ -305,7 +305,7 @@ class Spines(object):
         return copy_of
 
     def placing(self, image):
-        """What lets a ROI show in a plane of the anchor (0 for all) over an image; False where that has no such plane."""
+        """What lets a ROI show in a plane of the anchor (0: all) over an image; False where that has no such plane."""
         offset, last = self._offset(image), image.getNSlices()
         frame = int(self.anchor.getProp(FRAME) or 0) if image.getNFrames() > 1 else 0
 

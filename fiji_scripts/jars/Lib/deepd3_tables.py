@@ -78,7 +78,7 @@ def _table(description, array):
 
 
 def _show(table, title):
-    """Show a table; gives its window if it is a new one, which covers neither images nor the spine panel where it can."""
+    """Show a table; gives its window if it is new, which covers neither images nor the spine panel where it can."""
     new = WindowManager.getWindow(title) is None
     table.show(title)
     window = WindowManager.getWindow(title)

@@ -1,6 +1,6 @@
 #@ Context context
 #@ ImagePlus (required=false, persist=false, label="Prediction") image
-"""Measure the ROIs as they are now and the dendrites; shows two tables, and the shapes of the spines over the images."""
+"""Measure the ROIs as they are now and the dendrites; shows two tables, and shapes over the images."""
 
 from deepd3_command import IMAGE, run
 from deepd3_results import measured
