@@ -83,7 +83,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_parameters(rois, "kind of ROIs", AnalysisParameters, only=("roi_dimensions",))
     add_parameters(rois, "ROIs", Roi3DParameters, Roi2DParameters)
     add_parameters(rois, "measures", MeasureParameters)
-    _add_outputs(rois, [name for name in OUTPUTS if name != "maps_8bit"])
+    _add_outputs(rois, [name for name, output in OUTPUTS.items()
+                        if name != "maps_8bit" and "stack" not in output.needs])
 
     measure = command("measure", "step_commands:measure", "Measure ROIs, e.g. after correction in Fiji.")
     measure.add_argument("rois", metavar="ROIS", help="ROI zip, ROI map (TIFF) or .rois file.")

@@ -10,13 +10,14 @@ import xarray as xr
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import StackError
 from deepd3_ij.measurement.centre_lines import tracing_of
+from deepd3_ij.measurement.confidence import confidences
 from deepd3_ij.measurement.dendrites import dendrite_table, find_dendrites
 from deepd3_ij.measurement.spines import roi_voxels, spine_table
 from deepd3_ij.parameters import Choice, MeasureParameters
 from deepd3_ij.probabilities import resolve_for
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
-from deepd3_ij.stack import DIMS
+from deepd3_ij.stack import DIMS, provenance_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,8 @@ def measure(
         both ends included); ``largest_area_um2`` (of the plane with most voxels); ``equivalent_diameter_um`` (of the
         sphere of the same volume); and with a stack ``mean_intensity``; ``background_intensity`` (median of the pixels
         within ``background_um`` of the ROI in its own planes that belong to no ROI and no dendrite; NaN if there are
-        none); ``integrated_intensity`` (sum over the ROI less its background).
+        none); ``integrated_intensity`` (sum over the ROI less its background). ``confidence`` is the probability that
+        the ROI is a spine, as the model that made the prediction was calibrated; NaN if it was not.
         ``dendrites`` is described at :func:`deepd3_ij.measurement.dendrites.dendrite_table`.
         Without ROIs or dendrites the tables are empty, with the same columns and types.
 
@@ -92,5 +94,6 @@ def measure(
     chosen = resolve_for(MeasureParameters, parameters, prediction).parameters
     dendrites = find_dendrites(prediction["dendrite"], chosen, progress)
     spines = spine_table(roi_voxels(rois), prediction["spine"], dendrites, chosen, stack, progress)
+    spines["confidence"] = confidences(spines, provenance_of(prediction), dimensions=rois.dimensions)
     table = dendrite_table(dendrites, prediction["dendrite"], spines["dendrite_id"].to_numpy())
     return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites))

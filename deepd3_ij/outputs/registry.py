@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -156,6 +157,15 @@ def _roi_zip(results: Results, folder: Path, stem: str) -> None:
     write_roi_zip(folder / f"{stem}_rois.zip", results.rois)
 
 
+def _roi_zip_by_confidence(results: Results, folder: Path, stem: str) -> None:
+    from deepd3_ij.files.roi_zip import write_roi_zip
+    from deepd3_ij.outputs.overview import confidence_colours
+
+    assert results.rois is not None
+    assert results.measurements is not None
+    write_roi_zip(folder / f"{stem}_rois.zip", results.rois, colour_of=confidence_colours(results.measurements))
+
+
 def _roi_folder(results: Results, folder: Path, stem: str, approve: Approval | None) -> None:
     from deepd3_ij.files.contour_folder import write_contour_folder
 
@@ -194,14 +204,14 @@ def _traces(results: Results, folder: Path, stem: str) -> None:
               comment="centre lines of dendrites; x, y, z and radius in µm")
 
 
-def _overview(results: Results, folder: Path, stem: str) -> None:
+def _overview(results: Results, folder: Path, stem: str, *, by_confidence: bool = False) -> None:
     from deepd3_ij.outputs.overview import draw_overview
 
     assert results.stack is not None
     assert results.prediction is not None
     assert results.rois is not None
     draw_overview(folder / f"{stem}_overview.png", results.stack, results.prediction, results.rois,
-                  results.measurements)
+                  results.measurements, by_confidence=by_confidence)
 
 
 OUTPUTS: dict[str, Output] = {output.name: output for output in (
@@ -214,6 +224,9 @@ OUTPUTS: dict[str, Output] = {output.name: output for output in (
     Output("roi_map", "ROI Map", "Label image, one number per spine.", ("rois",), ("_roi_map.tif",), _roi_map,
            usual=True),
     Output("roi_zip", "ROIs to Zip", "ROIs for ImageJ's ROI Manager.", ("rois",), ("_rois.zip",), _roi_zip, usual=True),
+    Output("roi_zip_by_confidence", "ROIs to Zip (by confidence)", "Colour the ROIs of the zip by their confidence.",
+           ("rois", "measurements"), ("_rois.zip",), _roi_zip_by_confidence, option="--roi-colours-by-confidence",
+           instead_of="roi_zip"),
     Output("roi_map_binary", "ROI Map (binary)", "Also the ROI map as a binary image (0/255).", ("rois",),
            ("_roi_map_binary.tif",), _roi_map_binary, option="--binary-roi-map"),
     Output("centroids", "Centroids", "Also the ROI centroids as CSV.", ("rois",), ("_centroids.csv",), _centroids,
@@ -226,6 +239,10 @@ OUTPUTS: dict[str, Output] = {output.name: output for output in (
            ("_dendrites.swc",), _traces, option="--traces"),
     Output("overview", "Overview", "A picture of the stack and what was found.",
            ("stack", "prediction", "rois", "measurements"), ("_overview.png",), _overview, usual=True,
+           is_optional=True),
+    Output("overview_by_confidence", "Overview (by confidence)", "Colour the outlines of the overview by confidence.",
+           ("stack", "prediction", "rois", "measurements"), ("_overview.png",),
+           partial(_overview, by_confidence=True), option="--overview-by-confidence", instead_of="overview",
            is_optional=True),
     Output("roi_folder", "ROIs to Folder", "Also a folder of outlines as CSV.", ("rois",), ("",), _roi_folder,
            option="--roi-folder", is_folder=True),
