@@ -12,6 +12,7 @@ import xarray as xr
 
 from deepd3_ij.errors import FijiError
 from deepd3_ij.measurement.columns import REVIEW_COLUMNS
+from deepd3_ij.measurement.geometry import Placed
 from deepd3_ij.names import KEPT, REDRAWN
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress
@@ -32,29 +33,30 @@ class ByHand:
     Attributes
     ----------
     placed
-        By spine, z, y and x in µm of its base, then of its tip.
+        By spine, its base and tip.
     reviewed
         By spine, what was decided when it was looked at again.
     """
 
-    placed: Mapping[int, tuple[float, ...]] = field(default_factory=dict)
+    placed: Mapping[int, Placed] = field(default_factory=dict)
     reviewed: Mapping[int, str] = field(default_factory=dict)
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> ByHand:
         """Read the decisions that a script sent."""
         try:
-            placed = {int(spine): tuple(map(float, ends)) for spine, ends in values["placed"].items()}
+            numbers = {int(spine): tuple(map(float, ends)) for spine, ends in values["placed"].items()}
             reviewed = {int(spine): str(decision) for spine, decision in values["reviewed"].items()}
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise FijiError(f"What was decided by hand is not understood ({error}); {REINSTALL}.") from error
-        for spine, ends in placed.items():
+        for spine, ends in numbers.items():
             if len(ends) != _NUMBERS or not all(map(math.isfinite, ends)):
                 raise FijiError(f"Base and tip of spine {spine} are {ends}; accepted: z, y and x of both in µm.")
         for spine, decision in reviewed.items():
             if decision not in (KEPT, REDRAWN):
                 raise FijiError(f"Spine {spine} is {decision!r}; accepted: {KEPT} or {REDRAWN}.")
-        return cls(placed, reviewed)
+        return cls({spine: Placed((ends[0], ends[1], ends[2]), (ends[3], ends[4], ends[5]))
+                    for spine, ends in numbers.items()}, reviewed)
 
 
 NOTHING_BY_HAND = ByHand()

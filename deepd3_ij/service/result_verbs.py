@@ -208,7 +208,7 @@ def _tables_reply(measurements: Any) -> Reply:
 
 def _doubtful(spines: pd.DataFrame) -> list[int]:
     """Numbers of spines, the most doubtful first; without a calibrated confidence, by the spine map."""
-    known = "confidence" if "confidence" in spines and spines["confidence"].notna().any() else "max_probability"
+    known = "confidence" if spines["confidence"].notna().any() else "max_probability"
     return [int(spine) for spine in spines["id"].to_numpy()[doubtful_first(spines[known])]]
 
 
