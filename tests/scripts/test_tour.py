@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.roi_zip import read_roi_zip
 from deepd3_ij.files.tiff import write_stack
 from tests.scripts.host_process import Host
+from tests.scripts.panel import Panel
 from tests.scripts.user import User
 
 pytestmark = pytest.mark.display
@@ -35,35 +35,6 @@ def maps() -> tuple[np.ndarray, np.ndarray]:
     dendrite = np.zeros_like(spine)
     dendrite[2:6, 78:86, 10:210] = 0.9
     return dendrite, spine
-
-
-class Panel:
-    """A user at the spine panel."""
-
-    def __init__(self, user: User) -> None:
-        self.user = user
-
-    def state(self) -> dict[str, Any]:
-        return json.loads(self.user.host.ask("script", str(JYTHON / "panel_state.py"))) or {}
-
-    def until(self, **expected: Any) -> dict[str, Any]:
-        """Wait until the panel shows something: rows (their number) and any other part of its state."""
-        def as_expected() -> dict[str, Any] | None:
-            state = self.state()
-            seen = {**state, "rows": len(state.get("rows", ()))}
-            return state if state.get("ready") and all(seen[name] == value for name, value in expected.items()) \
-                else None
-
-        return self.user.until(as_expected, f"the panel does not show {expected}, but {self.state()}", 30)
-
-    def click(self, spine: int, *modifiers: str) -> None:
-        """Click the row of a spine."""
-        self.user.xdotool("mousemove", *self.state()["places"][str(spine)], "sleep", 0.2)
-        for key in modifiers:
-            self.user.xdotool("keydown", key)
-        self.user.xdotool("click", 1)
-        for key in modifiers:
-            self.user.xdotool("keyup", key)
 
 
 @pytest.fixture

@@ -164,7 +164,7 @@ def _parts(spines, spine, shape, colour):
         roi.setName("spine%04d_z%03d" % (spine, plane))
         roi.setStrokeColor(colour)
         if kind == LINE:
-            roi.setStrokeWidth(_WIDTH)
+            roi.setUnscalableStrokeWidth(_WIDTH)
         for name, value in ((ROI_SHAPE, kind), (ROI_ID, str(spine)), (ROI_IMAGE, belongs),
                             (SOURCE, spines.anchor.getProp(SOURCE) or spines.anchor.getTitle())):
             roi.setProperty(name, value)

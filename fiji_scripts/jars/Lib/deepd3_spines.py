@@ -362,7 +362,7 @@ class Spines(object):
             for spine in ids:
                 for copy in copies.get(spine, ()):
                     copy.setStrokeColor(Color(*SELECTED) if chosen else colours[spine])
-                    copy.setStrokeWidth(_SELECTED_WIDTH if chosen else 0.0)
+                    copy.setUnscalableStrokeWidth(_SELECTED_WIDTH if chosen else 0.0)
 
     def colours(self, ids):
         """Colours of spines' outlines while they are not selected, by spine."""

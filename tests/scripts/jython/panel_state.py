@@ -36,6 +36,10 @@ class Look(Runnable):
             "white": sorted(set(spine_of(roi) or 0 for image in panel.spines.members()
                                 for roi in (image.getOverlay().toArray() if image.getOverlay() else ())
                                 if roi.getStrokeWidth() > 1)),
+            "bounds": dict((spine_of(roi), [roi.getBounds().getCenterX(), roi.getBounds().getCenterY()])
+                           for roi in manager.getRoisAsArray() if spine_of(roi)),
+            "review": None if panel.review is None else panel.review._text.getText(),
+            "zoom": dict((image.getTitle(), image.getCanvas().getMagnification()) for image in panel.spines.members()),
             "frame": [panel.frame.getX(), panel.frame.getY(), panel.frame.getWidth(), panel.frame.getHeight()]}
 
 
