@@ -119,7 +119,7 @@ SHAPE_COLUMNS: Mapping[str, Column] = {
 CONFIDENCE_COLUMNS: Mapping[str, Column] = {
     "confidence": _number("probability that the ROI is a spine, calibrated on annotated stacks"),
 }
-"""Of every table of spines; NaN if the prediction's model has no calibration."""
+"""Of every table of spines; NaN if the prediction's model has no calibration, and without any dendrite."""
 
 CLASS_COLUMNS: Mapping[str, Column] = {
     "spine_class": Column("object", "most probable class, or undecided"),

@@ -20,23 +20,27 @@ from deepd3_ij.parameters import is_number
 Values = npt.NDArray[np.float64]
 
 
-def _column(name: str) -> Callable[[pd.DataFrame], Values]:
-    return lambda spines: spines[name].to_numpy(dtype=np.float64)
+def _peak_log_odds(spines: pd.DataFrame) -> Values:
+    peak = np.clip(spines["max_probability"].to_numpy(dtype=np.float64), 1e-6, 1 - 1e-6)
+    return np.log(peak / (1 - peak))
 
 
-def _log_volume(spines: pd.DataFrame) -> Values:
-    return np.log(spines["volume_um3"].to_numpy(dtype=np.float64))
+def _log_area(spines: pd.DataFrame) -> Values:
+    return np.log(spines["largest_area_um2"].to_numpy(dtype=np.float64))
+
+
+def _log_depth(spines: pd.DataFrame) -> Values:
+    return np.log((spines["volume_um3"] / spines["largest_area_um2"]).to_numpy(dtype=np.float64))
 
 
 def _gap(spines: pd.DataFrame) -> Values:
-    """Far away if there is no dendrite: the limits of a model say how far counts at most."""
-    return spines["distance_to_dendrite_um"].fillna(np.inf).to_numpy(dtype=np.float64)
+    return spines["distance_to_dendrite_um"].to_numpy(dtype=np.float64)
 
 
 FEATURES: Mapping[str, Callable[[pd.DataFrame], Values]] = {
-    "max_probability": _column("max_probability"),
-    "mean_probability": _column("mean_probability"),
-    "log_volume_um3": _log_volume,
+    "peak_log_odds": _peak_log_odds,
+    "log_largest_area_um2": _log_area,
+    "log_depth_um": _log_depth,
     "distance_to_dendrite_um": _gap,
 }
 """What a model may look at: all of it is in every table, with or without an image."""
@@ -135,7 +139,7 @@ def confidences(spines: pd.DataFrame, provenance: Mapping[str, Any], *, dimensio
     Returns
     -------
     numpy.ndarray
-        float64, shape ``(n,)``; NaN without a calibration and for ROIs of single planes.
+        float64, shape ``(n,)``; NaN without a calibration, without any dendrite, and for ROIs of single planes.
     """
     model = confidence_model_of(provenance)
     return np.full(len(spines), np.nan) if model is None or dimensions != 3 else model(spines)

@@ -46,6 +46,7 @@ _TITLE_PX = 64
 _NARROWEST_PX = 520
 _TINT = 0.65
 _MOST_NAMES = 400
+_WIDER = 2.0  # outlines whose colours are to be told apart
 
 
 def draw_overview(
@@ -205,7 +206,7 @@ def _draw_outlines(axes: Axes, rois: RoiSet, layout: _Layout, colour_of: Callabl
     flat = _seen_along_z(rois.labels)
     contours = trace_contours(flat[np.newaxis])
     outlines = [contours.points(index)[:, ::-1] for index in range(len(contours))]
-    width = float(np.clip(layout.scale * 0.35, 0.6, 1.2))
+    width = float(np.clip(layout.scale * 0.35, 0.6, 1.2)) * (1 if colour_of is None else _WIDER)
     colours = [as_hex(PICTURE_OUTLINE if colour_of is None else colour_of(int(roi_id))) for roi_id in contours.roi_id]
     lines = PolyCollection(outlines, facecolors="none", edgecolors=colours, linewidths=width)
     axes.add_collection(lines, autolim=False)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepd3_ij.atomic import replacing_together
-from deepd3_ij.errors import Cancelled, OutputError, ParameterError, one_line
+from deepd3_ij.errors import Cancelled, OutputError, ParameterError, one_line, remedy
 from deepd3_ij.names import LABELS, ROLE
 from deepd3_ij.progress import Progress, no_progress
 
@@ -204,6 +204,32 @@ def _traces(results: Results, folder: Path, stem: str) -> None:
               comment="centre lines of dendrites; x, y, z and radius in µm")
 
 
+def _spine_traces(results: Results, folder: Path, stem: str) -> None:
+    from deepd3_ij.files.swc import write_swc
+    from deepd3_ij.measurement.spine_traces import NEEDED, SPINE_TYPE, with_spines
+
+    assert results.measurements is not None
+    if not set(NEEDED) <= set(results.measurements.spines):
+        raise OutputError("The spines have no bases and tips, which their traces need; measure them with their shapes "
+                          f"({remedy('--shapes', 'Shapes of spines')}).")
+    traces = with_spines(results.measurements.tracing, results.measurements.spines)
+    left_out = f"; {len(traces.left_out)} without base, tip or dendrite are left out" if len(traces.left_out) else ""
+    write_swc(folder / f"{stem}_spines.swc", traces.tracing, comment=(
+        "centre lines of dendrites (type 3) with their spines; x, y, z and radius in µm\n"
+        f"type {SPINE_TYPE} (custom): dendritic spine, two nodes each: base on the shaft's surface, tip; radius 0: not "
+        f"known\n{len(traces.drawn)} spines, ids in their order: {' '.join(map(str, traces.drawn))}{left_out}"))
+
+
+def _report(results: Results, folder: Path, stem: str) -> None:
+    from deepd3_ij.outputs.report_page import draw_report
+
+    assert results.stack is not None
+    assert results.prediction is not None
+    assert results.rois is not None
+    assert results.measurements is not None
+    draw_report(folder / f"{stem}_report.pdf", results.stack, results.prediction, results.rois, results.measurements)
+
+
 def _overview(results: Results, folder: Path, stem: str, *, by_confidence: bool = False) -> None:
     from deepd3_ij.outputs.overview import draw_overview
 
@@ -237,12 +263,17 @@ OUTPUTS: dict[str, Output] = {output.name: output for output in (
            ("_spines.csv", "_dendrites.csv"), _tables, usual=True),
     Output("traces", "Dendrite Traces", "Also the centre lines of the dendrites as SWC, for SNT.", ("measurements",),
            ("_dendrites.swc",), _traces, option="--traces"),
+    Output("spine_traces", "Spine Traces", "Also the spines as twigs of the dendrites' centre lines as SWC.",
+           ("measurements",), ("_spines.swc",), _spine_traces, option="--spine-traces"),
     Output("overview", "Overview", "A picture of the stack and what was found.",
            ("stack", "prediction", "rois", "measurements"), ("_overview.png",), _overview, usual=True,
            is_optional=True),
     Output("overview_by_confidence", "Overview (by confidence)", "Colour the outlines of the overview by confidence.",
            ("stack", "prediction", "rois", "measurements"), ("_overview.png",),
            partial(_overview, by_confidence=True), option="--overview-by-confidence", instead_of="overview",
+           is_optional=True),
+    Output("report", "Report", "Also a page with the overview and how densities, lengths and sizes are distributed.",
+           ("stack", "prediction", "rois", "measurements"), ("_report.pdf",), _report, option="--report",
            is_optional=True),
     Output("roi_folder", "ROIs to Folder", "Also a folder of outlines as CSV.", ("rois",), ("",), _roi_folder,
            option="--roi-folder", is_folder=True),

@@ -37,8 +37,8 @@ doubtful ROIs does not rest on those few that the recommended limits let pass.""
 BINS = 10
 LEAST_OF_A_KIND = 10
 """So many ROIs that are spines, and so many that are not, are needed at least."""
-RIDGE = 1.0
-"""Penalty of the squared weights of standardised features: as strong as one ROI that says otherwise."""
+RIDGE = 10.0
+"""Penalty of the squared weights of standardised features, which had the best likelihood on held-out stacks."""
 _DRAWS = 2000
 _MATCH_UM = 2.0
 """Along z, positions of a simulated spine and of its ROI may be this far apart."""
@@ -138,8 +138,7 @@ def fit_confidence(judged: Sequence[JudgedRois]) -> ConfidenceModel:
             raise AnnotationError(f"{count} of {len(is_spine)} judged ROIs are {kind}; accepted: at least "
                                   f"{LEAST_OF_A_KIND}. Annotate more stacks.")
     values = np.stack([feature(table) for feature in FEATURES.values()], axis=1)
-    seen = np.where(np.isfinite(values), values, np.nan)
-    low, high = np.nanquantile(seen, (0.01, 0.99), axis=0)
+    low, high = np.quantile(values, (0.01, 0.99), axis=0)
     values = np.clip(values, low, high)
     middle, scale = values.mean(axis=0), np.maximum(values.std(axis=0), 1e-9)
     standard = np.column_stack([np.ones(len(values)), (values - middle) / scale])
@@ -221,6 +220,57 @@ def reliability(confidence: npt.NDArray[np.float64], is_spine: npt.NDArray[np.bo
                        float(((confidence - is_spine) ** 2).mean()), _area(confidence, is_spine))
 
 
+@dataclass(frozen=True)
+class ConfidenceCalibration:
+    """A fitted model and how well such models hold on stacks that they were not fitted to.
+
+    Attributes
+    ----------
+    model
+        Fitted to all stacks.
+    held_out, recommended
+        Of all ROIs, each judged by a model without its stack; and of those within the recommended limits.
+    stacks
+        The same of each stack, by name.
+    """
+
+    model: ConfidenceModel
+    held_out: Reliability
+    recommended: Reliability | None
+    stacks: Mapping[str, Reliability]
+
+    def scores(self) -> dict[str, Any]:
+        """What a card tells about it."""
+        return {"held_out": self.held_out.to_dict(),
+                "recommended": None if self.recommended is None else self.recommended.to_dict(),
+                "stacks": {name: {key: value for key, value in each.to_dict().items() if key != "rows"}
+                           for name, each in self.stacks.items()}}
+
+
+def calibrate_confidence(judged: Sequence[JudgedRois]) -> ConfidenceCalibration:
+    """Fit a confidence to judged ROIs of at least two stacks, and try it with one stack left out at a time.
+
+    Raises
+    ------
+    AnnotationError
+        There are fewer than two stacks, or too few ROIs that are spines or that are none.
+    """
+    judged = [each for each in judged if len(each.is_spine)]
+    if len(judged) < 2:
+        raise AnnotationError(f"{len(judged)} stack{'' if len(judged) == 1 else 's'} with judged ROIs cannot calibrate "
+                              "a confidence; accepted: at least 2, so that each can be tried on a stack that it was "
+                              "not fitted to. Annotate another stack.")
+    model = fit_confidence(judged)
+    confidence = held_out_confidences(judged)
+    joined = np.concatenate(confidence)
+    is_spine, within = (np.concatenate([getattr(each, name) for each in judged]) for name in ("is_spine",
+                                                                                                "recommended"))
+    return ConfidenceCalibration(
+        model, reliability(joined, is_spine),
+        reliability(joined[within], is_spine[within]) if within.any() else None,
+        {each.name: reliability(values, each.is_spine) for each, values in zip(judged, confidence, strict=True)})
+
+
 def _area(confidence: npt.NDArray[np.float64], is_spine: npt.NDArray[np.bool_]) -> float:
     yes, no = confidence[is_spine], confidence[~is_spine]
     if not len(yes) or not len(no):
@@ -247,7 +297,8 @@ def _judged(name: str, spines: pd.DataFrame, model: DeepD3Model, stack: xr.DataA
             false: npt.ArrayLike) -> JudgedRois:
     limits = resolve(Roi3DParameters, recommended=model.card.recommended,
                      voxel_size_um=voxel_size_um(stack)).parameters
-    kept = spines[spines["id"].isin([*real, *np.asarray(false).tolist()])].reset_index(drop=True)
+    known = spines["id"].isin([*real, *np.asarray(false).tolist()])
+    kept = spines[known & (spines["dendrite_id"] > 0)].reset_index(drop=True)
     recommended = (kept["max_probability"] >= limits.min_peak) & (kept["voxels"] >= limits.min_voxels)
     return JudgedRois(name, kept, kept["id"].isin(real).to_numpy(), recommended.to_numpy())
 

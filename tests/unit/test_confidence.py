@@ -17,31 +17,32 @@ from deepd3_ij.measurement.confidence import FEATURES, ConfidenceModel, Term, co
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_like, label_prediction, label_stack
 
-MODEL = ConfidenceModel({"max_probability": Term(4.0, 0.3, 0.9), "distance_to_dendrite_um": Term(-1.0, 0.0, 2.0)}, -1.0)
+MODEL = ConfidenceModel({"peak_log_odds": Term(0.5, -1.0, 3.0), "distance_to_dendrite_um": Term(-1.0, 0.0, 2.0)}, -1.0)
 PROVENANCE = {"model": {"name": "a", "confidence": MODEL.to_dict()}}
 
 
 def table(**columns: list[float]) -> pd.DataFrame:
-    spines = {"max_probability": [0.8], "mean_probability": [0.5], "volume_um3": [1.0],
+    spines = {"max_probability": [0.8], "largest_area_um2": [0.5], "volume_um3": [1.0],
               "distance_to_dendrite_um": [0.5]} | columns
     count = max(map(len, spines.values()))
     return pd.DataFrame({name: values * (count // len(values)) for name, values in spines.items()})
 
 
 def test_the_probability_is_that_of_the_logistic_model() -> None:
-    assert MODEL(table())[0] == pytest.approx(1 / (1 + np.exp(-(-1.0 + 4 * 0.8 - 0.5))))
+    assert MODEL(table())[0] == pytest.approx(1 / (1 + np.exp(-(-1.0 + 0.5 * np.log(4) - 0.5))))
 
 
 def test_values_outside_of_what_was_seen_count_as_its_ends() -> None:
     near, far, farther = MODEL(table(distance_to_dendrite_um=[0.5, 2.0, 50.0]))
     assert near > far == farther
-    low, lower = MODEL(table(max_probability=[0.3, 0.0]))
-    assert low == lower
+    high, higher = MODEL(table(max_probability=[0.99, 1.0]))
+    assert high == higher < 1
 
 
-def test_without_any_dendrite_a_roi_counts_as_far_from_one() -> None:
-    far, none = MODEL(table(distance_to_dendrite_um=[2.0, np.nan]))
-    assert far == none
+def test_without_any_dendrite_nothing_is_known() -> None:
+    known, unknown = MODEL(table(distance_to_dendrite_um=[2.0, np.nan]))
+    assert 0 < known < 1
+    assert np.isnan(unknown)
 
 
 def test_a_card_gives_the_model_back() -> None:
@@ -51,9 +52,9 @@ def test_a_card_gives_the_model_back() -> None:
 @pytest.mark.parametrize("stated", [
     7, [], {"intercept": 1.0}, {"terms": {}}, {"intercept": float("nan"), "terms": {}}, {"intercept": 0, "terms": [1]},
     {"intercept": 0, "terms": {"colour": {"weight": 1, "low": 0, "high": 1}}},
-    {"intercept": 0, "terms": {"max_probability": {"weight": 1, "low": 1, "high": 0}}},
-    {"intercept": 0, "terms": {"max_probability": {"weight": "1", "low": 0, "high": 1}}},
-    {"intercept": 0, "terms": {"max_probability": {"weight": 1, "low": 0}}},
+    {"intercept": 0, "terms": {"peak_log_odds": {"weight": 1, "low": 1, "high": 0}}},
+    {"intercept": 0, "terms": {"peak_log_odds": {"weight": "1", "low": 0, "high": 1}}},
+    {"intercept": 0, "terms": {"peak_log_odds": {"weight": 1, "low": 0}}},
 ])
 def test_what_is_no_calibration_is_named(stated: object) -> None:
     with pytest.raises(ModelError, match=r"^The model card's confidence .*Calibrate the model again\.$"):
@@ -73,15 +74,18 @@ def test_a_calibration_does_not_hold_for_rois_of_single_planes() -> None:
 @pytest.mark.parametrize("with_image", [False, True])
 @pytest.mark.parametrize("count", [0, 1])
 def test_every_table_of_spines_has_a_confidence(with_image: bool, count: int) -> None:
-    stack = label_stack(np.zeros((4, 20, 20), np.uint8), xy_um=0.1, z_um=0.5)
+    stack = label_stack(np.zeros((4, 20, 60), np.uint8), xy_um=0.1, z_um=0.5)
     spine = np.full(stack.shape, 0.8, np.float32)
-    prediction = label_prediction(np.zeros(stack.shape, np.float32), spine, stack, PROVENANCE)
+    dendrite = np.zeros(stack.shape, np.float32)
+    dendrite[:, 10:14] = 1
+    prediction = label_prediction(dendrite, spine, stack, PROVENANCE)
     labels = np.zeros(stack.shape, np.int32)
     labels[1:3, 5:8, 5:8] = count
     spines = measure(RoiSet(label_like(labels, stack)), prediction, stack if with_image else None).spines
     assert spines["confidence"].dtype == np.float64
     assert spines["confidence"].tolist() == pytest.approx(MODEL(spines).tolist())
     assert len(spines) == count
+    assert not spines["confidence"].isna().any()
 
 
 def test_every_feature_is_in_a_table_without_image_and_shapes() -> None:
