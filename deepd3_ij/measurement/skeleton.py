@@ -231,18 +231,23 @@ class _Grid:
             if paths:
                 path[-1] = int(joint[path[-1]])
             branch = self._trimmed(np.array(path)[::-1], both_ends=not paths)
-            sticks_out = np.linalg.norm(self.points_um[path[0]] - self.points_um[path[-1]]) - self.reach_um[path[-1]]
-            kept = not paths or (len(branch) > 1 and sticks_out >= min_branch_um)
+            kept = not paths or (len(branch) > 1 and self._sticks_out_um(path[0], path[-1]) >= min_branch_um)
             if kept:
                 paths.append(branch)
             line = branch if kept else np.array(path)
-            distance, nearest = cKDTree(self.points_um[line]).query(self.points_um[free])
-            near = distance <= self.reach_um[line[nearest]] + min_branch_um / 2
-            joint[free[near]] = line[nearest[near]] if kept else path[-1]
+            nearest = line[cKDTree(self.points_um[line]).query(self.points_um[free])[1]]
+            near = self._sticks_out_um(free, nearest) <= min_branch_um / 2
+            joint[free[near]] = nearest[near] if kept else path[-1]
             for end in (tip, start):  # cut off by trimming, so possibly not near
                 if joint[end] < 0:
                     joint[end] = branch[0] if kept else path[-1]
         return paths
+
+    def _sticks_out_um(self, voxels: np.ndarray | int, line: np.ndarray | int) -> np.ndarray:
+        """How far voxels lie outside of the tube around voxels of a line: as wide as the radius, as high as the reach."""
+        away = np.abs(self.points_um[voxels] - self.points_um[line])
+        beside = np.hypot(away[..., 1], away[..., 2]) - self.radius_um[line]
+        return np.asarray(np.maximum(beside, away[..., 0] - self.reach_um[line]))
 
     def _centring_costs(self) -> csr_matrix:
         near = 1.0 / self.radius_um ** CENTRING_POWER
