@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,27 @@ def measure(progress: Progress, *, image: Image, dendrite: Map, spine: Map, prov
     grey = None if stack is None else _on(prediction, (stack_image or image).stack(stack))
     tables = measured(rois.rois(outlines, prediction), prediction, grey, choices, by_hand, progress)
     return merged(_tables_reply(tables), doubtful=_doubtful(tables.spines))
+
+
+@verb("spine_profile")
+def spine_profile(progress: Progress, *, number: int, image: Image, dendrite: Map, spine: Map, provenance: str = "{}",
+                  rois: Outlines, outlines: Bytes | None = None, stack: Pixels | None = None,
+                  stack_image: Image | None = None, choices: Choices = NOTHING_CHOSEN,
+                  by_hand: ByHand = NOTHING_BY_HAND) -> Reply:
+    """Measure the light along a spine; tells the places of base, split, head and tip on it."""
+    from deepd3_ij.measurement.profiles import spine_profile as profile_of
+
+    progress = in_steps(progress, _MEASURING)
+    prediction = image.prediction(dendrite, spine, provenance)
+    grey = None if stack is None else _on(prediction, (stack_image or image).stack(stack))
+    found = profile_of(rois.rois(outlines, prediction), number, prediction, grey, choices.typed.get(MeasureParameters),
+                       by_hand.placed.get(number), progress)
+    neck = found.neck
+    marks = [("base", 0.0), ("split", neck.length_um), ("head", found.head_um), ("tip", found.tip_um)]
+    summary = "head and neck cannot be told apart" if math.isnan(neck.length_um) else (
+        f"neck {neck.length_um:.2f} um, split at the {neck.split}, contrast {neck.contrast:.2f}")
+    return Reply({"marks": [[name, place] for name, place in marks if math.isfinite(place)], "summary": summary},
+                 {"profile": np.stack([found.distance_um, found.light])})
 
 
 @verb("analyze")

@@ -6,9 +6,36 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from deepd3_ij import label_prediction, label_stack
+from deepd3_ij.files.hdf5 import write_prediction
+from deepd3_ij.files.tiff import write_stack
 from tests.scripts.user import User
 
-STATE = str(Path(__file__).parent / "jython" / "panel_state.py")
+JYTHON = Path(__file__).parent / "jython"
+STATE = str(JYTHON / "panel_state.py")
+
+
+def build_spines(user: User, folder: Path, dendrite: np.ndarray, spine: np.ndarray) -> Panel:
+    """A stack ``cell.tif`` with its prediction, whose spines a user builds; they come up in the panel."""
+    stack = label_stack((np.maximum(spine, dendrite) * 200).astype(np.uint8), xy_um=0.1, z_um=0.5, source="cell.tif")
+    write_stack(folder / "cell.tif", stack)
+    write_prediction(folder / "cell.prediction", label_prediction(dendrite, spine, stack, {}))
+    assert user.host.ask("quietly", "Open DeepD3 Stack...", path=str(folder / "cell.tif"), saved="true") == "done"
+    user.host.ask("start", "dialog", "Build 3D ROIs...")
+    user.dialog()
+    user.enter("ok")
+    assert user.host.ask("wait") == "done"
+    return Panel(user)
+
+
+def table(user: User, *columns: str) -> dict[str, dict[int, str]]:
+    """Columns of the open table of spines, by spine; a column that it lacks is left out."""
+    told = json.loads(user.host.ask("script", str(JYTHON / "table_rows.py"), title="Spines of cell prediction",
+                                    columns=",".join(["id", *columns])))
+    return {name: dict(zip(map(int, told["id"]), told[name], strict=True)) for name in columns
+            if told[name] is not None}
 
 
 class Panel:
@@ -28,7 +55,10 @@ class Panel:
             return state if state.get("ready") and all(seen[name] == value for name, value in expected.items()) \
                 else None
 
-        return self.user.until(as_expected, f"the panel does not show {expected}, but {self.state()}", 30)
+        try:
+            return dict(self.user.until(as_expected, f"the panel does not show {expected}", 30))
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it shows {self.state()}") from None
 
     def click(self, spine: int, *modifiers: str) -> None:
         """Click the row of a spine."""

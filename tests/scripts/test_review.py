@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,14 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepd3_ij import label_prediction, label_stack
-from deepd3_ij.files.hdf5 import write_prediction
-from deepd3_ij.files.tiff import write_stack
-from tests.scripts.panel import Panel
+from tests.scripts.panel import JYTHON, Panel, build_spines, table
 from tests.scripts.user import User
 
-pytestmark = pytest.mark.display
-JYTHON = Path(__file__).parent / "jython"
+pytestmark = [pytest.mark.display, pytest.mark.slow]
 SHAPE = (7, 200, 300)
 PLACES = [(2 + number % 3, 30 + 65 * (number // 8), 22 + 36 * (number % 8)) for number in range(24)]
 REVIEWED = 20
@@ -41,25 +36,11 @@ def panel(visible: User, tmp_path: Path) -> Iterator[Panel]:
     dendrite = np.zeros_like(spine)
     for y in (55, 120, 185):
         dendrite[1:5, y:y + 7, 5:295] = 0.9
-    stack = label_stack((np.maximum(spine, dendrite) * 200).astype(np.uint8), xy_um=0.1, z_um=0.5, source="cell.tif")
-    write_stack(tmp_path / "cell.tif", stack)
-    write_prediction(tmp_path / "cell.prediction", label_prediction(dendrite, spine, stack, {}))
     host.ask("script", str(JYTHON / "close_all.py"))
-    assert host.ask("quietly", "Open DeepD3 Stack...", path=str(tmp_path / "cell.tif"), saved="true") == "done"
-    host.ask("start", "dialog", "Build 3D ROIs...")
-    visible.dialog()
-    visible.enter("ok")
-    assert host.ask("wait") == "done"
+    panel = build_spines(visible, tmp_path, dendrite, spine)
     assert host.ask("quietly", "Measure Dendrites and Spines...") == "done"
-    yield Panel(visible)
+    yield panel
     host.ask("script", str(JYTHON / "close_all.py"))
-
-
-def table(panel: Panel) -> dict[int, str]:
-    """Decisions in the open table of spines, by number."""
-    columns = json.loads(panel.user.host.ask("script", str(JYTHON / "table_rows.py"), title="Spines of cell prediction",
-                                             columns="id,review"))
-    return dict(zip(map(int, columns["id"]), columns["review"] or [""] * len(columns["id"]), strict=True))
 
 
 def test_twenty_doubtful_spines_are_decided_by_keys_and_count_in_the_tables_at_once(
@@ -79,25 +60,25 @@ def test_twenty_doubtful_spines_are_decided_by_keys_and_count_in_the_tables_at_o
     order = sorted(probabilities, key=probabilities.__getitem__)[:REVIEWED]
     kept, deleted, redrawn = set(), set(), set()
     for number, spine in enumerate(order):
-        user.until(lambda spine=spine, number=number: panel.state()["ready"] and panel.state()["selected"] == [spine]
-                   and f"<b>Spine {spine}</b>, {number + 1} of {REVIEWED}" in panel.state()["review"],
-                   f"not at spine {spine}, {number + 1}: {panel.state()}", 30)
+        place = f"<b>Spine {spine}</b>, {number + 1} of {REVIEWED}"
+        user.until(lambda spine=spine, place=place: (seen := panel.state())["ready"] and seen["selected"] == [spine]
+                   and place in seen["review"], f"not at {place}", 30)
         key = KEYS[number % len(KEYS)]
         if key == "r":
             user.press("r")  # there is no outline yet
             panel.until(message=f"Draw the outline of spine {spine} on the image, in one of its planes, then press R "
                                 "again.")
             assert user.host.ask("script", str(JYTHON / "use_tool.py"), name="oval") == "oval"
-            _, y, x = min(PLACES, key=lambda place, spine=spine: distance(panel, place, spine))
+            x, y = map(round, state["bounds"][str(spine)])
             user.drag("cell.tif", x - 6, y - 6, x + 6, y + 6)
             redrawn.add(spine)
         user.press(key)
         kept |= {spine} if key == "k" else set()
         deleted |= {spine} if key == "Delete" else set()
-        panel.until(rows=24 - len(deleted))
         decided = {**dict.fromkeys(kept, "kept"), **dict.fromkeys(redrawn, "redrawn")}
         expected = {other: decided.get(other, "") for other in probabilities if other not in deleted}
-        user.until(lambda expected=expected: table(panel) == expected, f"the table does not tell {expected}", 30)
+        user.until(lambda expected=expected: table(user, "review").get("review", {}) == expected,
+                   f"the table does not tell {expected}", 30)
     state = panel.state()
     assert "5 kept, 5 deleted, 5 redrawn, 5 left" in state["review"]
     user.press("ctrl+z")
@@ -108,8 +89,3 @@ def test_twenty_doubtful_spines_are_decided_by_keys_and_count_in_the_tables_at_o
     assert len(written) == 19
     assert written.value_counts().to_dict() == {"": 10, "kept": 5, "redrawn": 4}
 
-
-def distance(panel: Panel, place: tuple[int, int, int], spine: int) -> float:
-    """How far a place is from the middle of what the image shows of a spine."""
-    x, y = panel.state()["bounds"][str(spine)]
-    return float(np.hypot(place[1] - y, place[2] - x))

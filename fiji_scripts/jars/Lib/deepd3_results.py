@@ -70,10 +70,17 @@ def doubtful(fiji, image, again):
     return ids
 
 
-def _measure(fiji, image, choices):
+def profile(fiji, image, spine):
+    """(What the service says, the light along a spine); measured as the tables were."""
+    reply, arrays = _measure(fiji, image, Spines(fiji.images, image).anchor.getProperty(MEASURED_WITH)
+                             or fiji.choices(), "spine_profile", number=spine)
+    return reply, arrays["profile"]
+
+
+def _measure(fiji, image, choices, verb="measure", **more):
     values, arrays = gathered(fiji, image, MEASURED)
     values.pop("shape")
-    return fiji.call("measure", dict(values, choices=choices), arrays)
+    return fiji.call(verb, dict(values, choices=choices, **more), arrays)
 
 
 def measured(fiji, image):

@@ -1,0 +1,21 @@
+#@ Context context
+#@ ImagePlus (required=false, persist=false, label="Image") image
+"""Plot the light along a spine, with the split between neck and head."""
+
+from deepd3_command import IMAGE, run
+from deepd3_errors import DeepD3Error
+from deepd3_profile import profile_plot
+from deepd3_results import profile
+from deepd3_spines import Spines
+
+
+def plot(fiji):
+    ids = fiji.chosen_spines(Spines(fiji.images, fiji.image))
+    if len(ids) != 1:
+        raise DeepD3Error(u"%d spines are chosen; select one in the spine panel, or name it." % len(ids))
+    reply, light = profile(fiji, fiji.image, ids[0])
+    profile_plot(reply, light, u"Profile of spine %d of %s" % (ids[0], fiji.image.getTitle()))
+    fiji.say(u"spine %d: %s" % (ids[0], reply["summary"]))
+
+
+run(globals(), "Spine Profile...", plot, IMAGE)
