@@ -244,7 +244,7 @@ class _Grid:
         return paths
 
     def _sticks_out_um(self, voxels: np.ndarray | int, line: np.ndarray | int) -> np.ndarray:
-        """How far voxels lie outside of the tube around voxels of a line: as wide as the radius, as high as the reach."""
+        """How far voxels lie outside of a line's tube, which is as wide as the radius and as high as the reach."""
         away = np.abs(self.points_um[voxels] - self.points_um[line])
         beside = np.hypot(away[..., 1], away[..., 2]) - self.radius_um[line]
         return np.asarray(np.maximum(beside, away[..., 0] - self.reach_um[line]))

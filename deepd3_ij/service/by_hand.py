@@ -67,10 +67,7 @@ def measured(rois: RoiSet, prediction: xr.Dataset, stack: xr.DataArray | None, c
     """Measure: base and tip are where a person placed them, and a column tells what was reviewed."""
     from deepd3_ij.measurement import measure
 
-    known = set(rois.ids.tolist())
-    placed = {spine: ends for spine, ends in by_hand.placed.items() if spine in known}
-    tables = measure(rois, prediction, stack, choices.typed.get(MeasureParameters), progress=progress,
-                     **({"placed": placed} if placed else {}))
+    tables = measure(rois, prediction, stack, choices.typed.get(MeasureParameters), progress, placed=by_hand.placed)
     if not by_hand.reviewed:
         return tables
     review = [by_hand.reviewed.get(int(spine), "") for spine in tables.spines["id"]]

@@ -12,7 +12,6 @@ import pytest
 
 from deepd3_ij import label_prediction, label_stack
 from deepd3_ij.fiji.java import java_class, text_of
-from tests.scripts.in_process import shapes_stand_in  # noqa
 from deepd3_ij.measurement import measure
 from deepd3_ij.names import ROI_ID, ROI_SHAPE
 
