@@ -10,7 +10,8 @@ import xarray as xr
 from deepd3_ij.errors import ParameterError
 from deepd3_ij.measurement.dendrites import find_dendrites
 from deepd3_ij.measurement.geometry import Placed, find_geometry
-from deepd3_ij.measurement.necks import Neck, neck_of
+from deepd3_ij.measurement.necks import Neck
+from deepd3_ij.measurement.shapes import necks_along
 from deepd3_ij.measurement.spines import RoiVoxels, nearest_dendrite, roi_voxels
 from deepd3_ij.parameters import Choice, MeasureParameters
 from deepd3_ij.probabilities import resolve_for
@@ -95,6 +96,5 @@ def spine_profile(
         raise ParameterError(f"There is no light along spine {roi_id}: it has no dendrite, or its base and tip are not "
                              "known; measure with another dendrite threshold, or place them by hand.")
     nearest = int(np.argmin(((path - geometry.head_zyx_um[0]) ** 2).sum(axis=1)))
-    head_um = float(profile.distance_um[nearest])
-    return SpineProfile(profile.distance_um, profile.light, head_um, float(profile.distance_um[-1]),
-                        neck_of(profile, head_um))
+    return SpineProfile(profile.distance_um, profile.light, float(profile.distance_um[nearest]),
+                        float(profile.distance_um[-1]), necks_along(geometry, stack is not None)[0])
