@@ -29,7 +29,7 @@ from deepd3_recorder import record
 from deepd3_results import MEASURED_WITH
 from deepd3_review import Review
 from deepd3_rois import spine_of
-from deepd3_shapes import hide_shapes, line_of, shapes_of, shapes_shown, show_shapes, take_moved
+from deepd3_shapes import hide_shapes, select_line, shapes_of, shapes_shown, show_shapes, take_moved
 from deepd3_spines import Spines
 from deepd3_tables import are_open, column_of, measured_summary, refresh_tables
 from deepd3_texts import unicode_of
@@ -88,6 +88,13 @@ def show_panel(context, image):
         panel.show(image)
 
     on_event_thread(show)
+
+
+def tell_measures(spines, reply, arrays):
+    """Let the panel, if it shows these spines, tell what was measured of them."""
+    panel = open_panel()
+    if panel is not None and panel.spines.anchor is spines.anchor:
+        on_event_thread(lambda: panel.show_measures(reply, arrays))
 
 
 def show_review(context, image, ids):
@@ -436,7 +443,10 @@ class SpinePanel(object):
             self._measured, self._summary = {}, u""
             self._tell_totals()
             return
-        reply, arrays = found
+        self.show_measures(*found)
+
+    def show_measures(self, reply, arrays):
+        """Show what the service measured, here and wherever it is shown."""
         table, values = reply["spines"], arrays["spine_values"]
         columns = [(name, column_of(table, values, name)) for name in [each[1] for each in _MEASURES] + list(_TEXTS)]
         self._measured = dict((int(spine), dict((name, column[row]) for name, column in columns if column is not None))
@@ -574,10 +584,9 @@ class SpinePanel(object):
             self._placed(place_ends(self.spines, image, ids[0], line, [image.getZ(), image.getZ()]), image, ids[0])
             image.deleteRoi()
             return
-        found = line_of(self.spines, ids[0])
-        if found is not None:
-            self._watch.go_to(found[1])
-            image.setRoi(found[0])
+        plane = select_line(self.spines, ids[0])
+        if plane is not None:
+            self._watch.go_to(plane)
             self.say(u"Drag an end of the line of spine %d: base and tip follow." % ids[0])
         elif not shapes_shown(self.spines):
             self.shapes()
@@ -597,6 +606,7 @@ class SpinePanel(object):
         if self.busy or self.spines is None:
             return
         for spine in take_moved(self.spines, selected_only=True):
+            select_line(self.spines, spine)
             self._placed(u"placed base and tip of spine %d" % spine, self.looked_at(), spine)
 
     def _placed(self, text, image, spine):

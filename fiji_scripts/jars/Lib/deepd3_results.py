@@ -20,6 +20,7 @@ from deepd3_shapes import shapes_of, show_shapes, take_moved
 from deepd3_spines import Spines, show_rois
 from deepd3_tables import show_tables
 from deepd3_texts import name_of, quoted
+from java.awt import GraphicsEnvironment
 
 MEASURED = ("measurements",)
 MEASURED_WITH = "deepd3.measured_with"
@@ -91,6 +92,9 @@ def measured(fiji, image):
     spines.anchor.setProperty(MEASURED_WITH, choices)
     show_tables(reply, tables, image, fiji.images)
     show_shapes(spines, shapes_of(reply, tables))
+    if not GraphicsEnvironment.isHeadless():
+        from deepd3_panel import tell_measures  # without windows, its classes cannot be loaded
+        tell_measures(spines, reply, tables)
     return reply, tables
 
 

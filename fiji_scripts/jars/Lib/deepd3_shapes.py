@@ -99,11 +99,6 @@ def forget_shapes(spines, ids=None):
         image.draw()
 
 
-def shape_of_spine(spines, spine):
-    """The shape of a spine as it was measured last, or None."""
-    return (spines.anchor.getProperty(_SHAPES) or {}).get(spine)
-
-
 def is_part(roi):
     """True for what shows the shape of a spine and is no spine itself."""
     return roi.getProperty(ROI_SHAPE) is not None
@@ -131,12 +126,22 @@ def draw_shapes(spines):
         image.setHideOverlay(False)
 
 
-def line_of(spines, spine):
-    """(the line of a spine, to be moved; its plane in the anchor), or None if its base or tip is not known."""
-    shape = shape_of_spine(spines, spine)
+def select_line(spines, spine):
+    """Select the line of a spine on all images, to be moved on any of them.
+
+    Returns its plane in the anchor, None if base or tip are not known.
+    """
+    shape, moved = (spines.anchor.getProperty(_SHAPES) or {}).get(spine), spines.by_hand()["placed"].get(spine)
+    if shape is not None and moved is not None:
+        shape = Shape(tuple(moved[:3]), shape.head, tuple(moved[3:]), shape.width_um)
     if shape is None or not shape.has_line():
         return None
-    return _parts(spines, spine, shape, spines.colours([spine])[spine])[0]
+    line, plane = _parts(spines, spine, shape, spines.colours([spine])[spine])[0]
+    for image in spines.members():
+        copy = line.clone()
+        if spines.placing(image)(copy, plane):
+            image.setRoi(copy)
+    return plane
 
 
 def _parts(spines, spine, shape, colour):
