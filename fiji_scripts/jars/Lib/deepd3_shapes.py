@@ -28,8 +28,8 @@ _WIDTH = 1.0
 class Shape(object):
     """Where base, head and tip of a spine are: (z, y, x) in um, None where that is not known; width of the head."""
 
-    def __init__(self, base, head, tip, width_um):
-        self.base, self.head, self.tip, self.width_um = base, head, tip, width_um
+    def __init__(self, base, head, tip, width_um, height_um=None):
+        self.base, self.head, self.tip, self.width_um, self._height_um = base, head, tip, width_um, height_um
 
     def has_line(self):
         """True if base and tip are known."""
@@ -38,7 +38,7 @@ class Shape(object):
     def plane_um(self):
         """Height at which it is drawn; None if no place of it is known."""
         places = [place for place in (self.head, self.tip, self.base) if place is not None]
-        return places[0][0] if places else None
+        return self._height_um or (places[0][0] if places else None)
 
 
 def shapes_of(reply, arrays):
@@ -108,39 +108,39 @@ def draw_shapes(spines):
     """Draw the shapes over all images, each in its plane; everything else that lies over an image stays."""
     shapes = spines.anchor.getProperty(_SHAPES) or {} if spines.anchor.getProperty(_HIDDEN) is None else {}
     colours = spines.colours(shapes)
-    parts = [each for spine, shape in sorted(shapes.items()) for each in _parts(spines, spine, shape, colours[spine])]
     for image in spines.members():
         before = image.getOverlay()
         others = [roi for roi in before.toArray() if not is_part(roi)] if before is not None else []
-        if not parts and before is not None and len(others) == before.size():
+        if not shapes and before is not None and len(others) == before.size():
             continue
         overlay, placing = Overlay(), spines.placing(image)
         overlay.selectable(before is not None and before.isSelectable())
         for roi in others:
             overlay.add(roi)
-        for part, plane in parts:
-            copy = part.clone()
-            if placing(copy, plane):
-                overlay.add(copy)
+        for spine, shape in sorted(shapes.items()):
+            for part, plane in _parts(spines, spine, shape, colours[spine]):  # clones would share their properties
+                if placing(part, plane):
+                    overlay.add(part)
         image.setOverlay(overlay)
         image.setHideOverlay(False)
 
 
 def select_line(spines, spine):
-    """Select the line of a spine on all images, to be moved on any of them.
+    """Select a straight line from base to tip of a spine on all images, to be moved on any of them.
 
     Returns its plane in the anchor, None if base or tip are not known.
     """
     shape, moved = (spines.anchor.getProperty(_SHAPES) or {}).get(spine), spines.by_hand()["placed"].get(spine)
-    if shape is not None and moved is not None:
-        shape = Shape(tuple(moved[:3]), shape.head, tuple(moved[3:]), shape.width_um)
+    if shape is not None:
+        ends = (shape.base, shape.tip) if moved is None else (tuple(moved[:3]), tuple(moved[3:]))
+        shape = Shape(ends[0], None, ends[1], None, shape.plane_um())  # a corner at the head would hide the tip's handle
     if shape is None or not shape.has_line():
         return None
-    line, plane = _parts(spines, spine, shape, spines.colours([spine])[spine])[0]
+    colour = spines.colours([spine])[spine]
     for image in spines.members():
-        copy = line.clone()
-        if spines.placing(image)(copy, plane):
-            image.setRoi(copy)
+        line, plane = _parts(spines, spine, shape, colour)[0]
+        if spines.placing(image)(line, plane):
+            image.setRoi(line)
     return plane
 
 
