@@ -26,19 +26,19 @@ _WIDTH = 1.0
 
 
 class Shape(object):
-    """Where base, head and tip of a spine are: (z, y, x) in um, None where that is not known; width of the head."""
+    """Where base, head and tip of a spine are: (z, y, x) in um, None where that is not known; width of the head.
+
+    height_um: where it is drawn, the head's if it is not given; None if no place is known.
+    """
 
     def __init__(self, base, head, tip, width_um, height_um=None):
-        self.base, self.head, self.tip, self.width_um, self._height_um = base, head, tip, width_um, height_um
+        self.base, self.head, self.tip, self.width_um = base, head, tip, width_um
+        heights = [place[0] for place in (head, tip, base) if place is not None]
+        self.height_um = height_um if height_um is not None or not heights else heights[0]
 
     def has_line(self):
         """True if base and tip are known."""
         return self.base is not None and self.tip is not None
-
-    def plane_um(self):
-        """Height at which it is drawn; None if no place of it is known."""
-        places = [place for place in (self.head, self.tip, self.base) if place is not None]
-        return self._height_um or (places[0][0] if places else None)
 
 
 def shapes_of(reply, arrays):
@@ -133,7 +133,8 @@ def select_line(spines, spine):
     shape, moved = (spines.anchor.getProperty(_SHAPES) or {}).get(spine), spines.by_hand()["placed"].get(spine)
     if shape is not None:
         ends = (shape.base, shape.tip) if moved is None else (tuple(moved[:3]), tuple(moved[3:]))
-        shape = Shape(ends[0], None, ends[1], None, shape.plane_um())  # a corner at the head would hide the tip's handle
+        # A corner at the head would hide the handle at the tip.
+        shape = Shape(ends[0], None, ends[1], None, shape.height_um)
     if shape is None or not shape.has_line():
         return None
     colour = spines.colours([spine])[spine]
@@ -146,10 +147,9 @@ def select_line(spines, spine):
 
 def _parts(spines, spine, shape, colour):
     """[(ROI, its plane in the anchor)] of a shape."""
-    height_um = shape.plane_um()
-    if height_um is None:
+    if shape.height_um is None:
         return []
-    plane = max(1, min(spines.anchor.getNSlices(), int(round(spines.pixel_of((height_um, 0, 0))[0])) + 1))
+    plane = max(1, min(spines.anchor.getNSlices(), int(round(spines.pixel_of((shape.height_um, 0, 0))[0])) + 1))
     parts = []
     if shape.has_line():
         parts.append((LINE, _line(spines, [each for each in (shape.base, shape.head, shape.tip) if each])))
