@@ -49,6 +49,7 @@ def test_base_and_tip_follow_the_mouse_and_count_at_once(panel: Panel) -> None:
     moved_um = float(table(user, "tip_y_um")["tip_y_um"][int(upper)]) - float(before["tip_y_um"][int(upper)])
     assert moved_um == pytest.approx(-0.8, abs=0.15)
     panel.click(int(upper))
+    panel.until(focused=True)
     user.press("ctrl+z")
     user.until(lambda: table(user, "tip_y_um")["tip_y_um"] == before["tip_y_um"], "undo does not count", 60)
     user.press("l")

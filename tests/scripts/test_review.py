@@ -71,6 +71,7 @@ def test_twenty_doubtful_spines_are_decided_by_keys_and_count_in_the_tables_at_o
             assert user.host.ask("script", str(JYTHON / "use_tool.py"), name="oval") == "oval"
             x, y = map(round, state["bounds"][str(spine)])
             user.drag("cell.tif", x - 6, y - 6, x + 6, y + 6)
+            panel.until(focused=True)
             redrawn.add(spine)
         user.press(key)
         kept |= {spine} if key == "k" else set()

@@ -47,6 +47,7 @@ class Look(Runnable):
                            for roi in manager.getRoisAsArray() if spine_of(roi)),
             "shapes": dict((spine_of(roi), corners(roi)) for roi in overlay
                            if roi.getProperty("deepd3.shape") == "line"),
+            "focused": table.isFocusOwner(),
             "selection": None if panel.looked_at().getRoi() is None
             else panel.looked_at().getRoi().getProperty("deepd3.shape"),
             "review": None if panel.review is None else panel.review._text.getText(),
