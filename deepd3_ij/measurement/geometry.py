@@ -251,8 +251,9 @@ def _of_spine(
     tip = head + outward * _seen_radius(head, outward, volumes, voxel_um)
     position_um = float(line.line.position_um[node] + (axis - foot) @ tangent)
     if (tip - base) @ direction <= 0:  # all of it lies inside the shaft
-        nowhere = np.full(3, np.nan)
-        return _Row(axis, tangent, node, position_um, radius_um, nowhere, head, nowhere, np.empty((0, 3)), Profile.empty())
+        unknown = _Row.unknown(head)
+        return unknown._replace(axis_zyx_um=axis, tangent_zyx=tangent, node=node, position_um=position_um,
+                                shaft_radius_um=radius_um)
     way = _way(axis, base, head, tip, np.concatenate([[0.0], bend_um * along]))
     profile = surroundings.profile(shaft, way, float(np.linalg.norm(base - axis)), foot[1:])
     return _Row(axis, tangent, node, position_um, radius_um, base, head, tip, way, profile)

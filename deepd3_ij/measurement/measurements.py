@@ -11,6 +11,7 @@ import xarray as xr
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import StackError
 from deepd3_ij.measurement.centre_lines import tracing_of
+from deepd3_ij.measurement.columns import as_table, spine_columns
 from deepd3_ij.measurement.confidence import confidences
 from deepd3_ij.measurement.dendrites import dendrite_table, find_dendrites
 from deepd3_ij.measurement.geometry import Placed
@@ -104,8 +105,9 @@ def measure(
     voxels = roi_voxels(rois)
     spines = spine_table(voxels, prediction["spine"], dendrites, chosen, stack, progress)
     if chosen.shapes:
-        spines = spines.assign(**shape_columns(voxels, rois, prediction, dendrites, spines["dendrite_id"].to_numpy(),
-                                               stack, placed, progress))
+        shapes = shape_columns(voxels, rois, prediction, dendrites, spines["dendrite_id"].to_numpy(), chosen, stack,
+                                placed, progress)
+        spines = as_table({**spines, **shapes}, spine_columns(chosen, with_image=stack is not None))
     spines["confidence"] = confidences(spines, provenance_of(prediction), dimensions=rois.dimensions)
     table = dendrite_table(dendrites, prediction["dendrite"], spines["dendrite_id"].to_numpy())
     return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites))

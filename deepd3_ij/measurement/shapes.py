@@ -8,13 +8,15 @@ import numpy as np
 import xarray as xr
 from scipy.spatial import cKDTree
 
+from deepd3_ij.measurement.classes import classes_of
 from deepd3_ij.measurement.columns import QUALITIES, SHAPE_COLUMNS, SIDES, SOURCES, SPLITS
 from deepd3_ij.measurement.dendrites import Dendrites
 from deepd3_ij.measurement.geometry import Placed, SpineGeometry, find_geometry
-from deepd3_ij.measurement.neighbours import gaps_between
 from deepd3_ij.measurement.necks import Neck, neck_of
+from deepd3_ij.measurement.neighbours import gaps_between
 from deepd3_ij.measurement.orientation import angle_deg, azimuth_deg, side_of
 from deepd3_ij.measurement.spines import RoiVoxels
+from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS, voxel_size_um
@@ -31,6 +33,7 @@ def shape_columns(
     prediction: xr.Dataset,
     dendrites: Dendrites,
     dendrite_id: np.ndarray,
+    parameters: MeasureParameters,
     stack: xr.DataArray | None = None,
     placed: Mapping[int, Placed] | None = None,
     progress: Progress = no_progress,
@@ -47,6 +50,8 @@ def shape_columns(
         Dendrites of the same prediction.
     dendrite_id
         Dendrite of each ROI, int64, shape ``(n,)``; 0 if none.
+    parameters
+        ``spine_classes``.
     stack
         Image of the same shape; without it there is geometry only.
     placed
@@ -57,7 +62,7 @@ def shape_columns(
     Returns
     -------
     dict of numpy.ndarray
-        Columns of ``SHAPE_COLUMNS``, shape ``(n,)`` each.
+        Columns of ``SHAPE_COLUMNS``, and ``CLASS_COLUMNS`` if they are asked for, shape ``(n,)`` each.
     """
     voxel_um = np.array(voxel_size_um(prediction))
     origin_um = np.array([float(prediction.coords[dim][0]) for dim in DIMS])
@@ -76,7 +81,8 @@ def shape_columns(
     stands = geometry.head_zyx_um - geometry.base_zyx_um
     stands = np.where((stands * straight).sum(axis=1, keepdims=True) > 0, stands, straight)
     columns["angle_deg"] = angle_deg(stands, geometry.tangent_zyx)
-    columns["azimuth_deg"] = azimuth_deg(stands, geometry.tangent_zyx)
+    # From the axis, since the way from the base is short where a head sits on the shaft.
+    columns["azimuth_deg"] = azimuth_deg(geometry.head_zyx_um - geometry.axis_zyx_um, geometry.tangent_zyx)
     columns["side"] = side_of(columns["azimuth_deg"])
     necks = necks_along(geometry, stack is not None)
     columns |= {"neck_length_um": np.array([neck.length_um for neck in necks], dtype=np.float64),
@@ -89,7 +95,7 @@ def shape_columns(
     measured, by_user = SOURCES
     columns["geometry_source"] = np.where(geometry.by_user, by_user, measured).astype(object)
     columns["quality"] = _qualities(geometry, columns, voxel_um, voxels.shape, stack is not None)
-    return columns
+    return columns | classes_of(columns) if parameters.spine_classes else columns
 
 
 def _length_um(way: np.ndarray, base: np.ndarray) -> float:

@@ -106,7 +106,7 @@ def trace_centre_line(
     joined: dict[int, tuple[np.ndarray, float]] = {}  # smoothed place and position of the voxels that have them
     points, positions, radii = [], [], []
     for index, path in enumerate(paths):
-        line = grid.points_um[path]
+        line = np.column_stack([grid.height_um[path], grid.points_um[path, 1:]])
         first = 0.0
         if index:
             line[0], first = joined[int(path[0])]
@@ -185,11 +185,15 @@ def fill_cavities(mask: np.ndarray) -> np.ndarray:
 class _Grid:
     """Voxels of a volume, their distances to the surface, and the graph of neighbours.
 
+    ``height_um`` is the middle of the voxels above and below each: the distance to the surface says nothing about the
+    height in a volume that blur has made deeper than wide.
+
     ``reach_um`` is how far the surface may be from the line beside a voxel: microscopes blur along z, so that the
     height of the column of voxels counts where it is more than the distance to the nearest surface.
     """
 
     points_um: np.ndarray
+    height_um: np.ndarray
     radius_um: np.ndarray
     reach_um: np.ndarray
     graph: csr_matrix
@@ -207,7 +211,8 @@ class _Grid:
         radius_um = cKDTree(outside * voxel).query(indices * voxel, workers=available_threads())[0]
         column = mask.sum(axis=0)[indices[:, 1], indices[:, 2]] * voxel_um[0]
         centre_of_bin = np.array((0, 1, 1)) * (binning - 1) / 2 * voxel_um
-        return cls(points_um=indices * voxel + centre_of_bin, radius_um=radius_um,
+        height_um = _middle_heights(indices) * voxel[0]
+        return cls(points_um=indices * voxel + centre_of_bin, height_um=height_um, radius_um=radius_um,
                    reach_um=np.maximum(radius_um, column), graph=csr_matrix(graph))
 
     def paths(self, min_branch_um: float) -> list[np.ndarray]:
@@ -269,6 +274,19 @@ class _Grid:
         thickest = self.radius_um[path][away <= THICKEST_END_UM].max()
         inside = np.flatnonzero(away >= thickest - self.radius_um[path[0]] / 2)
         return int(inside[0]) if len(inside) else len(path) - 1
+
+
+def _middle_heights(indices: np.ndarray) -> np.ndarray:
+    """Middle of the run along z to which each voxel belongs, in planes."""
+    order = np.lexsort((indices[:, 0], indices[:, 2], indices[:, 1]))
+    z, y, x = indices[order].T
+    begins = np.concatenate([[True], (np.diff(y) != 0) | (np.diff(x) != 0) | (np.diff(z) != 1)])
+    run = np.cumsum(begins) - 1
+    first = np.flatnonzero(begins)
+    last = np.append(first[1:], len(z)) - 1
+    middle = np.empty(len(z))
+    middle[order] = ((z[first] + z[last]) / 2)[run]
+    return middle
 
 
 def _halved(mask: np.ndarray) -> np.ndarray:
