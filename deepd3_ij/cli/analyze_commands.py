@@ -37,7 +37,8 @@ def analyze(arguments: argparse.Namespace) -> None:
     check_room(folder, needed_bytes(stack, kinds))
     model = load_model(arguments.model)
     with shown_progress(arguments.quiet) as progress:
-        analysis = analyze_stack(stack, model, typed, z_range=arguments.z_range, progress=progress)
+        analysis = analyze_stack(stack, model, typed, z_range=arguments.z_range, region=arguments.region,
+                                 progress=progress)
         files = write_analysis(analysis, folder, ledger.stem, kinds, ledger=ledger, progress=progress)
     print_analysis(analysis)
     print_files(files)
@@ -66,7 +67,7 @@ def demo(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij demo``: simulate a stack, analyze it, compare with what was simulated."""
     from deepd3_ij.cli.demonstration import run
 
-    run(check_output_folder(arguments.out), quiet=arguments.quiet)
+    run(check_output_folder(arguments.out), overwrite=arguments.overwrite, quiet=arguments.quiet)
 
 
 def roi_class_of(arguments: argparse.Namespace) -> type[Roi3DParameters] | type[Roi2DParameters]:

@@ -11,8 +11,9 @@ from deepd3_ij.cli.console import shown_progress
 from deepd3_ij.cli.report import print_analysis, print_files
 from deepd3_ij.measurement.evaluation import evaluate
 from deepd3_ij.measurement.points import SpinePoints
-from deepd3_ij.outputs.registry import write_analysis
-from deepd3_ij.outputs.scene_files import write_scene
+from deepd3_ij.outputs.ledger import Ledger
+from deepd3_ij.outputs.registry import USUAL, endings_of, write_analysis
+from deepd3_ij.outputs.scene_files import SCENE_ENDINGS, write_scene
 from deepd3_ij.parameters import SimulationParameters
 from deepd3_ij.pipeline import analyze
 from deepd3_ij.simulation import SimulatedScene, simulate
@@ -21,24 +22,33 @@ SEED = 7
 SCENE = SimulationParameters(planes=15, height_px=384, width_px=512, dendrites=2)
 
 
-def run(folder: Path, *, quiet: bool = False) -> None:
+def run(folder: Path, *, overwrite: bool = False, quiet: bool = False) -> None:
     """Make the sample, analyze it with the default model and print what was found and where it is.
 
     Parameters
     ----------
     folder
         Existing folder for sample and results.
+    overwrite
+        Replace also files of earlier runs that were changed since.
     quiet
         Print results only.
+
+    Raises
+    ------
+    OutputError
+        Something would be lost.
     """
+    ledger = Ledger(folder, "sample", overwrite)
+    ledger.check([*SCENE_ENDINGS, *endings_of(USUAL)])
     with shown_progress(quiet) as progress:
         progress(0, 1, "Simulate a sample stack")
         scene = simulate(SCENE, seed=SEED)
         progress(1, 1, "Simulate a sample stack")
-        sample = write_scene(scene, folder, "sample")[0]
+        sample = write_scene(scene, folder, ledger.stem, ledger)[0]
         visible = scene.spines[scene.spines["visible"]]
         analysis = analyze(scene.stack, progress=progress)
-        files = write_analysis(analysis, folder, "sample", progress=progress)
+        files = write_analysis(analysis, folder, ledger.stem, ledger=ledger, progress=progress)
     print_analysis(analysis)
     scores = evaluate(_positions(analysis.measurements.spines, scene), _positions(visible, scene)).scores
     print(f"of {scores.truth} simulated spines {scores.matched} were found, "

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 from rich_argparse import RichHelpFormatter
 
 from deepd3_ij.errors import ParameterError
-from deepd3_ij.parameters import ParameterInfo, Parameters, describe, resolve
+from deepd3_ij.parameters import ParameterInfo, Parameters, RegionParameters, describe, resolve
 from deepd3_ij.printing import printable
 
 P = TypeVar("P", bound=Parameters)
@@ -139,6 +139,22 @@ def add_reading(parser: argparse.ArgumentParser, *, z_range: bool = True) -> Non
     if z_range:
         group.add_argument("--z-range", type=plane_range, metavar="A:B",
                            help="Planes A to B-1 only (0-based, end exclusive).")
+
+
+def add_region(parser: argparse.ArgumentParser) -> None:
+    """Add ``--region``."""
+    parser.add_argument("--region", type=box_of_pixels, metavar="X,Y,WIDTH,HEIGHT",
+                        help="Only this box of pixels; the maps keep the stack's size and are 0 outside of it.")
+
+
+def box_of_pixels(text: str) -> tuple[int, int, int, int]:
+    """Read ``x,y,width,height``."""
+    try:
+        box = RegionParameters(text).box()
+    except ParameterError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
+    assert box is not None
+    return box
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:

@@ -10,8 +10,10 @@ from deepd3_ij.cli.options import (
     Parser,
     add_model,
     add_output,
+    add_overwrite,
     add_parameters,
     add_reading,
+    add_region,
     add_voxel_size,
     written_name,
 )
@@ -52,10 +54,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     demo = command("demo", "analyze_commands:demo", "Analyze a simulated stack and print where the results are.")
     demo.add_argument("--out", type=written_name, metavar="DIR", default="demo_results", help="Folder for the results.")
+    add_overwrite(demo)
 
     analyze = command("analyze", "analyze_commands:analyze", "From a stack to probability maps, ROIs and tables.")
     analyze.add_argument("stack", metavar="STACK", help=STACK_HELP)
     add_output(analyze)
+    add_region(analyze)
     _add_analysis(analyze)
 
     batch = command("batch", "batch_command:batch", "Analyze all stacks below a folder; can be stopped and resumed.")
@@ -67,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     segment = command("segment", "step_commands:segment", "From a stack, of any size, to probability maps.")
     segment.add_argument("stack", metavar="STACK", help=STACK_HELP)
     add_reading(segment)
+    add_region(segment)
     add_model(segment)
     add_output(segment)
     add_parameters(segment, "prediction", PredictionParameters)

@@ -46,7 +46,8 @@ def segment(arguments: argparse.Namespace) -> None:
     typed = typed_values(PredictionParameters, arguments)
     with shown_progress(arguments.quiet) as progress:
         files = predict_to_files(stack, model, typed, folder, ledger.stem, z_range=arguments.z_range,
-                                 eight_bit="maps_8bit" in arguments.outputs, ledger=ledger, progress=progress)
+                                 region=arguments.region, eight_bit="maps_8bit" in arguments.outputs, ledger=ledger,
+                                 progress=progress)
     print_files(files)
 
 

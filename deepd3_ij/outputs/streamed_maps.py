@@ -19,6 +19,7 @@ from deepd3_ij.parameters import Choice, PredictionParameters, resolve
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation import predict
 from deepd3_ij.segmentation.prediction import prediction_provenance
+from deepd3_ij.segmentation.region import Region
 from deepd3_ij.stack import voxel_size_um
 
 
@@ -30,6 +31,7 @@ def predict_to_files(
     stem: str,
     *,
     z_range: tuple[int, int] | None = None,
+    region: Region | None = None,
     eight_bit: bool = False,
     ledger: Ledger | None = None,
     progress: Progress = no_progress,
@@ -40,7 +42,7 @@ def predict_to_files(
     ----------
     stack
         Lazy stack, ``(z, y, x)``.
-    model, parameters, z_range
+    model, parameters, z_range, region
         As for :func:`deepd3_ij.predict`.
     folder, stem
         Existing folder and start of the names.
@@ -58,7 +60,7 @@ def predict_to_files(
     """
     resolved = resolve(PredictionParameters, parameters, recommended=model.card.recommended,
                        voxel_size_um=voxel_size_um(stack))
-    provenance = json.dumps(prediction_provenance(stack, model, resolved, z_range), sort_keys=True)
+    provenance = json.dumps(prediction_provenance(stack, model, resolved, z_range, region), sort_keys=True)
     with replacing_together(folder, None if ledger is None else ledger.approve) as place:
         # Maps that are to get 8 bit are kept exact until the .prediction file has been made of them.
         exact = place / "exact" if eight_bit else place
@@ -67,7 +69,8 @@ def predict_to_files(
             dendrite, spine = (open_files.enter_context(open_stack_for_writing(
                 exact / f"{stem}_{name}s.tif", stack, display_range=(0, 1),
                 properties={ROLE: name, PROVENANCE: provenance})) for name in ("dendrite", "spine"))
-            prediction = predict(stack, model, resolved, z_range=z_range, progress=progress, out=(dendrite, spine))
+            prediction = predict(stack, model, resolved, z_range=z_range, region=region, progress=progress,
+                                 out=(dendrite, spine))
             if eight_bit:
                 write_prediction_maps(place, stem, prediction, eight_bit=True, progress=progress)
             write_prediction(place / f"{stem}.prediction", prediction, progress=progress)

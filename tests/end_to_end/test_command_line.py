@@ -151,6 +151,20 @@ def test_z_range_leaves_other_planes_empty(sample: Path, stepwise: Path, tmp_pat
     assert provenance_of(part)["z_range"] == [1, 3]
 
 
+def test_a_region_is_as_in_the_whole_and_the_rest_is_empty(sample: Path, stepwise: Path, tmp_path: Path) -> None:
+    for command in ("segment", "analyze"):
+        folder = tmp_path / command
+        assert main([command, str(sample), "--region", "20,8,64,48", "--out", str(folder), "--quiet",
+                     *(["--no-clean"] if command == "analyze" else [])]) == 0
+        part, whole = (open_stack(place / f"{sample.stem}_spines.tif").values for place in (folder, stepwise))
+        box = (slice(None), slice(8, 56), slice(20, 84))
+        np.testing.assert_allclose(part[box], whole[box], atol=1e-5)
+        outside = part.copy()
+        outside[box] = 0
+        assert part.any()
+        assert not outside.any()
+
+
 def test_more_files_on_request(analyzed: Path, tmp_path: Path) -> None:
     assert main(["rois", "--prediction", str(analyzed / "sample ä.prediction"), "--roi-folder", "--binary-roi-map",
                  "--centroids", "--out", str(tmp_path)]) == 0

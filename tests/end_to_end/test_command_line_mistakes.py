@@ -41,6 +41,7 @@ OPTION_MISTAKES = [
     ("--xy 1e-9", "accepted for a voxel size"),
     ("--z 1e9", "accepted for a voxel size"),
     ("--z-range 2:99", "accepted: planes within 0:3"),
+    ("--region 0,0,9999,9999", "accepted: a box within the"),
     ("--area-threshold 1.5", "area_threshold is 1.5; accepted: a number from 0 to 1"),
     ("--dendrite-threshold nan", "dendrite_threshold is nan"),
     ("--min-voxels 5 --max-voxels 2", "min_voxels is 5; accepted: at most max_voxels (2)"),
@@ -58,7 +59,8 @@ OPTION_MISTAKES = [
 ]
 USAGE_MISTAKES = ["", "nonsense", "analyze", "analyze good.tif", "analyze good.tif --out x --min-voxels 1.5",
                   "analyze good.tif --out x --area-threshold much", "analyze good.tif --out x --tiling round",
-                  "analyze good.tif --out x --z-range 3:3", "analyze good.tif --out x --xy wide",
+                  "analyze good.tif --out x --z-range 3:3", "analyze good.tif --out x --region 1,2,3",
+                  "analyze good.tif --out x --xy wide",
                   "analyze good.tif --out x --rois 4d", "analyze good.tif --out x --nonsense 1", "models",
                   "models show a b", "demo extra", "evaluate one.csv"]
 
@@ -240,6 +242,12 @@ def test_an_output_folder_that_is_a_file_is_refused(command: str, out: str, reas
                                                     monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(files)
     assert reason in _fails([*command.split(), "--out", out], capsys)
+
+
+def test_the_demo_does_not_replace_what_somebody_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "sample_rois.zip").write_text("mine")
+    assert "sample_rois.zip was not written by DeepD3" in _fails(["demo", "--out", str(tmp_path)], capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["sample_rois.zip"]
 
 
 def test_a_folder_without_permission_is_refused(files: Path, locked_folder: Path,
