@@ -149,6 +149,8 @@ def spine_columns(parameters: MeasureParameters, *, with_image: bool) -> dict[st
     groups = [SPINE_COLUMNS]
     if with_image:
         groups.append(INTENSITY_COLUMNS)
+    if parameters.shapes:
+        groups.append(SHAPE_COLUMNS)
     groups.append(CONFIDENCE_COLUMNS)
     return {name: column for group in groups for name, column in group.items()}
 
