@@ -31,7 +31,7 @@ SELECTED = (255, 255, 255)
 REMOVED = (255, 255, 0)
 
 # How sure it is that a ROI is a spine, from not at all to sure; told apart by all kinds of colour vision.
-CONFIDENCE = ((255, 70, 50), (255, 215, 60), (90, 200, 255))
+CONFIDENCE = ((255, 70, 50), (255, 215, 60), (110, 150, 255))
 CONFIDENCE_UNKNOWN = (170, 170, 170)
 
 # Hues of following spines are a golden section apart, so that neighbours in number are unlike.

@@ -59,7 +59,8 @@ def calibrate(arguments: argparse.Namespace) -> None:
     from deepd3_ij.training.confidence_files import judge_annotated_files, write_calibrated
     from deepd3_ij.training.confidence_fit import calibrate_confidence, judge_simulated
 
-    for files in arguments.annotated:
+    annotated = arguments.annotated or []
+    for files in annotated:
         if len(files) not in (2, 3):
             raise ParameterError(f"--annotated has {len(files)} file{'' if len(files) == 1 else 's'}; accepted: a "
                                  "stack, a table of its spines and, where there is one, a tracing.")
@@ -69,10 +70,10 @@ def calibrate(arguments: argparse.Namespace) -> None:
         raise ParameterError(f"--out is {target.name}; accepted: a name that ends with {model.path.suffix}, as the "
                              "model's file.")
     check_names(target.parent, [target.name])
-    refuse_inputs([target], [model.path, *(file for files in arguments.annotated for file in files)])
+    refuse_inputs([target], [model.path, *(file for files in annotated for file in files)])
     with shown_progress(arguments.quiet) as progress:
         judged = [judge_annotated_files(model, *files, xy_um=arguments.xy_um, z_um=arguments.z_um, progress=progress)
-                  for files in arguments.annotated]
+                  for files in annotated]
         judged += judge_simulated(model, arguments.simulated, progress=progress)
     calibration = calibrate_confidence(judged)
     write_calibrated(model, calibration, target)

@@ -170,7 +170,7 @@ def build_parser() -> argparse.ArgumentParser:
     calibrate = command("calibrate", "model_commands:calibrate",
                         "Calibrate the confidence of a model's ROIs on annotated stacks.", actions)
     calibrate.add_argument("name", metavar="MODEL", nargs="?", help="Name or file; the default model if omitted.")
-    calibrate.add_argument("--annotated", nargs="+", action="append", metavar="FILE", default=[],
+    calibrate.add_argument("--annotated", nargs="+", action="append", metavar="FILE",
                            help="A stack, its table of annotated spines (CSV) and, if not all dendrites were "
                            "annotated, a tracing of those that were (SWC); repeat it for each stack, at least twice.")
     calibrate.add_argument("--simulated", type=int, metavar="N", default=0,

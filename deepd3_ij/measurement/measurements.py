@@ -83,8 +83,9 @@ def measure(
         sphere of the same volume); and with a stack ``mean_intensity``; ``background_intensity`` (median of the pixels
         within ``background_um`` of the ROI in its own planes that belong to no ROI and no dendrite; NaN if there are
         none); ``integrated_intensity`` (sum over the ROI less its background); with ``shapes`` those of
-        :data:`deepd3_ij.measurement.columns.SHAPE_COLUMNS`, NaN where light or data cannot tell. ``confidence`` is the
-        probability that the ROI is a spine, as the model that made the prediction was calibrated; NaN if it was not.
+        :data:`deepd3_ij.measurement.columns.SHAPE_COLUMNS`, NaN where light or data cannot tell; and ``confidence``,
+        the probability that the ROI is a spine, as the model that made the prediction was calibrated, NaN if it was
+        not.
         ``dendrites`` is described at :func:`deepd3_ij.measurement.dendrites.dendrite_table`.
         Without ROIs or dendrites the tables are empty, with the same columns and types.
 

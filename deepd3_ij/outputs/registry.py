@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -213,11 +214,11 @@ def _spine_traces(results: Results, folder: Path, stem: str) -> None:
         raise OutputError("The spines have no bases and tips, which their traces need; measure them with their shapes "
                           f"({remedy('--shapes', 'Shapes of spines')}).")
     traces = with_spines(results.measurements.tracing, results.measurements.spines)
-    left_out = f"; {len(traces.left_out)} without base, tip or dendrite are left out" if len(traces.left_out) else ""
-    write_swc(folder / f"{stem}_spines.swc", traces.tracing, comment=(
-        "centre lines of dendrites (type 3) with their spines; x, y, z and radius in µm\n"
-        f"type {SPINE_TYPE} (custom): dendritic spine, two nodes each: base on the shaft's surface, tip; radius 0: not "
-        f"known\n{len(traces.drawn)} spines, ids in their order: {' '.join(map(str, traces.drawn))}{left_out}"))
+    ids = textwrap.wrap(f"{len(traces.drawn)} spines, ids in their order: {' '.join(map(str, traces.drawn))}", 100)
+    write_swc(folder / f"{stem}_spines.swc", traces.tracing, comment="\n".join((
+        "centre lines of dendrites (type 3) with their spines; x, y, z and radius in µm",
+        f"type {SPINE_TYPE} (custom): dendritic spine, two nodes each: base on the shaft's surface, tip",
+        "radius 0: not known", f"{len(traces.left_out)} spines without base, tip or dendrite are left out", *ids)))
 
 
 def _report(results: Results, folder: Path, stem: str) -> None:

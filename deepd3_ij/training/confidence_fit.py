@@ -285,7 +285,7 @@ def _candidates(stack: xr.DataArray, model: DeepD3Model, progress: Progress) -> 
     wider = dataclasses.replace(limits.parameters, min_peak=limits.parameters.min_peak * LOOSER_PEAK,
                                 min_voxels=max(1, round(limits.parameters.min_voxels * LOOSER_VOLUME)))
     rois = build_rois_3d(prediction, wider, progress)
-    return rois, measure(rois, prediction, None, MeasureParameters(), progress).spines
+    return rois, measure(rois, prediction, None, MeasureParameters(shapes=False), progress).spines
 
 
 def _points(spines: pd.DataFrame, stack: xr.DataArray) -> SpinePoints:

@@ -14,6 +14,8 @@ from deepd3_ij.colours import CONFIDENCE, CONFIDENCE_UNKNOWN, confidence_colour
 from deepd3_ij.errors import ModelError
 from deepd3_ij.measurement import measure
 from deepd3_ij.measurement.confidence import FEATURES, ConfidenceModel, Term, confidences, doubtful_first
+from deepd3_ij.model.card import read_card
+from deepd3_ij.model.zoo import find_model
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_like, label_prediction, label_stack
 
@@ -86,6 +88,13 @@ def test_every_table_of_spines_has_a_confidence(with_image: bool, count: int) ->
     assert spines["confidence"].tolist() == pytest.approx(MODEL(spines).tolist())
     assert len(spines) == count
     assert not spines["confidence"].isna().any()
+
+
+def test_the_bundled_model_is_calibrated_within_a_twentieth_on_stacks_that_were_left_out() -> None:
+    card = read_card(find_model())
+    assert set(ConfidenceModel.from_dict(card.confidence).terms) == set(FEATURES)
+    assert card.scores["confidence"]["recommended"]["error"] <= 0.05
+    assert card.scores["confidence"]["held_out"]["count"] > 400
 
 
 def test_every_feature_is_in_a_table_without_image_and_shapes() -> None:

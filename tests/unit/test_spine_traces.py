@@ -66,7 +66,7 @@ def test_the_file_names_the_type_and_the_spines_and_is_read_again(tmp_path: Path
     assert path.name == "cell_spines.swc"
     text = path.read_text(encoding="utf-8")
     assert "# type 7 (custom): dendritic spine" in text
-    assert "# 2 spines, ids in their order: 7 9; 1 without base, tip or dendrite are left out" in text
+    assert "# 1 spines without base, tip or dendrite are left out\n# 2 spines, ids in their order: 7 9\n" in text
     assert read_swc(path).parents.tolist() == with_spines(two_dendrites(), table).tracing.parents.tolist()
 
 
