@@ -83,6 +83,7 @@ def test_twenty_doubtful_spines_are_decided_by_keys_and_count_in_the_tables_at_o
     state = panel.state()
     assert "5 kept, 5 deleted, 5 redrawn, 5 left" in state["review"]
     user.press("ctrl+z")
+    panel.until(message="took the last change back")
     user.press("Escape")
     panel.until(message="20 spines reviewed: 5 kept, 5 deleted, 4 redrawn", review=None, zoom=before)
     assert user.host.ask("quietly", "Export DeepD3 Tables...", folder=str(tmp_path), overwrite="true") == "done"
