@@ -145,12 +145,22 @@ def select_line(spines, spine):
     return plane
 
 
+def plane_of_shape(spines, spine):
+    """Plane of the anchor in which the shape of a spine is shown; None if it is not shown."""
+    shape = (spines.anchor.getProperty(_SHAPES) or {}).get(spine) if shapes_shown(spines) else None
+    return None if shape is None or shape.height_um is None else _plane(spines, shape)
+
+
+def _plane(spines, shape):
+    plane = int(round(spines.pixel_of((shape.height_um, 0, 0))[0])) + 1
+    return max(1, min(spines.anchor.getNSlices(), plane))
+
+
 def _parts(spines, spine, shape, colour):
     """[(ROI, its plane in the anchor)] of a shape."""
     if shape.height_um is None:
         return []
-    plane = max(1, min(spines.anchor.getNSlices(), int(round(spines.pixel_of((shape.height_um, 0, 0))[0])) + 1))
-    parts = []
+    plane, parts = _plane(spines, shape), []
     if shape.has_line():
         parts.append((LINE, _line(spines, [each for each in (shape.base, shape.head, shape.tip) if each])))
     if shape.head is not None and shape.width_um:

@@ -7,6 +7,7 @@ second; only if something differs is more done.
 from deepd3_events import Acted, later
 from deepd3_images import is_open
 from deepd3_recorder import nothing_recorded
+from deepd3_shapes import plane_of_shape
 from ij import ImageListener, ImagePlus, WindowManager
 from ij.plugin.frame import RoiManager
 from java.awt import Rectangle
@@ -62,8 +63,9 @@ class Watch(object):
         if go and ids:
             where = spines.place_of(ids[0])
             if where is not None:
+                plane = plane_of_shape(spines, ids[0]) or where[0]
                 # ImageJ shows the first of the rows that were selected now; go after it.
-                later(lambda: self._go(*where))
+                later(lambda: self._go(plane, where[1]))
 
     def go_to(self, plane):
         """Show a plane (from 1) of the anchor in all images."""
