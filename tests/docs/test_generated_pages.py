@@ -198,6 +198,13 @@ def test_the_page_of_files_lists_every_kind_of_result(generated_pages: ModuleTyp
         assert all(f"`neuron{ending}" in text for ending in output.endings)
 
 
+def test_the_model_card_tells_how_far_confidences_hold(generated_pages: ModuleType) -> None:
+    bins, stacks = generated_pages.reliability().split("\n\n</div>\n\n")
+    counts = [int(count) for count in re.findall(r"^\| \d\.\d to \d\.\d \| (\d+) \|", bins, re.MULTILINE)]
+    (everything,) = re.findall(r"^\| all \| (\d+) \|", stacks, re.MULTILINE)
+    assert sum(counts) == int(everything)
+
+
 def test_an_unknown_mark_on_a_page_is_an_error(generated_pages: ModuleType) -> None:
     with pytest.raises(KeyError, match="no-such-table"):
         generated_pages.on_page_markdown("# Page\n\n<!-- generated: no-such-table -->\n")
