@@ -18,7 +18,7 @@ XY_UM, Z_UM = 0.1, 0.5
 def cell(*, dendrite: bool = True) -> tuple[Any, Any, Any]:
     """ROIs, prediction and stack of a dendrite along x with a round spine beside it."""
     z, y, x = np.mgrid[:7, :100, :120]
-    spine = np.exp(-((3 * (z - 3)) ** 2 + (y - 40) ** 2 + (x - 60) ** 2) / 20).astype(np.float32)
+    spine = np.exp(-((3 * (z - 3)) ** 2 + (y - 40) ** 2 + (x - 60) ** 2) / 60).astype(np.float32)
     shaft = (np.exp(-((3 * (z - 3)) ** 2 + (y - 65) ** 2) / 30) * dendrite).astype(np.float32)
     stack = label_stack((10 + 200 * np.maximum(spine, shaft)).astype(np.uint16), xy_um=XY_UM, z_um=Z_UM, source="a.tif")
     prediction = label_prediction(shaft, spine, stack, {})

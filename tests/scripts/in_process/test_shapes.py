@@ -64,12 +64,16 @@ def test_a_measurement_draws_the_shapes_where_the_table_says(session: Any, run_s
         places = [row[[f"{place}_x_um", f"{place}_y_um"]].to_numpy(float) / XY_UM for place in ("base", "head", "tip")]
         np.testing.assert_allclose(corners(lines[spine]), places, atol=1e-4)
         np.testing.assert_allclose(corners(bases[spine]), places[:1], atol=1e-4)
-        bounds = heads[spine].getFloatBounds()
-        middle = [bounds.x + bounds.width / 2 - 0.5, bounds.y + bounds.height / 2 - 0.5]
-        np.testing.assert_allclose(middle, places[1], atol=1e-4)
-        assert bounds.width == pytest.approx(row["head_fwhm_um"] / XY_UM)
+        drawn = [lines[spine], bases[spine]]
+        assert (spine in heads) == bool(np.isfinite(row["head_fwhm_um"]))
+        if spine in heads:
+            bounds = heads[spine].getFloatBounds()
+            middle = [bounds.x + bounds.width / 2 - 0.5, bounds.y + bounds.height / 2 - 0.5]
+            np.testing.assert_allclose(middle, places[1], atol=1e-4)
+            assert bounds.width == pytest.approx(row["head_fwhm_um"] / XY_UM)
+            drawn.append(heads[spine])
         plane = round(row["head_z_um"] / Z_UM) + 1
-        for part in (lines[spine], heads[spine], bases[spine]):
+        for part in drawn:
             assert (int(part.getZPosition()), str(part.getName())) == (plane, f"spine{spine:04d}_z{plane:03d}")
     assert lines[1].getStrokeColor() != lines[2].getStrokeColor()
     np.testing.assert_array_equal(session.pull_rois(image).labels.values, before.labels.values)
@@ -80,7 +84,7 @@ def test_shapes_are_hidden_and_shown(run_script: Run, image: Any) -> None:
     outlines = image.getOverlay().size()
     assert run_script("Measure Dendrites and Spines...", image=image) == "done"
     shown = image.getOverlay().size()
-    assert shown == outlines + 6
+    assert shown == outlines + sum(len(parts(image, kind)) for kind in ("line", "head", "base")) >= outlines + 4
     assert run_script("Show or Hide Spine Shapes", image=image) == "done"
     assert image.getOverlay().size() == outlines
     assert run_script("Show or Hide Spine Shapes", image=image) == "done"
@@ -102,7 +106,8 @@ def test_moving_the_end_of_a_line_and_measuring_again_overrides_base_and_tip(
     expected = before.loc[1, ENDS].to_numpy(float) + np.array([0, 0, 0, 0, -2, 3]) * XY_UM
     np.testing.assert_allclose(after.loc[1, ENDS].to_numpy(float), expected, atol=1e-5)
     assert after["geometry_source"].to_dict() == {1: "user", 2: "measured"}
-    pd.testing.assert_series_equal(after.loc[2], before.loc[2])
+    gaps = [name for name in before if "gap" in name or name == "nearest_spine_um"]  # the neighbour's base counts there
+    pd.testing.assert_series_equal(after.loc[2].drop(gaps), before.loc[2].drop(gaps))
     np.testing.assert_allclose(corners(parts(image, "line")[1])[-1], moved[-1], atol=1e-3)
     assert run_script("Undo Spine Correction", image=image) == "done"
     image.deleteRoi()
