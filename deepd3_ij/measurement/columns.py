@@ -118,7 +118,7 @@ SHAPE_COLUMNS: Mapping[str, Column] = {
 CONFIDENCE_COLUMNS: Mapping[str, Column] = {
     "confidence": _number("probability that the ROI is a spine, calibrated on annotated stacks"),
 }
-"""Of every table of spines; NaN if the prediction's model has no calibration."""
+"""Of every table of spines; NaN if the prediction's model has no calibration, and without any dendrite."""
 
 CLASS_COLUMNS: Mapping[str, Column] = {
     "spine_class": Column("object", "most probable class, or undecided"),
@@ -151,6 +151,7 @@ def spine_columns(parameters: MeasureParameters, *, with_image: bool) -> dict[st
         groups.append(INTENSITY_COLUMNS)
     if parameters.shapes:
         groups.append(SHAPE_COLUMNS)
+    groups.append(CONFIDENCE_COLUMNS)
     if parameters.shapes and parameters.spine_classes:
         groups.append(CLASS_COLUMNS)
     return {name: column for group in groups for name, column in group.items()}
