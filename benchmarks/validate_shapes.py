@@ -135,14 +135,16 @@ def summary(rows: pd.DataFrame) -> Iterator[tuple[str, str]]:
     long = rows[(rows["true_neck_length_um"] > LONG_NECK_UM) & rows["true_neck"].notna()]
     yield f"necks > {LONG_NECK_UM} µm with a split", f"{100 * long['neck_length_um'].notna().mean():.0f} %"
     neck = rows["neck_error"].dropna()
-    yield "`neck_length_um`: bias, MAD (µm)", f"{neck.median():+.2f}, {neck.abs().median():.2f}"
+    yield "`neck_length_um`: bias, MAD (µm)", f"{neck.median():+.2f}, {_spread(neck):.2f}"
     yield "… within its standard error", _within(rows["neck_error"], rows["neck_length_se_um"])
     light = rows["light_error"].dropna()
-    yield "`volume_relative`, log: bias, robust SD", f"{light.median():+.2f}, {1.4826 * _spread(light):.2f}"
-    yield "… within its standard error", _within(rows["relative_error"], rows["volume_relative_se"])
+    if len(light):
+        yield "`volume_relative`, log: bias, robust SD", f"{light.median():+.2f}, {1.4826 * _spread(light):.2f}"
+        yield "… within its standard error", _within(rows["relative_error"], rows["volume_relative_se"])
     wide = rows["diameter_error"].dropna()
-    yield f"`head_diameter_um`, ≥ {WIDE_HEAD_UM} µm: bias, MAD (µm)", f"{wide.median():+.2f}, {_spread(wide):.2f}"
-    yield "… within its standard error", _within(rows["diameter_error"], rows["head_diameter_se_um"])
+    if len(wide):
+        yield f"`head_diameter_um`, ≥ {WIDE_HEAD_UM} µm: bias, MAD (µm)", f"{wide.median():+.2f}, {_spread(wide):.2f}"
+        yield "… within its standard error", _within(rows["diameter_error"], rows["head_diameter_se_um"])
     clear = rows[(rows["true_azimuth_deg"].abs() % 90 - 45).abs() > FROM_A_LIMIT_DEG]
     known = clear[clear["side"] != ""]
     yield "`side`, more than 20° from a limit", f"{100 * known['sides_agree'].mean():.0f} %"
@@ -152,9 +154,8 @@ def markdown(results: dict[tuple[str, str], pd.DataFrame]) -> str:
     """All summaries side by side."""
     columns = {key: list(summary(rows)) for key, rows in results.items()}
     heads = ["quantity", *(f"{suite}, {source} ROIs" for suite, source in columns)]
-    names = [name for name, _ in next(iter(columns.values()))]
     lines = [heads, ["---"] * len(heads)]
-    lines += [[name, *(values[row][1] for values in columns.values())] for row, name in enumerate(names)]
+    lines += [[found[0][0], *(value for _, value in found)] for found in zip(*columns.values(), strict=True)]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -165,6 +166,8 @@ def draw(results: dict[tuple[str, str], pd.DataFrame], file: Path) -> None:
         "neck length, µm": ("true_neck", lambda rows: rows["neck_length_um"]),
         "light of the head, µm of shaft": ("true_relative", lambda rows: rows["volume_relative"]),
         "head diameter, µm": ("true_head_extent_um", lambda rows: rows["head_diameter_um"])}
+    panels = {title: (true, measured) for title, (true, measured) in panels.items()
+              if any(measured(rows).notna().any() for rows in results.values())}
     figure = drawing_library("figure").Figure(figsize=(4 * len(panels), 3.6 * len(results)), layout="constrained")
     axes = figure.subplots(len(results), len(panels), squeeze=False)
     for line, ((suite, source), rows) in zip(axes, results.items(), strict=True):

@@ -10,7 +10,7 @@ import ast
 import importlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,16 @@ from typing import Any
 from deepd3_ij.cli import original_batch
 from deepd3_ij.cli.options import describe_value
 from deepd3_ij.cli.parser import build_parser
+from deepd3_ij.measurement.columns import (
+    CLASS_COLUMNS,
+    CONFIDENCE_COLUMNS,
+    DENDRITE_COLUMNS,
+    INTENSITY_COLUMNS,
+    SHAPE_COLUMNS,
+    SPINE_COLUMNS,
+    Column,
+    described,
+)
 from deepd3_ij.model.card import read_card
 from deepd3_ij.model.zoo import find_model
 from deepd3_ij.outputs.registry import OUTPUTS
@@ -193,6 +203,25 @@ def _unit(info: ParameterInfo) -> str:
     return re.sub(r"\bum\b", "µm", info.unit)
 
 
+# Tables
+
+
+COLUMN_GROUPS: Mapping[str, Mapping[str, Column]] = {
+    "Spines: always": SPINE_COLUMNS, "Spines: with an image": INTENSITY_COLUMNS,
+    "Spines: if shapes are measured": SHAPE_COLUMNS, "Spines: confidence": CONFIDENCE_COLUMNS,
+    "Spines: if classes are asked for": CLASS_COLUMNS, "Dendrites": DENDRITE_COLUMNS}
+
+
+def columns() -> str:
+    """Columns of the tables of spines and dendrites."""
+    kind_names = {"float64": "number", "int64": "whole number", "object": "text"}
+    parts = []
+    for title, group in COLUMN_GROUPS.items():
+        rows = [(f"`{name}`", kind_names[group[name].kind], meaning, also) for name, meaning, also in described(group)]
+        parts += [f"## {title}", _table(("column", "type", "meaning", "elsewhere called"), rows)]
+    return "\n\n".join(parts)
+
+
 # Fiji
 
 
@@ -287,6 +316,7 @@ def _cell(text: str) -> str:
 
 GENERATED: dict[str, Callable[..., str]] = {
     "api": public_names,
+    "columns": columns,
     "command-line": command_line,
     "fiji-dialogs": fiji_dialogs,
     "fiji-menu": fiji_menu,

@@ -68,7 +68,9 @@ def neck_of(profile: Profile, head_um: float, beyond_um: float) -> Neck:
         length_um = (rise_um + head_um - beyond_um) / 2
         if length_um >= SHORTEST_NECK_UM and slope > 0:
             error_um = float(np.hypot(MODEL_ERROR_UM, profile.noise(level) / slope / 2))
-            return Neck(split, length_um, error_um, dim / bright, gap_um)
+            # Far below 0, the shaft's light beside the spine is not known well enough to take it off.
+            contrast = dim / bright if dim >= -2 * noise else np.nan
+            return Neck(split, length_um, error_um, contrast, gap_um)
     return Neck(none, np.nan, np.nan, np.nan, gap_um)
 
 
@@ -80,7 +82,8 @@ def _rise(distance: np.ndarray, light: np.ndarray, level: float) -> tuple[float,
     before = int(below[-1])
     slope = (light[before + 1] - light[before]) / (distance[before + 1] - distance[before])
     wide = slice(max(before - 1, 0), min(before + 3, len(light)))
-    steady = float(np.polyfit(distance[wide], light[wide], 1)[0])
+    away = distance[wide] - distance[wide].mean()
+    steady = float(away @ light[wide] / (away @ away))
     return float(distance[before] + (level - light[before]) / slope), steady
 
 

@@ -142,7 +142,7 @@ class Surroundings:
         normals = _normals(self.nodes_um, self.across)
         profile = _profile_across(self.shaft_light, self.occupied, self.origin_um, self.pixel_um, self.nodes_um,
                                   normals, offsets)
-        left, right, background = _half_crossings(profile, offsets)
+        left, right, background = _half_crossings(profile, offsets, NEAR_AXIS_UM, BACKGROUND_PERCENT)
         middle_um, half_width_um = 0.0, np.nan
         if np.isfinite(left) and np.isfinite(right):
             middle_um, half_width_um = (left + right) / 2, (right - left) / 2
@@ -204,26 +204,32 @@ def _normals(nodes: np.ndarray, across: np.ndarray) -> np.ndarray:
     return np.where(length > 0, normals / np.maximum(length, 1e-12), across)
 
 
-def _half_crossings(profile: np.ndarray, offsets: np.ndarray) -> tuple[float, float, float]:
+@compiled
+def _half_crossings(profile, offsets, near, percent):  # type: ignore[no-untyped-def]  # numba types
     """Where a profile falls half way from its peak near 0 to its background, to both sides; NaN if not; background."""
-    outside = profile[np.abs(offsets) >= ACROSS_UM / 2]
-    near = np.where(np.abs(offsets) <= NEAR_AXIS_UM, profile, np.nan)
-    if not np.isfinite(outside).any() or not np.isfinite(near).any():
+    reach = offsets[-1]
+    outside = profile[(np.abs(offsets) >= reach / 2) & np.isfinite(profile)]
+    peak = -1
+    for i in range(len(profile)):
+        if abs(offsets[i]) <= near and np.isfinite(profile[i]) and (peak < 0 or profile[i] > profile[peak]):
+            peak = i
+    if len(outside) == 0 or peak < 0:
         return np.nan, np.nan, 0.0
-    peak = int(np.nanargmax(near))
-    background = float(np.nanpercentile(outside, BACKGROUND_PERCENT))
+    background = np.percentile(outside, percent)
     half = (profile[peak] + background) / 2
+    found = np.full(2, np.nan)
     if not half < profile[peak]:
         return np.nan, np.nan, background
-    found = []
-    for step in (-1, 1):
+    for side in range(2):
+        step = 2 * side - 1
         place = peak
         while 0 <= place + step < len(profile) and profile[place] > half:
             place += step
-        before = profile[place - step] if place != peak else np.nan
-        share = (before - half) / (before - profile[place]) if profile[place] <= half else np.nan
-        found.append(offsets[place - step] + share * step * STEP_UM)
-    return float(found[0]), float(found[1]), background
+        if profile[place] <= half:
+            before = profile[place - step]
+            found[side] = offsets[place - step] + (before - half) / (before - profile[place]) * (
+                offsets[place] - offsets[place - step])
+    return found[0], found[1], background
 
 
 @compiled

@@ -15,11 +15,14 @@ import pytest
 from deepd3_ij.cli import original_batch
 from deepd3_ij.cli.options import typed_values
 from deepd3_ij.cli.parser import build_parser
+from deepd3_ij.measurement.columns import DENDRITE_COLUMNS
+from deepd3_ij.measurement.columns import spine_columns as measure_columns
 from deepd3_ij.model.card import read_card
 from deepd3_ij.model.zoo import find_model
 from deepd3_ij.outputs.registry import OUTPUTS
 from deepd3_ij.parameters import (
     EvaluationParameters,
+    MeasureParameters,
     Parameters,
     SeriesParameters,
     SimulationParameters,
@@ -208,3 +211,10 @@ def test_the_model_card_tells_how_far_confidences_hold(generated_pages: ModuleTy
 def test_an_unknown_mark_on_a_page_is_an_error(generated_pages: ModuleType) -> None:
     with pytest.raises(KeyError, match="no-such-table"):
         generated_pages.on_page_markdown("# Page\n\n<!-- generated: no-such-table -->\n")
+
+
+def test_the_page_of_columns_has_every_column_of_every_table(generated_pages: ModuleType) -> None:
+    measured = measure_columns(MeasureParameters(spine_classes=True), with_image=True)
+    page = generated_pages.columns()
+    for name in [*measured, *DENDRITE_COLUMNS]:
+        assert f"| `{name}` |" in page
