@@ -147,6 +147,19 @@ DENDRITE_COLUMNS: Mapping[str, Column] = {
     "first_plane": _count("first plane with voxels, from 0"), "last_plane": _count("last plane with voxels, from 0"),
     "min_y_px": _count("bounding box"), "max_y_px": _count("bounding box"),
     "min_x_px": _count("bounding box"), "max_x_px": _count("bounding box"),
+    "density_low_per_um": _number("lower limit of the density, 95 % interval of the count"),
+    "density_high_per_um": _number("upper limit of it"),
+    "branch_orders": _count("highest order of a branch, one more behind every place where the dendrite branches"),
+    "order_from": Column("object", "where orders begin: the thicker end of the longest path"),
+    "mean_diameter_um": _um("mean diameter from light, without the microscope's blur if that is given"),
+    "taper_um_per_um": _number("change of the diameter per µm along the longest path, median over pairs of places"),
+    "surface_um2": _number("surface of a chain of frusta with these diameters"),
+    "tube_volume_um3": _number("volume of it"),
+    "gap_cv": _number("standard deviation of the gaps between neighbouring spines over their mean; 1 by chance"),
+    "nearest_gap_ratio": _number("mean distance to the nearest spine over that of chance, below 1 for clusters",
+                                 "Clark–Evans ratio"),
+    "k_ratio": _number("number of other spines within 2 µm along the tree over that of 199 redraws"),
+    "spacing_p": _number("share of redraws that differ as much from the mean as the spines do"),
 }
 """Of every table of dendrites."""
 
