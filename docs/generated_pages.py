@@ -23,6 +23,7 @@ from deepd3_ij.measurement.columns import (
     CONFIDENCE_COLUMNS,
     DENDRITE_COLUMNS,
     INTENSITY_COLUMNS,
+    REVIEW_COLUMNS,
     SHAPE_COLUMNS,
     SPINE_COLUMNS,
     Column,
@@ -209,6 +210,7 @@ def _unit(info: ParameterInfo) -> str:
 COLUMN_GROUPS: Mapping[str, Mapping[str, Column]] = {
     "Spines: always": SPINE_COLUMNS, "Spines: with an image": INTENSITY_COLUMNS,
     "Spines: if shapes are measured": SHAPE_COLUMNS, "Spines: confidence": CONFIDENCE_COLUMNS,
+    "Spines: if some were reviewed in Fiji": REVIEW_COLUMNS,
     "Spines: if classes are asked for": CLASS_COLUMNS, "Dendrites": DENDRITE_COLUMNS}
 
 
@@ -262,6 +264,20 @@ def _default_in_words(info: ParameterInfo) -> str:
     return f"{value} (bundled model: {recommended})" if recommended and recommended != value else value
 
 
+def reliability() -> str:
+    """How well the bundled model's confidence holds on stacks that it was not fitted to, as tables."""
+    scores = read_card(find_model()).scores["confidence"]
+    bins = [(f"{row['low']:.1f} to {row['high']:.1f}", str(row["count"]), f"{row['confidence']:.2f}",
+             f"{row['spines']:.2f}") for row in scores["held_out"]["rows"]]
+    parts = {"all": scores["held_out"], "all, within the recommended limits": scores["recommended"], **scores["stacks"]}
+    figures = [(name, str(part["count"]), f"{part['error']:.3f}", f"{part['chance']:.3f}", f"{part['worse']:.0%}",
+                f"{part['brier']:.3f}", f"{part['area']:.3f}") for name, part in parts.items()]
+    return "\n\n".join((
+        _table(("confidence", "ROIs", "mean confidence", "share that are spines"), bins),
+        _table(("stacks", "ROIs", "expected calibration error", "the same if exact", "exact ones are worse",
+                "Brier score", "area under the curve"), figures)))
+
+
 # Results, Python names, notebook
 
 
@@ -310,5 +326,6 @@ GENERATED: dict[str, Callable[..., str]] = {
     "outputs": outputs,
     "parameters": python_parameters,
     "recommendation": recommendation,
+    "reliability": reliability,
 }
 """Makers of texts, by the name in a page's mark; what follows the name is their argument."""

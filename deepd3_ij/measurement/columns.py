@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from deepd3_ij.names import KEPT, REDRAWN
 from deepd3_ij.parameters import MeasureParameters
 
 SIDES = ("left", "right", "above", "below")
@@ -118,13 +119,19 @@ SHAPE_COLUMNS: Mapping[str, Column] = {
 CONFIDENCE_COLUMNS: Mapping[str, Column] = {
     "confidence": _number("probability that the ROI is a spine, calibrated on annotated stacks"),
 }
-"""Of every table of spines; NaN if the prediction's model has no calibration."""
+"""Of every table of spines; NaN if the prediction's model has no calibration, and without any dendrite."""
 
 CLASS_COLUMNS: Mapping[str, Column] = {
     "spine_class": Column("object", "most probable class, or undecided"),
     "class_probability": _number("its probability"),
 }
 """If classes are asked for."""
+
+REVIEW_COLUMNS: Mapping[str, Column] = {
+    "review": Column("object", f"what a person decided when reviewing spines in Fiji: {KEPT} or {REDRAWN}; empty for "
+                     "those that nobody looked at"),
+}
+"""If spines were reviewed in Fiji."""
 
 DENDRITE_COLUMNS: Mapping[str, Column] = {
     "id": _count("number of the dendrite"),
@@ -164,6 +171,7 @@ def spine_columns(parameters: MeasureParameters, *, with_image: bool) -> dict[st
         groups.append(INTENSITY_COLUMNS)
     if parameters.shapes:
         groups.append(SHAPE_COLUMNS)
+    groups.append(CONFIDENCE_COLUMNS)
     if parameters.shapes and parameters.spine_classes:
         groups.append(CLASS_COLUMNS)
     return {name: column for group in groups for name, column in group.items()}

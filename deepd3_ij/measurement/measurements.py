@@ -13,6 +13,7 @@ from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import StackError
 from deepd3_ij.measurement.centre_lines import tracing_of
 from deepd3_ij.measurement.columns import as_table, spine_columns
+from deepd3_ij.measurement.confidence import confidences
 from deepd3_ij.measurement.dendrites import dendrite_table, find_dendrites
 from deepd3_ij.measurement.geometry import Placed
 from deepd3_ij.measurement.shapes import dendrite_shape_columns, shape_columns
@@ -22,7 +23,7 @@ from deepd3_ij.parameters import Choice, MeasureParameters
 from deepd3_ij.probabilities import resolve_for
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
-from deepd3_ij.stack import DIMS
+from deepd3_ij.stack import DIMS, provenance_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +84,10 @@ def measure(
         both ends included); ``largest_area_um2`` (of the plane with most voxels); ``equivalent_diameter_um`` (of the
         sphere of the same volume); and with a stack ``mean_intensity``; ``background_intensity`` (median of the pixels
         within ``background_um`` of the ROI in its own planes that belong to no ROI and no dendrite; NaN if there are
-        none); ``integrated_intensity`` (sum over the ROI less its background); and with ``shapes`` those of
-        :data:`deepd3_ij.measurement.columns.SHAPE_COLUMNS`, NaN where light or data cannot tell.
+        none); ``integrated_intensity`` (sum over the ROI less its background); with ``shapes`` those of
+        :data:`deepd3_ij.measurement.columns.SHAPE_COLUMNS`, NaN where light or data cannot tell; and ``confidence``,
+        the probability that the ROI is a spine, as the model that made the prediction was calibrated, NaN if it was
+        not.
         ``dendrites`` is described at :func:`deepd3_ij.measurement.dendrites.dendrite_table`.
         Without ROIs or dendrites the tables are empty, with the same columns and types.
 
@@ -111,5 +114,6 @@ def measure(
                                imaging, placed, progress)
         spines = as_table({**spines, **shapes}, spine_columns(chosen, with_image=stack is not None))
         thick_and_spaced = dendrite_shape_columns(dendrites, spines, rois, chosen, stack, imaging)
+    spines["confidence"] = confidences(spines, provenance_of(prediction), dimensions=rois.dimensions)
     table = dendrite_table(dendrites, spines["dendrite_id"].to_numpy(), thick_and_spaced)
     return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites))

@@ -92,7 +92,7 @@ def shape_columns(
     # From the axis, since the way from the base is short where a head sits on the shaft.
     columns["azimuth_deg"] = azimuth_deg(geometry.head_zyx_um - geometry.axis_zyx_um, geometry.tangent_zyx)
     columns["side"] = side_of(columns["azimuth_deg"])
-    necks = _necks(geometry, stack is not None)
+    necks = necks_along(geometry, stack is not None)
     columns |= {"neck_length_um": np.array([neck.length_um for neck in necks], dtype=np.float64),
                 "neck_length_se_um": np.array([neck.length_se_um for neck in necks], dtype=np.float64),
                 "neck_contrast": np.array([neck.contrast for neck in necks], dtype=np.float64),
@@ -119,7 +119,8 @@ def _length_um(way: np.ndarray, base: np.ndarray) -> float:
     return float(np.linalg.norm(np.diff(way[first:], axis=0), axis=1).sum())
 
 
-def _necks(geometry: SpineGeometry, with_image: bool) -> list[Neck]:
+def necks_along(geometry: SpineGeometry, with_image: bool) -> list[Neck]:
+    """Head and neck of each spine, told apart by its profile; unknown without an image."""
     unknown = Neck("", np.nan, np.nan, np.nan, np.nan)
     if not with_image:
         return [unknown] * len(geometry)

@@ -88,7 +88,7 @@ def value_for(action: argparse.Action) -> list[str]:
         return []
     if action.choices:
         return [str(next(iter(action.choices)))]
-    return ["1:2"] if action.dest == "z_range" else ["1"]
+    return [{"z_range": "1:2", "region": "0,0,1,1"}.get(action.dest, "1")]
 
 
 def needed_by(parser: argparse.ArgumentParser) -> list[str]:
@@ -199,6 +199,13 @@ def test_the_page_of_files_lists_every_kind_of_result(generated_pages: ModuleTyp
     for output in OUTPUTS.values():
         assert output.option in text
         assert all(f"`neuron{ending}" in text for ending in output.endings)
+
+
+def test_the_model_card_tells_how_far_confidences_hold(generated_pages: ModuleType) -> None:
+    bins, stacks = generated_pages.reliability().split("\n\n</div>\n\n")
+    counts = [int(count) for count in re.findall(r"^\| \d\.\d to \d\.\d \| (\d+) \|", bins, re.MULTILINE)]
+    (everything,) = re.findall(r"^\| all \| (\d+) \|", stacks, re.MULTILINE)
+    assert sum(counts) == int(everything)
 
 
 def test_an_unknown_mark_on_a_page_is_an_error(generated_pages: ModuleType) -> None:

@@ -146,7 +146,7 @@ def test_a_user_s_base_and_tip_take_the_place_of_the_measured_ones() -> None:
 
 
 def check_defined(table: pd.DataFrame) -> None:
-    assert list(table)[-len(SHAPE_COLUMNS):] == list(SHAPE_COLUMNS)
+    assert [name for name in table if name in SHAPE_COLUMNS] == list(SHAPE_COLUMNS)
     assert table[list(SHAPE_COLUMNS)].dtypes.astype(str).to_dict() == kinds(SHAPE_COLUMNS)
     for text in table["quality"]:
         assert set(text.split(";")) - {""} <= set(QUALITIES)
