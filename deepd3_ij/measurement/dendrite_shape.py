@@ -9,19 +9,16 @@ import numpy as np
 import xarray as xr
 from scipy.stats import theilslopes
 
-from deepd3_ij.measurement.noise import full_scale, noise_of
 from deepd3_ij.measurement.skeleton import CentreLine
 from deepd3_ij.measurement.straightened import (
     FWHM_PER_SIGMA,
-    Focus,
+    Imaging,
     StraightBranch,
-    focus_of,
     gaussian_width,
     straight_branches,
     tube_radius_um,
 )
 from deepd3_ij.parameters import MeasureParameters
-from deepd3_ij.stack import voxel_size_um
 
 SPACING_UM = 0.5
 AVERAGED_UM = 1.0
@@ -47,7 +44,8 @@ class DiameterProfile:
 
 
 def diameter_profiles(
-    line: CentreLine, stack: xr.DataArray, rois: xr.DataArray | None, parameters: MeasureParameters
+    line: CentreLine, stack: xr.DataArray, rois: xr.DataArray | None, parameters: MeasureParameters,
+    imaging: Imaging,
 ) -> list[DiameterProfile]:
     """Diameters along the branches of a centre line, across it in the plane (light blurs too much along z).
 
@@ -60,20 +58,18 @@ def diameter_profiles(
     rois
         Label volume of the ROIs, whose places are left out.
     parameters
-        ``psf_xy_um`` and ``psf_z_um``. Without the former, diameters are full widths at half maximum, blur included.
+        ``psf_xy_um``. Without it, diameters are full widths at half maximum, blur included.
+    imaging
+        How the stack was taken.
 
     Returns
     -------
     list of DiameterProfile
         One per branch of more than a point.
     """
-    voxel = np.array(voxel_size_um(stack))
-    noise = noise_of(stack)
-    focus: Focus = focus_of(parameters)
-    smear_um2 = noise.smear_variance_px2 * voxel[2] ** 2
-    branches = straight_branches(line, stack, rois, voxel, focus, noise.level, full_scale(stack))
-    blur_um = None if parameters.psf_xy_um is None else focus.blur_um(parameters.psf_xy_um, voxel[0])
-    return [_profile(branch, blur_um, smear_um2) for branch in branches]
+    psf_xy_um = parameters.psf_xy_um
+    blur_um = None if psf_xy_um is None else imaging.focus.blur_um(psf_xy_um, float(imaging.voxel_um[0]))
+    return [_profile(branch, blur_um, imaging.smear_um2) for branch in straight_branches(line, stack, rois, imaging)]
 
 
 def _profile(branch: StraightBranch, blur_um: float | None, smear_um2: float) -> DiameterProfile:

@@ -18,20 +18,18 @@ from scipy.ndimage import distance_transform_edt, uniform_filter
 from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.dendrites import Dendrites
 from deepd3_ij.measurement.geometry import SpineGeometry
-from deepd3_ij.measurement.noise import Noise, full_scale, noise_of
+from deepd3_ij.measurement.noise import Noise
 from deepd3_ij.measurement.straightened import (
     DEPTH_UM,
     FWHM_PER_SIGMA,
-    Focus,
+    Imaging,
     StraightBranch,
-    focus_of,
     gaussian_width,
     rows_of_planes,
     straight_branches,
     tube_radius_um,
 )
 from deepd3_ij.parameters import MeasureParameters
-from deepd3_ij.stack import voxel_size_um
 
 USUAL_PSF_XY_UM = 0.4
 # Spots of these standard deviations (µm) are tried.
@@ -108,6 +106,7 @@ def head_light(
     dendrites: Dendrites,
     geometry: SpineGeometry,
     parameters: MeasureParameters,
+    imaging: Imaging,
 ) -> Light:
     """Measure sizes of heads from their light.
 
@@ -124,29 +123,27 @@ def head_light(
     geometry
         Where the spines are, one row per id.
     parameters
-        ``psf_xy_um`` and ``psf_z_um``. Without the former the blur is that of the smallest heads, if there are 50.
+        ``psf_xy_um``. Without it the blur is that of the smallest heads, if there are 50.
+    imaging
+        How the stack was taken.
 
     Returns
     -------
     Light
         Values and the reasons for those that are missing.
     """
-    voxel = np.array(voxel_size_um(stack))
-    noise, top = noise_of(stack), full_scale(stack)
-    focus = focus_of(parameters)
-    shafts = _shafts(stack, rois, dendrites, geometry, voxel, focus, noise, top)
-    windows = _windows(stack, rois, ids, dendrites, geometry, shafts, voxel, focus, noise, top)
-    fits = _fitted(windows, voxel, noise, focus, parameters.psf_xy_um or USUAL_PSF_XY_UM)
-    return _sizes(fits, windows, shafts, geometry, voxel, noise, parameters)
+    shafts = _shafts(stack, rois, dendrites, geometry, imaging)
+    windows = _windows(stack, rois, ids, dendrites, geometry, shafts, imaging)
+    fits = _fitted(windows, imaging, parameters.psf_xy_um or USUAL_PSF_XY_UM)
+    return _sizes(fits, windows, shafts, imaging, parameters)
 
 
 def _shafts(
-    stack: xr.DataArray, rois: xr.DataArray, dendrites: Dendrites, geometry: SpineGeometry, voxel: np.ndarray,
-    focus: Focus, noise: Noise, top: float
+    stack: xr.DataArray, rois: xr.DataArray, dendrites: Dendrites, geometry: SpineGeometry, imaging: Imaging
 ) -> list[_Shaft | None]:
     shafts: list[_Shaft | None] = [None] * len(geometry)
     for identity in np.unique(geometry.dendrite_id[geometry.dendrite_id > 0]):
-        branches = straight_branches(dendrites.centre_lines[identity - 1], stack, rois, voxel, focus, noise.level, top)
+        branches = straight_branches(dendrites.centre_lines[identity - 1], stack, rois, imaging)
         for spine in np.flatnonzero(geometry.dendrite_id == identity):
             axis = geometry.axis_zyx_um[spine]
             if not np.isfinite(axis).all() or not branches:
@@ -218,8 +215,9 @@ class _Window:
 
 def _windows(
     stack: xr.DataArray, rois: xr.DataArray, ids: np.ndarray, dendrites: Dendrites, geometry: SpineGeometry,
-    shafts: list[_Shaft | None], voxel: np.ndarray, focus: Focus, noise: Noise, top: float
+    shafts: list[_Shaft | None], imaging: Imaging
 ) -> list[_Window | None]:
+    voxel, noise, focus, top = imaging.voxel_um, imaging.noise, imaging.focus, imaging.top
     count = len(geometry)
     known = np.isfinite(geometry.head_zyx_um).all(axis=1)
     head = np.where(known[:, None], geometry.head_zyx_um, 0.0) / voxel
@@ -317,10 +315,10 @@ class _Fits:
     misfit: np.ndarray
 
 
-def _fitted(windows: list[_Window | None], voxel: np.ndarray, noise: Noise, focus: Focus, psf_xy_um: float) -> _Fits:
+def _fitted(windows: list[_Window | None], imaging: Imaging, psf_xy_um: float) -> _Fits:
+    focus = imaging.focus
     shape = (len(windows), len(SIGMAS_UM))
     light, variance, misfit = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
-    smear = noise.smear_variance_px2 * voxel[2] ** 2
     for row, window in enumerate(windows):
         if window is None or len(window.light) < 20 or window.covered > MOST_COVERED:
             continue
@@ -329,7 +327,7 @@ def _fitted(windows: list[_Window | None], voxel: np.ndarray, noise: Noise, focu
         light[row], variance[row], misfit[row] = _fit_spots(
             window.yx_um, window.light, 1 / window.variance, window.shaft, window.shaft_per_um, window.neck_yx_um,
             window.others_yx_um, fading ** 2 / (fading ** 2).sum(), defocus,
-            smear, SIGMAS_UM, noise.excess)
+            imaging.smear_um2, SIGMAS_UM, imaging.noise.excess)
     return _Fits(light, variance, misfit)
 
 
@@ -419,8 +417,8 @@ def _fit_spots(  # type: ignore[no-untyped-def]  # numba types
 
 
 def _sizes(
-    fits: _Fits, windows: list[_Window | None], shafts: list[_Shaft | None], geometry: SpineGeometry,
-    voxel: np.ndarray, noise: Noise, parameters: MeasureParameters
+    fits: _Fits, windows: list[_Window | None], shafts: list[_Shaft | None], imaging: Imaging,
+    parameters: MeasureParameters,
 ) -> Light:
     count = len(windows)
     sigma, sigma_error = _best_sigmas(fits.misfit)
@@ -448,9 +446,8 @@ def _sizes(
         # d² = 20 (σ² − σ_psf²)
         diameter_error = np.where(np.isfinite(diameter), np.hypot(10 * wider_error / diameter, DIAMETER_MODEL_ERROR_UM),
                                   np.nan)
-        smear = noise.smear_variance_px2 * voxel[2] ** 2
-        blur = focus_of(parameters).blur_um(psf_um, voxel[0])
-        radius = np.array([tube_radius_um(shaft.sigma_um, np.sqrt(blur ** 2 + smear * shaft.across_x))
+        blur = imaging.focus.blur_um(psf_um, float(imaging.voxel_um[0]))
+        radius = np.array([tube_radius_um(shaft.sigma_um, np.sqrt(blur ** 2 + imaging.smear_um2 * shaft.across_x))
                            if shaft else np.nan for shaft in shafts]).reshape(count)
         thick = radius >= SMALLEST_SHAFT * psf
         volume = np.where(thick, relative * np.pi * radius ** 2, np.nan)

@@ -9,6 +9,7 @@ import xarray as xr
 from scipy.ndimage import uniform_filter
 
 PLANES_LOOKED_AT = 7
+PART_PX = 512
 BINS = 20
 SURROUNDINGS_PX = 7
 LEAST_ALTERNATING = -0.4
@@ -58,7 +59,7 @@ def noise_of(stack: xr.DataArray) -> Noise:
     Parameters
     ----------
     stack
-        Image ``(z, y, x)``; seven planes of it are looked at.
+        Image ``(z, y, x)``; parts of up to 512 × 512 pixels of seven planes are looked at.
 
     Returns
     -------
@@ -68,7 +69,7 @@ def noise_of(stack: xr.DataArray) -> Noise:
     planes = np.unique(np.linspace(0, len(stack) - 1, PLANES_LOOKED_AT).round().astype(int))
     means, squares, products, belows = [], [], [], []
     for z in planes:
-        plane = np.asarray(stack.variable[z].values, dtype=np.float64)
+        plane = np.asarray(_part(stack.variable[z].values, z / max(len(stack) - 1, 1)), dtype=np.float64)
         if plane.shape[0] < 4 or plane.shape[1] < 2:
             continue
         difference = (plane[:-2] - 2 * plane[1:-1] + plane[2:]) / np.sqrt(6)
@@ -98,6 +99,12 @@ def noise_of(stack: xr.DataArray) -> Noise:
     level = float(x[0])
     return Noise(floor=float(max(height + slope * level, 0.0)), per_level=float(max(slope, 0.0)), level=level,
                  smear=smear)
+
+
+def _part(plane: np.ndarray, share: float) -> np.ndarray:
+    """Part of a plane; from plane to plane it moves from one corner to the opposite one."""
+    y, x = (round(share * max(size - PART_PX, 0)) for size in plane.shape)
+    return plane[y:y + PART_PX, x:x + PART_PX]
 
 
 def full_scale(stack: xr.DataArray) -> float:

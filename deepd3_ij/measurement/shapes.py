@@ -20,6 +20,7 @@ from deepd3_ij.measurement.neighbours import gaps_between
 from deepd3_ij.measurement.orientation import angle_deg, azimuth_deg, side_of
 from deepd3_ij.measurement.spacing import Tree, places_on, spacing
 from deepd3_ij.measurement.spines import RoiVoxels
+from deepd3_ij.measurement.straightened import Imaging
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
@@ -39,6 +40,7 @@ def shape_columns(
     dendrite_id: np.ndarray,
     parameters: MeasureParameters,
     stack: xr.DataArray | None = None,
+    imaging: Imaging | None = None,
     placed: Mapping[int, Placed] | None = None,
     progress: Progress = no_progress,
 ) -> dict[str, np.ndarray]:
@@ -58,6 +60,8 @@ def shape_columns(
         ``psf_xy_um``, ``psf_z_um`` and ``spine_classes``.
     stack
         Image of the same shape; without it there is geometry only.
+    imaging
+        How the image was taken.
     placed
         Bases and tips that a user placed, by the ROI's id.
     progress
@@ -95,8 +99,8 @@ def shape_columns(
                 "neck_gap_um": np.array([neck.gap_um for neck in necks], dtype=np.float64),
                 "head_neck_split": np.array([neck.split for neck in necks], dtype=object)}
     reasons: Mapping[str, np.ndarray] = {}
-    if stack is not None:
-        light = head_light(stack, rois.labels, voxels.ids, dendrites, geometry, parameters)
+    if stack is not None and imaging is not None:
+        light = head_light(stack, rois.labels, voxels.ids, dendrites, geometry, parameters, imaging)
         columns |= light.columns
         reasons = light.reasons
     gaps = gaps_between(geometry, dendrites)
@@ -164,7 +168,7 @@ def _near_others(head: np.ndarray) -> np.ndarray:
 
 def dendrite_shape_columns(
     dendrites: Dendrites, spines: pd.DataFrame, rois: RoiSet, parameters: MeasureParameters,
-    stack: xr.DataArray | None = None,
+    stack: xr.DataArray | None = None, imaging: Imaging | None = None,
 ) -> dict[str, np.ndarray]:
     """Measure the thickness of dendrites and the spacing of their spines.
 
@@ -177,9 +181,9 @@ def dendrite_shape_columns(
     rois
         The ROIs; their places are left out where diameters are measured.
     parameters
-        ``psf_xy_um`` and ``psf_z_um``.
-    stack
-        Image; without it there are no diameters.
+        ``psf_xy_um``.
+    stack, imaging
+        Image, and how it was taken; without it there are no diameters.
 
     Returns
     -------
@@ -192,7 +196,8 @@ def dendrite_shape_columns(
     rows: list[dict[str, float]] = []
     for index, line in enumerate(dendrites.centre_lines):
         own = points[(spines["dendrite_id"] == index + 1).to_numpy()]
-        profiles = [] if stack is None else diameter_profiles(line, stack, rois.labels, parameters)
+        profiles = ([] if stack is None or imaging is None else
+                    diameter_profiles(line, stack, rois.labels, parameters, imaging))
         branch, position = places_on(line, own) if len(own) else (np.empty(0, np.int64), np.empty(0))
         rows.append({**thickness(profiles), **spacing(Tree.of(line), branch, position, seed=index)})
     return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]} if rows else {}

@@ -12,8 +12,10 @@ from scipy.optimize import minimize_scalar
 from scipy.signal import fftconvolve
 
 from deepd3_ij.compiled import compiled
+from deepd3_ij.measurement.noise import Noise, full_scale, noise_of
 from deepd3_ij.measurement.skeleton import CentreLine
 from deepd3_ij.parameters import MeasureParameters
+from deepd3_ij.stack import voxel_size_um
 
 FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 HALF_LIGHT = np.sqrt(np.sqrt(2) - 1)
@@ -50,9 +52,37 @@ class Focus:
         return float(psf_xy_um / FWHM_PER_SIGMA * np.sqrt(1 + wider))
 
 
-def focus_of(parameters: MeasureParameters) -> Focus:
-    """Focus of the microscope; of a usual one if ``psf_z_um`` is not known."""
-    return Focus((parameters.psf_z_um or USUAL_PSF_Z_UM) / 2 / HALF_LIGHT)
+@dataclass(frozen=True, eq=False)
+class Imaging:
+    """How a stack was taken.
+
+    Attributes
+    ----------
+    voxel_um
+        Voxel size z, y, x.
+    noise
+        Its noise.
+    top
+        Grey level from which on a voxel is saturated.
+    focus
+        How light fades along z; as with a usual microscope if ``psf_z_um`` is not known.
+    """
+
+    voxel_um: np.ndarray
+    noise: Noise
+    top: float
+    focus: Focus
+
+    @classmethod
+    def of(cls, stack: xr.DataArray, parameters: MeasureParameters) -> Imaging:
+        """Find it out from the stack, and from ``psf_z_um``."""
+        focus = Focus((parameters.psf_z_um or USUAL_PSF_Z_UM) / 2 / HALF_LIGHT)
+        return cls(np.array(voxel_size_um(stack)), noise_of(stack), full_scale(stack), focus)
+
+    @property
+    def smear_um2(self) -> float:
+        """What the smear along rows adds to the squared widths along x."""
+        return float(self.noise.smear_variance_px2 * self.voxel_um[2] ** 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,8 +114,7 @@ class StraightBranch:
 
 
 def straight_branches(
-    line: CentreLine, stack: xr.DataArray, rois: xr.DataArray | None, voxel_um: np.ndarray, focus: Focus,
-    level: float = 0.0, top: float = np.inf,
+    line: CentreLine, stack: xr.DataArray, rois: xr.DataArray | None, imaging: Imaging
 ) -> list[StraightBranch]:
     """Pull the branches of a centre line straight.
 
@@ -97,14 +126,8 @@ def straight_branches(
         Image ``(z, y, x)``; may be lazy.
     rois
         Label volume of the ROIs on the same grid.
-    voxel_um
-        Voxel size z, y, x.
-    focus
-        How light fades along z.
-    level
-        Grey level without light.
-    top
-        Grey level from which on a voxel is saturated.
+    imaging
+        How the stack was taken.
 
     Returns
     -------
@@ -123,18 +146,17 @@ def straight_branches(
         zyx = np.stack([np.interp(even, position, column) for column in points.T], axis=1)
         tangent = np.gradient(zyx, axis=0) if count > 1 else np.diff(points[[0, -1]], axis=0)
         tangent = tangent / np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-9)
-        zyx[:, 0] += _lift_um(zyx, tangent, stack, voxel_um, focus, level)
-        light, taken, saturated = _sampled(zyx, tangent, across, stack, rois, voxel_um, focus, level, top)
+        zyx[:, 0] += _lift_um(zyx, tangent, stack, imaging)
+        light, taken, saturated = _sampled(zyx, tangent, across, stack, rois, imaging)
         reach = round(FREE_OF_ROIS_UM / STEP_UM)
         near = binary_dilation(taken, np.ones((2 * reach + 1, 2 * reach + 1), dtype=bool)) if taken.any() else taken
         branches.append(StraightBranch(zyx, tangent, even, across, light, ~near, saturated))
     return branches
 
 
-def _lift_um(
-    zyx: np.ndarray, tangent: np.ndarray, stack: xr.DataArray, voxel_um: np.ndarray, focus: Focus, level: float
-) -> np.ndarray:
+def _lift_um(zyx: np.ndarray, tangent: np.ndarray, stack: xr.DataArray, imaging: Imaging) -> np.ndarray:
     """How far the light of a dendrite is above its centre line, which may lie anywhere in what is blurred along z."""
+    voxel_um, focus = imaging.voxel_um, imaging.focus
     lifts = np.arange(-HIGHEST_UM, HIGHEST_UM + STEP_UM / 2, STEP_UM)
     if len(stack) < FEWEST_PLANES:
         return np.zeros(len(zyx))
@@ -143,7 +165,8 @@ def _lift_um(
     matched, squares = np.zeros((len(zyx), len(lifts))), np.zeros((len(zyx), len(lifts)))
     height = zyx[:, 0] / voxel_um[0]
     for z, rows in rows_of_planes(height, HIGHEST_UM / voxel_um[0] + 1, len(stack)):
-        values = np.nan_to_num(_bilinear(stack.variable[z].values, places[rows], np.inf)[0] - level).mean(axis=1)
+        values = _bilinear(stack.variable[z].values, places[rows], np.inf)[0] - imaging.noise.level
+        values = np.nan_to_num(values).mean(axis=1)
         fading = focus.fading(z * voxel_um[0] - zyx[rows, :1] - lifts)
         matched[rows] += fading * values[:, None]
         squares[rows] += fading ** 2
@@ -164,9 +187,10 @@ def _places(zyx: np.ndarray, tangent: np.ndarray, across: np.ndarray, voxel_um: 
 
 def _sampled(
     zyx: np.ndarray, tangent: np.ndarray, across: np.ndarray, stack: xr.DataArray, rois: xr.DataArray | None,
-    voxel_um: np.ndarray, focus: Focus, level: float, top: float
+    imaging: Imaging,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Light in focus, places with ROIs, saturated places; plane by plane."""
+    voxel_um, focus = imaging.voxel_um, imaging.focus
     places = _places(zyx, tangent, across, voxel_um)
     shape = places.shape[:2]
     total, taken, saturated = np.zeros(shape), np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
@@ -175,8 +199,8 @@ def _sampled(
     for z, rows in rows_of_planes(height, max(DEPTH_UM / voxel_um[0], 0.5), len(stack)):
         fading = focus.fading((z - height[rows]) * voxel_um[0])
         plane = stack.variable[z].values
-        values, full = _bilinear(plane, places[rows], top)
-        total[rows] += fading[:, None] * (values - level)
+        values, full = _bilinear(plane, places[rows], imaging.top)
+        total[rows] += fading[:, None] * (values - imaging.noise.level)
         saturated[rows] |= full
         squares[rows] += fading ** 2
         if rois is not None:

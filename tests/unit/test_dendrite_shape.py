@@ -13,7 +13,7 @@ from deepd3_ij.measurement.dendrite_shape import (
     thickness,
 )
 from deepd3_ij.measurement.dendrites import find_dendrites
-from deepd3_ij.measurement.straightened import gaussian_width, tube_radius_um
+from deepd3_ij.measurement.straightened import Imaging, gaussian_width, tube_radius_um
 from deepd3_ij.parameters import MeasureParameters, SimulationParameters
 from deepd3_ij.simulation import simulate
 from tests.unit.test_spacing import y_shaped
@@ -78,8 +78,10 @@ def test_diameters_agree_with_the_simulated_dendrite() -> None:
                                       axons=0, blob_clusters=0)
     scene = simulate(parameters, 3)
     line = find_dendrites(scene.dendrite.astype(np.float32), MeasureParameters()).centre_lines[0]
-    profiles = diameter_profiles(line, scene.stack, None, MeasureParameters(psf_xy_um=0.4, psf_z_um=2.2))
+    known = MeasureParameters(psf_xy_um=0.4, psf_z_um=2.2)
+    imaging = Imaging.of(scene.stack, known)
+    profiles = diameter_profiles(line, scene.stack, None, known, imaging)
     true = 2 * scene.tracing["radius_um"].mean()
     assert thickness(profiles)["mean_diameter_um"] == pytest.approx(true, rel=0.12)
-    wider = diameter_profiles(line, scene.stack, None, MeasureParameters())
+    wider = diameter_profiles(line, scene.stack, None, MeasureParameters(), imaging)
     assert thickness(wider)["mean_diameter_um"] > 0.4

@@ -14,6 +14,7 @@ from deepd3_ij.measurement.dendrites import Dendrites, find_dendrites
 from deepd3_ij.measurement.geometry import SpineGeometry
 from deepd3_ij.measurement.light import Light, head_light
 from deepd3_ij.measurement.noise import full_scale, noise_of
+from deepd3_ij.measurement.straightened import Imaging
 from deepd3_ij.parameters import MeasureParameters, SimulationParameters
 from deepd3_ij.simulation import SimulatedScene, simulate
 from deepd3_ij.stack import label_stack
@@ -53,8 +54,9 @@ def measured(
     spines = scene.spines[scene.spines["visible"]].reset_index(drop=True)
     dendrites = find_dendrites(scene.dendrite.astype(np.float32), MeasureParameters())
     geometry = geometry_of(scene, dendrites, spines)
-    light = head_light(scene.stack if stack is None else stack, scene.spine, spines["id"].to_numpy(), dendrites,
-                       geometry, parameters)
+    image = scene.stack if stack is None else stack
+    light = head_light(image, scene.spine, spines["id"].to_numpy(), dendrites, geometry, parameters,
+                       Imaging.of(image, parameters))
     return spines, light
 
 
