@@ -107,7 +107,7 @@ SHAPE_COLUMNS: Mapping[str, Column] = {
     "neck_contrast": _number("light of the neck at its dimmest over that of the head; not a width"),
     "neck_gap_um": _um("length of the way to the shaft on which nothing is seen"),
     "head_neck_split": Column("object", f"one of {', '.join(SPLITS)}"),
-    "saturated_fraction": _number("share of saturated voxels of head and shaft"),
+    "saturated_fraction": _number("share of saturated voxels of the head or of the shaft beside it, the larger one"),
     "previous_gap_um": _um("to the neighbour before it on the same branch, along the centre line"),
     "next_gap_um": _um("to the neighbour after it"),
     "nearest_spine_um": _um("to the nearest spine along the tree of centre lines"),

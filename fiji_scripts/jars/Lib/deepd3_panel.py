@@ -61,7 +61,7 @@ from javax.swing import (
 from javax.swing.table import DefaultTableCellRenderer, DefaultTableModel
 
 _PLACE = "deepd3.panel"
-_SIZE = (640, 460)
+_SIZE = (740, 460)
 _SORT_ARROW_PX = 24
 _DELAY_MS = 400
 # Heading, name of the measure, digits after the point; None for a whole number.
