@@ -297,6 +297,27 @@ class SeriesParameters(Parameters):
 
 
 @dataclass(frozen=True)
+class TimeSeriesParameters(Parameters):
+    """How one simulated field changes from time point to time point."""
+
+    sessions: int = parameter(1, "Number of time points of one field; 1: no series.", low=1, high=1000,
+                              unit="time points", option="--series", label="Time points")
+    interval_days: float = parameter(4.0, "Days from one to the next.", low=0.001, high=10_000, unit="days")
+    loss: float = parameter(0.1, "Probability that a spine is gone at the next time point.", low=0, high=1)
+    birth: float = parameter(0.1, "New spines at the next time point, as a share of those that are there.", low=0,
+                             high=1, label="New spines")
+    growth: float = parameter(0.25, "Spread of the volume of a spine from time point to time point (standard deviation "
+                              "of its logarithm).", low=0, high=2)
+    drift_um: float = parameter(5.0, "Largest shift in the plane.", low=0, high=100, unit="um")
+    drift_z_um: float = parameter(3.0, "Largest shift along z.", low=0, high=100, unit="um", label="Drift along z")
+    turn_deg: float = parameter(5.0, "Largest turn about z.", low=0, high=15, unit="deg")
+    warp_um: float = parameter(0.6, "Standard deviation of the smooth warp, over 15 µm.", low=0, high=5, unit="um")
+    brightness_spread: float = parameter(0.3, "Largest change of the brightness, as a share.", low=0, high=0.9)
+    cut_planes: int = parameter(5, "So many planes are missing on one side from the second time point on.", low=0,
+                                high=1000, unit="planes", label="Missing planes")
+
+
+@dataclass(frozen=True)
 class TrainingDataParameters(Parameters):
     """Which part of an annotated stack becomes training data."""
 

@@ -9,12 +9,15 @@ import numpy as np
 
 from deepd3_ij.parameters import TimelapseParameters
 from deepd3_ij.timelapse.field import LocalField
-from deepd3_ij.timelapse.linking import Detections, Links, link, tracks_of
-from deepd3_ij.timelapse.registration import Registrar, RegistrationQuality, RigidTransform
+from deepd3_ij.timelapse.linking import Detections, Links, Spread, link, tracks_of
+from deepd3_ij.timelapse.registration import PARALLEL, Z_WEIGHT, Registrar, RegistrationQuality, RigidTransform
 from deepd3_ij.timelapse.timepoint import TimePoint
 
-GATES_UM = (2.5, 2.0, 1.5, 1.5)
-"""Of the links that the local displacements are taken from, one round after the other."""
+ROUNDS_UM = ((2.5, 12.0), (2.0, 10.0), (1.5, 8.0), (1.5, 6.0), (1.5, 6.0))
+"""Gate of the links that the local displacements are taken from, and width of their mean, one round after the other."""
+
+
+LINE_KNOTS_UM, LINE_GATE_UM, LINE_SIGMA_UM = 1.0, 2.5, 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,24 +26,29 @@ class Placement:
 
     Attributes
     ----------
-    rigid, field
-        Turn and shift, then the local displacement.
+    rigid, fields
+        Turn and shift, then local displacements, one after the other.
     quality
         How good the registration is; None for the reference itself and without registration.
     """
 
     rigid: RigidTransform
-    field: LocalField
+    fields: tuple[LocalField, ...] = ()
     quality: RegistrationQuality | None = None
 
     def __call__(self, zyx_um: np.ndarray) -> np.ndarray:
         """Move positions of the time point into the frame of the reference."""
         moved = self.rigid(zyx_um)
-        return moved + self.field(moved)
+        for field in self.fields:
+            moved = moved + field(moved)
+        return moved
 
     def inverse(self, zyx_um: np.ndarray) -> np.ndarray:
         """Move positions of the reference into the time point."""
-        return self.rigid.inverse(self.field.inverse(zyx_um))
+        places = zyx_um
+        for field in reversed(self.fields):
+            places = field.inverse(places)
+        return self.rigid.inverse(places)
 
 
 def placed(points: Sequence[TimePoint], reference: int, parameters: TimelapseParameters) -> list[Placement]:
@@ -49,25 +57,30 @@ def placed(points: Sequence[TimePoint], reference: int, parameters: TimelapsePar
     found = []
     for number, point in enumerate(points):
         if number == reference or registrar is None:
-            found.append(Placement(RigidTransform.identity(), LocalField.none()))
+            found.append(Placement(RigidTransform.identity()))
         else:
             rigid, quality = registrar(point)
-            found.append(Placement(rigid, LocalField.none(), quality))
+            found.append(Placement(rigid, quality=quality))
     return found
 
 
 def with_fields(points: Sequence[TimePoint], placements: Sequence[Placement], reference: int,
                 parameters: TimelapseParameters) -> list[Placement]:
-    """Add the local displacements, from the links of several rounds."""
-    current = list(placements)
+    """Add the local displacements: of the centre lines, then of linked spines in several rounds."""
     if parameters.registration != "local":
-        return current
-    for gate in GATES_UM:
+        return list(placements)
+    base = [placement if number == reference else replace(
+        placement, fields=(_line_field(point, placement, points[reference]),))
+        for number, (point, placement) in enumerate(zip(points, placements, strict=True))]
+    current = base
+    spread = Spread.usual(parameters)
+    for gate, sigma in ROUNDS_UM:
         detections = detections_of(points, current)
-        links = link(detections, parameters, gate_um=gate)
+        links = link(detections, parameters, gate_um=gate, spread=spread)
+        spread = Spread.of(detections, links, parameters)
         current = [placement if number == reference else replace(
-            placement, field=_field(points[number], placement, detections, links, number))
-            for number, placement in enumerate(current)]
+            placement, fields=(*placement.fields, _field(points[number], placement, detections, links, number, sigma)))
+            for number, placement in enumerate(base)]
     return current
 
 
@@ -90,7 +103,22 @@ def _directions(point: TimePoint, placement: Placement) -> np.ndarray:
     return placement.rigid.turned(spines - point.lines.zyx_um[row])[:, 1:]
 
 
-def _field(point: TimePoint, placement: Placement, detections: Detections, links: Links, number: int) -> LocalField:
+def _line_field(point: TimePoint, placement: Placement, reference: TimePoint) -> LocalField:
+    """Displacement across the centre lines, from places along them to the nearest ones of the reference."""
+    lines = point.lines
+    chosen = np.unique(np.floor(np.cumsum(lines.length_um) / LINE_KNOTS_UM), return_index=True)[1]
+    knots = placement(lines.zyx_um[chosen])
+    distance, row = reference.lines.nearest(knots, Z_WEIGHT)
+    tangent = reference.lines.tangent[row]
+    own = placement.rigid.turned(lines.tangent[chosen])
+    kept = (distance <= LINE_GATE_UM) & (np.abs((tangent * own).sum(axis=1)) >= PARALLEL)
+    step, tangent = (reference.lines.zyx_um[row] - knots)[kept], tangent[kept]
+    across = step - (step * tangent).sum(axis=1, keepdims=True) * tangent
+    return LocalField(knots[kept], across, LINE_SIGMA_UM)
+
+
+def _field(point: TimePoint, placement: Placement, detections: Detections, links: Links, number: int,
+           sigma_um: float) -> LocalField:
     """Displacement from the spines of a time point to the mean of the same spines at the others."""
     track = tracks_of(links, len(detections))
     count = np.bincount(track)
@@ -98,5 +126,5 @@ def _field(point: TimePoint, placement: Placement, detections: Detections, links
     own = np.flatnonzero(detections.session == number)
     own = own[count[track[own]] > 1]
     others = (total[track[own]] - detections.zyx_um[own]) / (count[track[own]] - 1)[:, None]
-    knots = placement.rigid(point.zyx_um[detections.row[own]])
-    return LocalField(knots, others - knots)
+    knots = placement(point.zyx_um[detections.row[own]])
+    return LocalField(knots, others - knots, sigma_um)

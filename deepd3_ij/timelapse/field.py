@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FIELD_SIGMA_UM = 12.0
 REST = 0.5
 """Weight of no displacement, as of a spine that did not move at all."""
 
@@ -21,17 +20,20 @@ class LocalField:
         Places where a displacement is known, z, y, x, float64, shape ``(n, 3)``.
     displacement_um
         Displacement there, float64, shape ``(n, 3)``.
+    sigma_um
+        Standard deviation of the Gaussian whose mean is taken.
     """
 
     knots_um: np.ndarray
     displacement_um: np.ndarray
+    sigma_um: float
 
     def __call__(self, zyx_um: np.ndarray) -> np.ndarray:
         """Displacement at positions, float64, shape ``(n, 3)``."""
         if not len(self.knots_um):
             return np.zeros_like(zyx_um, dtype=np.float64)
         square = ((zyx_um[:, None] - self.knots_um[None]) ** 2).sum(axis=2)
-        weight = np.exp(-0.5 * square / FIELD_SIGMA_UM ** 2)
+        weight = np.exp(-0.5 * square / self.sigma_um ** 2)
         return np.asarray(weight @ self.displacement_um / (weight.sum(axis=1, keepdims=True) + REST))
 
     def inverse(self, zyx_um: np.ndarray) -> np.ndarray:
@@ -40,8 +42,3 @@ class LocalField:
         for _ in range(4):
             places = zyx_um - self(places)
         return places
-
-    @classmethod
-    def none(cls) -> LocalField:
-        """No displacement."""
-        return cls(np.zeros((0, 3)), np.zeros((0, 3)))

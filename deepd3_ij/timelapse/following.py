@@ -18,7 +18,7 @@ from deepd3_ij.parameters import Choice, TimelapseParameters, resolve
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.timelapse.aligning import Placement, detections_of, placed, with_fields
 from deepd3_ij.timelapse.edits import edits_of, without_bad
-from deepd3_ij.timelapse.linking import Detections, Links, link, tracks_of
+from deepd3_ij.timelapse.linking import Detections, Links, Spread, link, tracks_of
 from deepd3_ij.timelapse.registration import Registrar, is_registered
 from deepd3_ij.timelapse.states import States, judge, observable_line
 from deepd3_ij.timelapse.survival import survival_table
@@ -141,7 +141,8 @@ def link_timepoints(
     row_of[whole] = np.arange(len(whole))
     detections = detections_of(used, inside)
     made, cut = (pairs[(row_of[pairs] >= 0).all(axis=1)] for pairs in (known.made, known.cut))
-    links = link(detections, chosen, made=row_of[made], cut=row_of[cut])
+    spread = Spread.of(detections, link(detections, chosen), chosen)
+    links = link(detections, chosen, spread=spread, made=row_of[made], cut=row_of[cut])
     detections = replace(detections, session=np.array(registered, dtype=np.int64)[detections.session])
     final: list[Placement | None] = [None] * len(ordered)
     for number, placement in zip(registered, inside, strict=True):

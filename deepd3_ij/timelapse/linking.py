@@ -18,6 +18,11 @@ from scipy.spatial import cKDTree
 from deepd3_ij.parameters import TimelapseParameters
 
 SIGMA_Z_UM = 2.0
+LEAST_SIGMA_UM, LEAST_SIGMA_Z_UM = 0.3, 0.6
+LEAST_LINKS = 10
+TAILS = 2.0
+RAYLEIGH_MEDIAN, NORMAL_MEDIAN = 1.1774, 0.6745
+"""Medians of the length of a vector in the plane, and of a distance along a line, whose standard deviation is 1."""
 SIGMA_LOG_SIZE = 0.6
 DIRECTION_WEIGHT = 1.0
 OPPOSITE_COST = 4.0
@@ -80,8 +85,32 @@ class Links:
         return len(self.first)
 
 
+@dataclass(frozen=True)
+class Spread:
+    """How far apart the same spine is found, in the plane and along z: standard deviations in µm."""
+
+    plane_um: float
+    z_um: float
+
+    @classmethod
+    def usual(cls, parameters: TimelapseParameters) -> Spread:
+        """Before anything is known of the data."""
+        return cls(parameters.link_sigma_um, SIGMA_Z_UM)
+
+    @classmethod
+    def of(cls, detections: Detections, links: Links, parameters: TimelapseParameters) -> Spread:
+        """Twice what the links show, as their tails are long, but never more than usual."""
+        usual = cls.usual(parameters)
+        if len(links) < LEAST_LINKS:
+            return usual
+        z_um = np.abs(detections.zyx_um[links.first, 0] - detections.zyx_um[links.second, 0])
+        plane = TAILS * float(np.median(links.distance_um)) / RAYLEIGH_MEDIAN
+        return cls(float(np.clip(plane, min(LEAST_SIGMA_UM, usual.plane_um), usual.plane_um)),
+                   float(np.clip(TAILS * float(np.median(z_um)) / NORMAL_MEDIAN, LEAST_SIGMA_Z_UM, usual.z_um)))
+
+
 def link(detections: Detections, parameters: TimelapseParameters, *, gate_um: float | None = None,
-         made: np.ndarray | None = None, cut: np.ndarray | None = None) -> Links:
+         spread: Spread | None = None, made: np.ndarray | None = None, cut: np.ndarray | None = None) -> Links:
     """Find the cheapest set of links over all time points.
 
     Parameters
@@ -92,6 +121,8 @@ def link(detections: Detections, parameters: TimelapseParameters, *, gate_um: fl
         Gate, widths, cost of a track's ends, longest gap.
     gate_um
         Another gate in the plane.
+    spread
+        How far apart the same spine is; the usual if None.
     made, cut
         Links that a person made or cut, as rows of two detections, int64, shape ``(m, 2)``.
 
@@ -101,7 +132,7 @@ def link(detections: Detections, parameters: TimelapseParameters, *, gate_um: fl
         In the order of the earlier detection.
     """
     gate = parameters.gate_um if gate_um is None else gate_um
-    first, second, cost = _candidates(detections, parameters, gate)
+    first, second, cost = _candidates(detections, parameters, gate, spread or Spread.usual(parameters))
     free = -2 * math.log(parameters.change_rate)
     forced = np.zeros((0, 2), dtype=np.int64) if made is None else made
     if cut is not None and len(cut):
@@ -129,7 +160,7 @@ def tracks_of(links: Links, count: int) -> np.ndarray:
     return rank[track]
 
 
-def _candidates(detections: Detections, parameters: TimelapseParameters, gate_um: float
+def _candidates(detections: Detections, parameters: TimelapseParameters, gate_um: float, spread: Spread
                 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Possible links and what they cost, in units of −log likelihood."""
     pairs = []
@@ -146,7 +177,7 @@ def _candidates(detections: Detections, parameters: TimelapseParameters, gate_um
     offset = detections.zyx_um[first] - detections.zyx_um[second]
     kept = np.abs(offset[:, 0]) <= LARGEST_Z_UM
     first, second, offset = first[kept], second[kept], offset[kept]
-    square = (offset[:, 1] ** 2 + offset[:, 2] ** 2) / parameters.link_sigma_um ** 2 + (offset[:, 0] / SIGMA_Z_UM) ** 2
+    square = (offset[:, 1] ** 2 + offset[:, 2] ** 2) / spread.plane_um ** 2 + (offset[:, 0] / spread.z_um) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
         grown = np.log(detections.size[first]) - np.log(detections.size[second])
     square += np.where(np.isfinite(grown), grown / SIGMA_LOG_SIZE, 0.0) ** 2
