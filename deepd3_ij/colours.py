@@ -25,6 +25,10 @@ FRAME = (255, 255, 0)
 SELECTED = (255, 255, 255)
 REMOVED = (255, 255, 0)
 
+# What is known of a spine at a time point.
+STATE_COLOURS = {"present": (120, 200, 255), "recovered": (64, 128, 255), "absent": (255, 70, 60),
+                 "unobservable": (128, 128, 136), "undecided": (255, 220, 60)}
+
 # Hues of following spines are a golden section apart, so that neighbours in number are unlike.
 GOLDEN_SECTION = 0.6180339887498949
 SATURATIONS = (1.0, 0.65, 0.85)

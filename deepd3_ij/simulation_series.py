@@ -35,9 +35,9 @@ class SimulatedTimePoint:
     day
         When it was imaged.
     truth
-        One row per spine that lives at any time point: ``track, session`` (from 1), ``alive`` (it is there), ``visible`` (it
-        has voxels in the mask), ``inside`` (its place is inside the stack), ``cut_off`` (its place would be inside if no planes were missing), and
-        ``z_um, y_um, x_um`` of its head.
+        One row per spine that lives at any time point: ``track, session`` (from 1), ``alive`` (it is there),
+        ``visible`` (it has voxels in the mask), ``inside`` (its place is inside the stack), ``cut_off`` (its place
+        would be inside if no planes were missing), ``z_um, y_um, x_um`` of its head.
     """
 
     scene: SimulatedScene

@@ -150,6 +150,7 @@ def summary_rows(points: Sequence[TimePoint], registered: Sequence[int], states:
         Recall and precision, if the user gave them.
     """
     rows = []
+    missed = missed_shares(states)
     numbers = np.unique(reference.lines.tree) if len(reference.lines) else np.zeros(0, dtype=int)
     for one, other in pairwise(registered):
         both = states.decided[:, one] & states.decided[:, other]
@@ -167,21 +168,43 @@ def summary_rows(points: Sequence[TimePoint], registered: Sequence[int], states:
         days = points[other].time - points[one].time
         pair = {"session": one + 1, "next_session": other + 1, "time_point": points[one].name,
                 "next_time_point": points[other].name, "days": days}
-        rows.append({**pair, "dendrite_id": ALL_DENDRITES, **_rates(table.sum(axis=0), days, parameters),
+        error = (missed[one] + missed[other]) / 2
+        rows.append({**pair, "dendrite_id": ALL_DENDRITES, **_rates(table.sum(axis=0), days, error, parameters),
                      **_interval(table)})
-        rows += [{**pair, "dendrite_id": str(number), **_rates(row, days, parameters),
+        rows += [{**pair, "dendrite_id": str(number), **_rates(row, days, error, parameters),
                   "density_change_low": math.nan, "density_change_high": math.nan}
                  for number, row in zip(numbers, table, strict=True)]
     return pd.DataFrame(rows)
 
 
-def _rates(row: np.ndarray, days: float, parameters: TimelapseParameters) -> dict[str, object]:
+def missed_shares(states: States) -> np.ndarray:
+    """Share of spines that are missing at each time point though they are there before and after it.
+
+    Most of them were overlooked. The first and the last time point have no such spines; they get the mean of the
+    others, or 0 if there are none.
+
+    Returns
+    -------
+    numpy.ndarray
+        float64, shape ``(time points,)``.
+    """
+    there, decided = states.there & states.decided, states.decided
+    shares = np.full(there.shape[1], np.nan)
+    for number in range(1, there.shape[1] - 1):
+        around = there[:, :number].any(axis=1) & there[:, number + 1:].any(axis=1) & decided[:, number]
+        if around.any():
+            shares[number] = 1 - there[around, number].mean()
+    known = shares[np.isfinite(shares)]
+    return np.where(np.isfinite(shares), shares, known.mean() if len(known) else 0.0)
+
+
+def _rates(row: np.ndarray, days: float, missed: float, parameters: TimelapseParameters) -> dict[str, object]:
     lost, gained, stable, undecided, length_um, doubt = row
     first, second = stable + lost, stable + gained
     if parameters.recall is not None and parameters.precision is not None:
         expected = 1 - parameters.recall * parameters.precision
     else:
-        expected = _ratio(2 * doubt, first + second)
+        expected = min(1.0, missed + _ratio(2 * doubt, first + second))
     return {"spines": int(first), "next_spines": int(second), "gained": int(gained), "lost": int(lost),
             "stable": int(stable), "undecided": int(undecided), "observable_um": length_um,
             "turnover": _ratio(gained + lost, first + second), "relative_gain": _ratio(gained, first),

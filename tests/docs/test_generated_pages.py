@@ -23,6 +23,8 @@ from deepd3_ij.parameters import (
     Parameters,
     SeriesParameters,
     SimulationParameters,
+    TimelapseParameters,
+    TimeSeriesParameters,
     TrainingDataParameters,
     TrainingParameters,
     describe,
@@ -37,7 +39,8 @@ CLASSES: dict[str, tuple[type[Parameters], ...]] = {
     "deepd3-ij analyze": STEPS,
     "deepd3-ij batch": STEPS,
     "deepd3-ij evaluate": (EvaluationParameters,),
-    "deepd3-ij simulate": (SeriesParameters, SimulationParameters),
+    "deepd3-ij simulate": (SeriesParameters, TimeSeriesParameters, SimulationParameters),
+    "deepd3-ij timelapse": (TimelapseParameters, *STEPS),
     "deepd3-ij data create": (TrainingDataParameters,),
     "deepd3-ij train": (TrainingParameters,),
 }

@@ -89,7 +89,8 @@ def test_what_is_cut_off_is_unobservable_and_hardly_anything_else(series: list[S
     assert cut_off.sum() >= 8
     assert hidden[cut_off].mean() >= 0.95
     # Nearer to a border than the blur is long, nobody can tell either.
-    depth = rows["session"].map({number: each.scene.stack.shape[0] - 1.0 for number, each in enumerate(series, start=1)})
+    depths = {number: each.scene.stack.shape[0] - 1.0 for number, each in enumerate(series, start=1)}
+    depth = rows["session"].map(depths)
     across = 0.12 * 299
     well_inside = rows["z_um_y"].between(2.5, depth - 2.5)
     for name in ("y_um_y", "x_um_y"):
