@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +20,9 @@ import xarray as xr
 from scipy import ndimage
 
 from deepd3_ij.compiled import compiled
+from deepd3_ij.measurement.orientation import azimuth_deg, side_of
 from deepd3_ij.parameters import SimulationParameters
-from deepd3_ij.stack import label_like, label_stack
+from deepd3_ij.stack import DIMS, label_like, label_stack
 
 Float = npt.NDArray[np.float64]
 Volume = npt.NDArray[np.float32]
@@ -56,9 +58,14 @@ class SimulatedScene:
     tracing
         Nodes of all dendrites: columns ``id, type, x_um, y_um, z_um, radius_um, parent`` (−1: root).
     spines
-        One row per spine: ``id, kind, z_um, y_um, x_um`` (head), ``base_*_um`` (on the shaft),
-        ``neck_length_um, head_diameter_um, peak`` (grey levels above its surroundings without noise)
-        and ``visible`` (has voxels in `spine`).
+        One row per spine: ``id, kind, z_um, y_um, x_um`` (middle of the head), ``base_*_um`` (on the axis of the
+        shaft), ``surface_*_um`` (where the spine leaves the shaft), ``tip_*_um`` (end of the head, seen from there),
+        ``neck_length_um, neck_diameter_um`` (NaN without neck), ``head_diameter_um, head_volume_um3`` (of the ball
+        whose volume of dye the head holds), ``head_extent_um`` (diameter of the ball that is as wide in the plane as
+        the head, by the second moment), ``dye_factor`` (concentration of dye relative to the shaft's),
+        ``dendrite_radius_um`` (of the shaft there), ``azimuth_deg, side`` (as
+        :mod:`deepd3_ij.measurement.orientation` defines them, along the tracing), ``peak`` (grey levels above its
+        surroundings without noise) and ``visible`` (has voxels in `spine`).
     parameters, seed
         What it was made from.
     """
@@ -115,15 +122,30 @@ class _Spine:
     kind: str
     head: Float
     base: Float
+    surface: Float
+    tangent: Float
     neck_length_um: float
+    neck_radius_um: float
     head_radius_um: float
+    head_extent_um: float
+    dye_factor: float
+    dendrite_radius_um: float
     balls: _Balls
+
+    @property
+    def tip(self) -> Float:
+        """End of the head that is farthest from the shaft's surface."""
+        away = self.head - self.surface
+        return np.asarray(self.head + self.head_radius_um * away / np.linalg.norm(away))
 
     def moved(self, move: Move, growth: float) -> _Spine:
         """The same spine elsewhere, with `growth` times the volume."""
-        head, base = move(np.stack([self.head, self.base]))
-        return replace(self, head=head, base=base, head_radius_um=self.head_radius_um * growth ** (1 / 3),
-                       balls=self.balls.moved(move, growth))
+        head, base, surface, ahead = move(np.stack([self.head, self.base, self.surface, self.base + self.tangent]))
+        wider = growth ** (1 / 3)
+        return replace(self, head=head, base=base, surface=surface,
+                       tangent=(ahead - base) / np.linalg.norm(ahead - base),
+                       neck_radius_um=self.neck_radius_um * wider, head_radius_um=self.head_radius_um * wider,
+                       head_extent_um=self.head_extent_um * wider, balls=self.balls.moved(move, growth))
 
 
 @dataclass
@@ -318,7 +340,8 @@ def _spine_at(rng: np.random.Generator, node: Float, tangent: Float, radius: flo
         neck, head = 0.0, float(np.clip(head, 0.18, 0.45))
     else:
         neck, head = float(np.clip(neck * 2.5, 1.0, 3.0)), rng.uniform(0.08, 0.16)
-    dye = concentration * math.exp(rng.normal(-0.3, 0.55))
+    dye_factor = math.exp(rng.normal(-0.3, p.spine_dye_spread))
+    dye = concentration * dye_factor
     base = node + radius * direction
     balls = _Balls()
     bend = rng.normal(0, 0.18) * neck * (tangent + 0.5 * up)
@@ -330,9 +353,11 @@ def _spine_at(rng: np.random.Generator, node: Float, tangent: Float, radius: flo
     centre = tip + bend + direction * head * (0.35 if kind == "stubby" else 0.8)
     lumps = rng.normal(0, 1, (5, 3)) * head * 0.32
     shares = rng.dirichlet(np.full(5, 6.0))
-    balls.add(centre + lumps - (shares[:, None] * lumps).sum(0), head * 0.85,
-              dye * 4 / 3 * math.pi * head ** 3 * shares)
-    return _Spine(kind, centre, node, neck, head, balls)
+    lumps -= (shares[:, None] * lumps).sum(0)
+    balls.add(centre + lumps, head * 0.85, dye * 4 / 3 * math.pi * head ** 3 * shares)
+    variance = (shares[:, None] * lumps[:, 1:] ** 2).sum() / 2 + (head * 0.85) ** 2 / 5
+    return _Spine(kind, centre, node, base, tangent, neck, neck_radius, head, 2 * math.sqrt(5 * variance), dye_factor,
+                  radius, balls)
 
 
 def _spines(
@@ -608,13 +633,24 @@ def _trace(dendrites: list[_Neurite], extent: Float) -> pd.DataFrame:
 
 def _spine_table(spines: list[_Spine], peaks: Float, label: npt.NDArray[np.int32], extent: Float) -> pd.DataFrame:
     counts = np.bincount(label.ravel(), minlength=len(spines) + 1)
-    rows = [
-        {"id": number, "kind": s.kind, "z_um": s.head[0], "y_um": s.head[1], "x_um": s.head[2],
-         "base_z_um": s.base[0], "base_y_um": s.base[1], "base_x_um": s.base[2], "neck_length_um": s.neck_length_um,
-         "head_diameter_um": 2 * s.head_radius_um, "peak": peaks[number - 1], "visible": bool(counts[number])}
-        for number, s in enumerate(spines, 1)
-        if (s.head >= 0).all() and (s.head < extent).all()
-    ]
-    columns = ["id", "kind", "z_um", "y_um", "x_um", "base_z_um", "base_y_um", "base_x_um", "neck_length_um",
-               "head_diameter_um", "peak", "visible"]
-    return pd.DataFrame(rows, columns=columns)
+    inside = [(number, s) for number, s in enumerate(spines, 1) if (s.head >= 0).all() and (s.head < extent).all()]
+    columns: dict[str, npt.NDArray[Any] | list[Any]] = {
+        "id": np.array([number for number, _ in inside], dtype=np.int64), "kind": [s.kind for _, s in inside]}
+    for name, points in (("", [s.head for _, s in inside]), ("base_", [s.base for _, s in inside]),
+                         ("surface_", [s.surface for _, s in inside]), ("tip_", [s.tip for _, s in inside])):
+        columns |= dict(zip((f"{name}{dim}_um" for dim in DIMS), np.reshape(points, (-1, 3)).T, strict=True))
+    away = np.reshape([s.head - s.surface for _, s in inside], (-1, 3))
+    azimuth = azimuth_deg(away, np.reshape([s.tangent for _, s in inside], (-1, 3)))
+    columns |= {
+        "neck_length_um": [s.neck_length_um for _, s in inside],
+        "neck_diameter_um": [2 * s.neck_radius_um if s.neck_length_um else math.nan for _, s in inside],
+        "head_diameter_um": [2 * s.head_radius_um for _, s in inside],
+        "head_volume_um3": [4 / 3 * math.pi * s.head_radius_um ** 3 for _, s in inside],
+        "head_extent_um": [s.head_extent_um for _, s in inside],
+        "dye_factor": [s.dye_factor for _, s in inside],
+        "dendrite_radius_um": [s.dendrite_radius_um for _, s in inside],
+        "azimuth_deg": azimuth, "side": side_of(azimuth),
+        "peak": [peaks[number - 1] for number, _ in inside],
+        "visible": np.array([counts[number] > 0 for number, _ in inside], dtype=np.bool_),
+    }
+    return pd.DataFrame(columns)

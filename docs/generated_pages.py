@@ -10,7 +10,7 @@ import ast
 import importlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,16 @@ from typing import Any
 from deepd3_ij.cli import original_batch
 from deepd3_ij.cli.options import describe_value
 from deepd3_ij.cli.parser import build_parser
+from deepd3_ij.measurement.columns import (
+    CLASS_COLUMNS,
+    CONFIDENCE_COLUMNS,
+    DENDRITE_COLUMNS,
+    INTENSITY_COLUMNS,
+    SHAPE_COLUMNS,
+    SPINE_COLUMNS,
+    Column,
+    described,
+)
 from deepd3_ij.model.card import read_card
 from deepd3_ij.model.zoo import find_model
 from deepd3_ij.outputs.registry import OUTPUTS
@@ -193,6 +203,25 @@ def _unit(info: ParameterInfo) -> str:
     return re.sub(r"\bum\b", "µm", info.unit)
 
 
+# Tables
+
+
+COLUMN_GROUPS: Mapping[str, Mapping[str, Column]] = {
+    "Spines: always": SPINE_COLUMNS, "Spines: with an image": INTENSITY_COLUMNS,
+    "Spines: if shapes are measured": SHAPE_COLUMNS, "Spines: confidence": CONFIDENCE_COLUMNS,
+    "Spines: if classes are asked for": CLASS_COLUMNS, "Dendrites": DENDRITE_COLUMNS}
+
+
+def columns() -> str:
+    """Columns of the tables of spines and dendrites."""
+    kind_names = {"float64": "number", "int64": "whole number", "object": "text"}
+    parts = []
+    for title, group in COLUMN_GROUPS.items():
+        rows = [(f"`{name}`", kind_names[group[name].kind], meaning, also) for name, meaning, also in described(group)]
+        parts += [f"## {title}", _table(("column", "type", "meaning", "elsewhere called"), rows)]
+    return "\n\n".join(parts)
+
+
 # Fiji
 
 
@@ -231,6 +260,20 @@ def _default_in_words(info: ParameterInfo) -> str:
     value = describe_value(info)
     recommended = recommended_values().get(info.name)
     return f"{value} (bundled model: {recommended})" if recommended and recommended != value else value
+
+
+def reliability() -> str:
+    """How well the bundled model's confidence holds on stacks that it was not fitted to, as tables."""
+    scores = read_card(find_model()).scores["confidence"]
+    bins = [(f"{row['low']:.1f} to {row['high']:.1f}", str(row["count"]), f"{row['confidence']:.2f}",
+             f"{row['spines']:.2f}") for row in scores["held_out"]["rows"]]
+    parts = {"all": scores["held_out"], "all, within the recommended limits": scores["recommended"], **scores["stacks"]}
+    figures = [(name, str(part["count"]), f"{part['error']:.3f}", f"{part['chance']:.3f}", f"{part['worse']:.0%}",
+                f"{part['brier']:.3f}", f"{part['area']:.3f}") for name, part in parts.items()]
+    return "\n\n".join((
+        _table(("confidence", "ROIs", "mean confidence", "share that are spines"), bins),
+        _table(("stacks", "ROIs", "expected calibration error", "the same if exact", "exact ones are worse",
+                "Brier score", "area under the curve"), figures)))
 
 
 # Results, Python names, notebook
@@ -273,6 +316,7 @@ def _cell(text: str) -> str:
 
 GENERATED: dict[str, Callable[..., str]] = {
     "api": public_names,
+    "columns": columns,
     "command-line": command_line,
     "fiji-dialogs": fiji_dialogs,
     "fiji-menu": fiji_menu,
@@ -280,5 +324,6 @@ GENERATED: dict[str, Callable[..., str]] = {
     "outputs": outputs,
     "parameters": python_parameters,
     "recommendation": recommendation,
+    "reliability": reliability,
 }
 """Makers of texts, by the name in a page's mark; what follows the name is their argument."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepd3_ij.cli.console import shown_progress
+from deepd3_ij.cli.report import print_reliability
+from deepd3_ij.errors import ParameterError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,6 +49,36 @@ def show(arguments: argparse.Namespace) -> None:
     path = find_model(arguments.name)
     print(path)
     print(card_of(path).to_json())
+
+
+def calibrate(arguments: argparse.Namespace) -> None:
+    """Run ``deepd3-ij models calibrate``."""
+    from deepd3_ij.atomic import check_names
+    from deepd3_ij.file_identity import refuse_inputs
+    from deepd3_ij.model.loading import load_model
+    from deepd3_ij.training.confidence_files import judge_annotated_files, write_calibrated
+    from deepd3_ij.training.confidence_fit import calibrate_confidence, judge_simulated
+
+    annotated = arguments.annotated or []
+    for files in annotated:
+        if len(files) not in (2, 3):
+            raise ParameterError(f"--annotated has {len(files)} file{'' if len(files) == 1 else 's'}; accepted: a "
+                                 "stack, a table of its spines and, where there is one, a tracing.")
+    model = load_model(arguments.name)
+    target = Path(arguments.out)
+    if target.suffix.lower() != model.path.suffix.lower():
+        raise ParameterError(f"--out is {target.name}; accepted: a name that ends with {model.path.suffix}, as the "
+                             "model's file.")
+    check_names(target.parent, [target.name])
+    refuse_inputs([target], [model.path, *(file for files in annotated for file in files)])
+    with shown_progress(arguments.quiet) as progress:
+        judged = [judge_annotated_files(model, *files, xy_um=arguments.xy_um, z_um=arguments.z_um, progress=progress)
+                  for files in annotated]
+        judged += judge_simulated(model, arguments.simulated, progress=progress)
+    calibration = calibrate_confidence(judged)
+    write_calibrated(model, calibration, target)
+    print_reliability(calibration)
+    print(target)
 
 
 def export(arguments: argparse.Namespace) -> None:

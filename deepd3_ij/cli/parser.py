@@ -103,7 +103,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_parameters(rois, "kind of ROIs", AnalysisParameters, only=("roi_dimensions",))
     add_parameters(rois, "ROIs", Roi3DParameters, Roi2DParameters)
     add_parameters(rois, "measures", MeasureParameters)
-    _add_outputs(rois, [name for name in OUTPUTS if name != "maps_8bit"])
+    _add_outputs(rois, [name for name, output in OUTPUTS.items()
+                        if name != "maps_8bit" and "stack" not in output.needs])
 
     measure = command("measure", "step_commands:measure", "Measure ROIs, e.g. after correction in Fiji.")
     measure.add_argument("rois", metavar="ROIS", help="ROI zip, ROI map (TIFF) or .rois file.")
@@ -182,6 +183,18 @@ def build_parser() -> argparse.ArgumentParser:
     get.add_argument("name", metavar="NAME", help="Name as in 'models list'.")
     show = command("show", "model_commands:show", "Show a model's card.", actions)
     show.add_argument("name", metavar="MODEL", nargs="?", help="Name or file; the default model if omitted.")
+    calibrate = command("calibrate", "model_commands:calibrate",
+                        "Calibrate the confidence of a model's ROIs on annotated stacks.", actions)
+    calibrate.add_argument("name", metavar="MODEL", nargs="?", help="Name or file; the default model if omitted.")
+    calibrate.add_argument("--annotated", nargs="+", action="append", metavar="FILE",
+                           help="A stack, its table of annotated spines (CSV) and, if not all dendrites were "
+                           "annotated, a tracing of those that were (SWC); repeat it for each stack, at least twice.")
+    calibrate.add_argument("--simulated", type=int, metavar="N", default=0,
+                           help="Also so many simulated stacks. Their truth is stricter than an annotator: use them "
+                           "alone, or not at all. Default: 0.")
+    calibrate.add_argument("--out", type=written_name, required=True, metavar="FILE",
+                           help="The model file to write, with the calibration in its card.")
+    add_voxel_size(calibrate)
     export = command("export", "model_commands:export", "Write a model for other programs.", actions)
     export.add_argument("name", metavar="MODEL", nargs="?", help="Name or file; the default model if omitted.")
     export.add_argument("--bioimageio", action="store_true", required=True, help="As a BioImage.IO package.")

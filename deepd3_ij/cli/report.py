@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from deepd3_ij.pipeline import Analysis
+    from deepd3_ij.training.confidence_fit import ConfidenceCalibration
 
 
 def print_analysis(analysis: Analysis) -> None:
@@ -41,3 +42,17 @@ def print_files(files: Sequence[Path]) -> None:
     """Where the results are."""
     for file in files:
         print_line(file)
+
+
+def print_reliability(calibration: ConfidenceCalibration) -> None:
+    """How well a confidence holds on stacks that it was not fitted to."""
+    print("confidence   ROIs  mean  spines")
+    for row in calibration.held_out.rows:
+        print(f"{row['low']:.1f} to {row['high']:.1f} {row['count']:7} {row['confidence']:6.2f} {row['spines']:6.2f}")
+    parts = [("all stacks", calibration.held_out), *calibration.stacks.items()]
+    if calibration.recommended is not None:
+        parts.insert(1, ("within the recommended limits", calibration.recommended))
+    for name, found in parts:
+        print_line(f"{name}: n = {found.count}, calibration error {found.error:.3f} (exact confidences: "
+                   f"{found.chance:.3f} by chance, larger in {found.worse:.0%} of draws), Brier score "
+                   f"{found.brier:.3f}, area under the curve {found.area:.3f}")

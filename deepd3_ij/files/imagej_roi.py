@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from roifile import ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
-from deepd3_ij.colours import roi_colour
+from deepd3_ij.colours import Colour, roi_colour
 from deepd3_ij.errors import FileFormatError, one_line
 from deepd3_ij.names import ROI_DIMENSIONS, ROI_ID
 from deepd3_ij.rois.regroup import RoiPart
@@ -59,7 +59,9 @@ def stated_id(number: object, *names: str) -> int | None:
     return None
 
 
-def encode_rois(rois: RoiSet, corner_zyx: tuple[int, int, int] = (0, 0, 0)) -> Iterator[tuple[str, bytes]]:
+def encode_rois(
+    rois: RoiSet, corner_zyx: tuple[int, int, int] = (0, 0, 0), colour_of: Callable[[int], Colour] = roi_colour
+) -> Iterator[tuple[str, bytes]]:
     """Encode every ROI plane by plane as ImageJ ROIs.
 
     A region of one part without holes becomes a traced ROI with whole-number corner
@@ -71,6 +73,8 @@ def encode_rois(rois: RoiSet, corner_zyx: tuple[int, int, int] = (0, 0, 0)) -> I
         The ROIs.
     corner_zyx
         Where their first voxel lies in the image, if they are those of a crop.
+    colour_of
+        Colour of a ROI by its id.
 
     Yields
     ------
@@ -85,7 +89,7 @@ def encode_rois(rois: RoiSet, corner_zyx: tuple[int, int, int] = (0, 0, 0)) -> I
     for first, last in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
         plane, roi_id = int(contours.plane[first]) + corner_zyx[0], int(contours.roi_id[first])
         outlines = [contours.points(index) + np.array(corner_zyx[1:], np.int32) for index in range(first, last)]
-        yield roi_name(roi_id, plane), _encode(outlines, roi_id, plane, rois.dimensions)
+        yield roi_name(roi_id, plane), _encode(outlines, roi_id, plane, rois.dimensions, colour_of(roi_id))
 
 
 def decode_roi(data: bytes, name: str, shape_yx: tuple[int, int]) -> RoiPart | str:
@@ -188,13 +192,13 @@ def fill_polygons(outlines: list[np.ndarray], shape_yx: tuple[int, int]) -> tupl
     return top, left, inside
 
 
-def _encode(outlines: list[np.ndarray], roi_id: int, plane: int, dimensions: int) -> bytes:
+def _encode(outlines: list[np.ndarray], roi_id: int, plane: int, dimensions: int, colour: Colour) -> bytes:
     corners_xy = np.concatenate(outlines)[:, ::-1]
     low, high = corners_xy.min(axis=0), corners_xy.max(axis=0)
     roi = ImagejRoi(
         name=roi_name(roi_id, plane),
         left=int(low[0]), top=int(low[1]), right=int(high[0]), bottom=int(high[1]),
-        stroke_color=bytes((255, *roi_colour(roi_id))),
+        stroke_color=bytes((255, *colour)),
         # ImageJ goes by z_position; readers that know only the older field find the plane there.
         position=plane + 1, z_position=plane + 1,
         options=ROI_OPTIONS.OVERLAY_BACKGROUNDS | ROI_OPTIONS.OVERLAY_LABELS,

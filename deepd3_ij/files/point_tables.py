@@ -57,6 +57,17 @@ def read_evaluation_points(
     return points[0], points[1]
 
 
+def read_spine_points(path: str | PathLike[str], *, xy_um: float, z_um: float) -> SpinePoints:
+    """Read one table as :func:`read_evaluation_points` does, on a stack of this voxel size.
+
+    Raises
+    ------
+    AnnotationError
+        No readable table, unknown columns, or a position that is no number.
+    """
+    return _points(_read_table(path), Path(path).name, xy_um, z_um)
+
+
 def _first(*sizes: float | None) -> float | None:
     return next((size for size in sizes if size is not None), None)
 

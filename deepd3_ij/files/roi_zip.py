@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path, PurePosixPath
@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from deepd3_ij.atomic import replacing
+from deepd3_ij.colours import Colour, roi_colour
 from deepd3_ij.errors import DeepD3Error, FileFormatError, one_line
 from deepd3_ij.files.imagej_roi import decode_roi, encode_rois
 from deepd3_ij.input_limits import check_memory, check_regular
@@ -28,7 +29,10 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 _REPORT_EVERY = 500
 
 
-def write_roi_zip(path: str | PathLike[str], rois: RoiSet, *, progress: Progress = no_progress) -> None:
+def write_roi_zip(
+    path: str | PathLike[str], rois: RoiSet, *, colour_of: Callable[[int], Colour] = roi_colour,
+    progress: Progress = no_progress,
+) -> None:
     """Write ROIs for ImageJ's ROI Manager.
 
     One entry per ROI and plane with all its parts and holes, named ``spine0012_z007`` (plane
@@ -42,6 +46,8 @@ def write_roi_zip(path: str | PathLike[str], rois: RoiSet, *, progress: Progress
         File to write, usually ``….zip``.
     rois
         ROIs of two or three dimensions.
+    colour_of
+        Colour of a ROI by its id.
     progress
         Called from time to time; may raise ``Cancelled``.
 
@@ -53,7 +59,7 @@ def write_roi_zip(path: str | PathLike[str], rois: RoiSet, *, progress: Progress
     contours = rois.contours
     progress(0, len(contours), "Writing ROIs")
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
-        for count, (name, data) in enumerate(encode_rois(rois)):
+        for count, (name, data) in enumerate(encode_rois(rois, colour_of=colour_of)):
             archive.writestr(zipfile.ZipInfo(f"{name}.roi", date_time=_DATE), data, zipfile.ZIP_DEFLATED)
             if count % _REPORT_EVERY == 0:
                 progress(count, len(contours), "Writing ROIs")

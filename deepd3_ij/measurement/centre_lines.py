@@ -31,7 +31,7 @@ def tracing_of(dendrites: Dendrites) -> Tracing:
     parents, points, radii = [], [], []
     count = 0
     for line in dendrites.centre_lines:
-        own = _parents(line)
+        own = parents_of(line)
         parents.append(np.where(own < 0, ROOT, own + count + 1))
         points.append((line.zyx_um + origin_zyx)[:, ::-1])
         radii.append(line.radius_um)
@@ -42,7 +42,7 @@ def tracing_of(dendrites: Dendrites) -> Tracing:
                    parents=np.concatenate(parents).astype(np.int64) if parents else np.zeros(0, dtype=np.int64))
 
 
-def _parents(line: CentreLine) -> np.ndarray:
+def parents_of(line: CentreLine) -> np.ndarray:
     """Index of each point's parent, -1 for the first; branches follow each other in the arrays of a centre line.
 
     Along a branch the position grows by the distance between neighbours; where it does not, a new branch starts,

@@ -16,8 +16,8 @@ from deepd3_ij.parameters import MeasureParameters
 SIDES = ("left", "right", "above", "below")
 """Where a spine lies, seen along its dendrite's centre line; empty if it is not known."""
 SPLITS = ("minimum", "half rise", "none")
-"""How head and neck were told apart: at a minimum of the light between base and head, where it has risen half way to
-the head, or not at all (stubby or unresolved)."""
+"""How head and neck were told apart: by a minimum of the light between base and head, by its rise to the head once the
+shaft's light is taken off, or not at all (stubby or unresolved)."""
 SOURCES = ("measured", "user")
 """Who placed base and tip."""
 QUALITIES = ("saturated", "touches border", "overlaps neighbour", "above or below shaft", "inside dendrite",
@@ -85,7 +85,7 @@ INTENSITY_COLUMNS: Mapping[str, Column] = {
 """With an image."""
 
 SHAPE_COLUMNS: Mapping[str, Column] = {
-    "base_z_um": _um("where the spine leaves the shaft's surface"), "base_y_um": _um("the same"),
+    "base_z_um": _um("where the spine leaves the shaft, at half of the shaft's light"), "base_y_um": _um("the same"),
     "base_x_um": _um("the same"),
     "tip_z_um": _um("the farthest end"), "tip_y_um": _um("the same"), "tip_x_um": _um("the same"),
     "head_z_um": _um("middle of the head"), "head_y_um": _um("the same"), "head_x_um": _um("the same"),
@@ -93,8 +93,8 @@ SHAPE_COLUMNS: Mapping[str, Column] = {
     "length_xy_um": _um("the same in the plane"),
     "path_length_um": _um("along the spine from base to tip", "spine_length, backbone length"),
     "angle_deg": _number("between spine and dendrite, 0 to 90"),
-    "azimuth_deg": _number("around the dendrite, 0 = up in z, −180 to 180"),
-    "side": Column("object", f"one of {', '.join(SIDES)}, seen along the centre line"),
+    "azimuth_deg": _number("around the dendrite, −180 to 180: 0 = to later planes, 90 = left, −90 = right"),
+    "side": Column("object", f"one of {', '.join(SIDES)} (above: later planes), seen along the centre line"),
     "head_fwhm_um": _um("apparent width of the head (full width at half maximum), blur included"),
     "head_diameter_um": _um("diameter of the head without the microscope's blur", "head diameter"),
     "head_diameter_se_um": _um("standard error of it"),
@@ -103,11 +103,11 @@ SHAPE_COLUMNS: Mapping[str, Column] = {
     "volume_intensity_um3": _number("the same times the shaft's cross section", "head volume"),
     "neck_length_um": _um("from base to the split between neck and head", "neck length"),
     "neck_length_se_um": _um("standard error of it"),
-    "neck_contrast": _number("light of the neck at its dimmest over that of the head, 0 to 1; not a width"),
+    "neck_contrast": _number("light of the neck at its dimmest over that of the head; not a width"),
     "neck_gap_um": _um("length of the way to the shaft on which nothing is seen"),
     "head_neck_split": Column("object", f"one of {', '.join(SPLITS)}"),
     "saturated_fraction": _number("share of saturated voxels of head and shaft"),
-    "previous_gap_um": _um("to the neighbour before it on the same dendrite, between bases along the centre line"),
+    "previous_gap_um": _um("to the neighbour before it on the same branch, along the centre line"),
     "next_gap_um": _um("to the neighbour after it"),
     "nearest_spine_um": _um("to the nearest spine along the tree of centre lines"),
     "geometry_source": Column("object", f"who placed base and tip: one of {', '.join(SOURCES)}"),
@@ -118,7 +118,7 @@ SHAPE_COLUMNS: Mapping[str, Column] = {
 CONFIDENCE_COLUMNS: Mapping[str, Column] = {
     "confidence": _number("probability that the ROI is a spine, calibrated on annotated stacks"),
 }
-"""Of every table of spines; NaN if the prediction's model has no calibration."""
+"""Of every table of spines; NaN if the prediction's model has no calibration, and without any dendrite."""
 
 CLASS_COLUMNS: Mapping[str, Column] = {
     "spine_class": Column("object", "most probable class, or undecided"),
@@ -149,6 +149,11 @@ def spine_columns(parameters: MeasureParameters, *, with_image: bool) -> dict[st
     groups = [SPINE_COLUMNS]
     if with_image:
         groups.append(INTENSITY_COLUMNS)
+    if parameters.shapes:
+        groups.append(SHAPE_COLUMNS)
+    groups.append(CONFIDENCE_COLUMNS)
+    if parameters.shapes and parameters.spine_classes:
+        groups.append(CLASS_COLUMNS)
     return {name: column for group in groups for name, column in group.items()}
 
 

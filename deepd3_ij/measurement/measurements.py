@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -10,13 +11,17 @@ import xarray as xr
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import StackError
 from deepd3_ij.measurement.centre_lines import tracing_of
+from deepd3_ij.measurement.columns import as_table, spine_columns
+from deepd3_ij.measurement.confidence import confidences
 from deepd3_ij.measurement.dendrites import dendrite_table, find_dendrites
+from deepd3_ij.measurement.geometry import Placed
+from deepd3_ij.measurement.shapes import shape_columns
 from deepd3_ij.measurement.spines import roi_voxels, spine_table
 from deepd3_ij.parameters import Choice, MeasureParameters
 from deepd3_ij.probabilities import resolve_for
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
-from deepd3_ij.stack import DIMS
+from deepd3_ij.stack import DIMS, provenance_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +49,8 @@ def measure(
     stack: xr.DataArray | None = None,
     parameters: Choice[MeasureParameters] = None,
     progress: Progress = no_progress,
+    *,
+    placed: Mapping[int, Placed] | None = None,
 ) -> Measurements:
     """Measure spines and dendrites.
 
@@ -59,7 +66,9 @@ def measure(
         Limits of what is a dendrite, width of the background ring: all parameters, or those that differ from
         what the prediction's model recommends, by name.
     progress
-        Called after each piece of dendrite and each plane with intensities.
+        Called after each piece of dendrite, each plane with intensities and each shape.
+    placed
+        Bases and tips that a user placed, by the ROI's id; they take the place of those that are measured.
 
     Returns
     -------
@@ -73,7 +82,10 @@ def measure(
         both ends included); ``largest_area_um2`` (of the plane with most voxels); ``equivalent_diameter_um`` (of the
         sphere of the same volume); and with a stack ``mean_intensity``; ``background_intensity`` (median of the pixels
         within ``background_um`` of the ROI in its own planes that belong to no ROI and no dendrite; NaN if there are
-        none); ``integrated_intensity`` (sum over the ROI less its background).
+        none); ``integrated_intensity`` (sum over the ROI less its background); with ``shapes`` those of
+        :data:`deepd3_ij.measurement.columns.SHAPE_COLUMNS`, NaN where light or data cannot tell; and ``confidence``,
+        the probability that the ROI is a spine, as the model that made the prediction was calibrated, NaN if it was
+        not.
         ``dendrites`` is described at :func:`deepd3_ij.measurement.dendrites.dendrite_table`.
         Without ROIs or dendrites the tables are empty, with the same columns and types.
 
@@ -91,6 +103,12 @@ def measure(
                              "use those that were made from the same stack.")
     chosen = resolve_for(MeasureParameters, parameters, prediction).parameters
     dendrites = find_dendrites(prediction["dendrite"], chosen, progress)
-    spines = spine_table(roi_voxels(rois), prediction["spine"], dendrites, chosen, stack, progress)
+    voxels = roi_voxels(rois)
+    spines = spine_table(voxels, prediction["spine"], dendrites, chosen, stack, progress)
+    if chosen.shapes:
+        shapes = shape_columns(voxels, rois, prediction, dendrites, spines["dendrite_id"].to_numpy(), chosen, stack,
+                               placed, progress)
+        spines = as_table({**spines, **shapes}, spine_columns(chosen, with_image=stack is not None))
+    spines["confidence"] = confidences(spines, provenance_of(prediction), dimensions=rois.dimensions)
     table = dendrite_table(dendrites, prediction["dendrite"], spines["dendrite_id"].to_numpy())
     return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites))

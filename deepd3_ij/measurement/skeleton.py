@@ -106,7 +106,7 @@ def trace_centre_line(
     joined: dict[int, tuple[np.ndarray, float]] = {}  # smoothed place and position of the voxels that have them
     points, positions, radii = [], [], []
     for index, path in enumerate(paths):
-        line = grid.points_um[path]
+        line = np.column_stack([grid.height_um[path], grid.points_um[path, 1:]])
         first = 0.0
         if index:
             line[0], first = joined[int(path[0])]
@@ -185,11 +185,15 @@ def fill_cavities(mask: np.ndarray) -> np.ndarray:
 class _Grid:
     """Voxels of a volume, their distances to the surface, and the graph of neighbours.
 
+    ``height_um`` is the middle of the voxels above and below each: the distance to the surface says nothing about the
+    height in a volume that blur has made deeper than wide.
+
     ``reach_um`` is how far the surface may be from the line beside a voxel: microscopes blur along z, so that the
     height of the column of voxels counts where it is more than the distance to the nearest surface.
     """
 
     points_um: np.ndarray
+    height_um: np.ndarray
     radius_um: np.ndarray
     reach_um: np.ndarray
     graph: csr_matrix
@@ -207,7 +211,8 @@ class _Grid:
         radius_um = cKDTree(outside * voxel).query(indices * voxel, workers=available_threads())[0]
         column = mask.sum(axis=0)[indices[:, 1], indices[:, 2]] * voxel_um[0]
         centre_of_bin = np.array((0, 1, 1)) * (binning - 1) / 2 * voxel_um
-        return cls(points_um=indices * voxel + centre_of_bin, radius_um=radius_um,
+        height_um = _middle_heights(indices) * voxel[0]
+        return cls(points_um=indices * voxel + centre_of_bin, height_um=height_um, radius_um=radius_um,
                    reach_um=np.maximum(radius_um, column), graph=csr_matrix(graph))
 
     def paths(self, min_branch_um: float) -> list[np.ndarray]:
@@ -231,18 +236,23 @@ class _Grid:
             if paths:
                 path[-1] = int(joint[path[-1]])
             branch = self._trimmed(np.array(path)[::-1], both_ends=not paths)
-            sticks_out = np.linalg.norm(self.points_um[path[0]] - self.points_um[path[-1]]) - self.reach_um[path[-1]]
-            kept = not paths or (len(branch) > 1 and sticks_out >= min_branch_um)
+            kept = not paths or (len(branch) > 1 and self._sticks_out_um(path[0], path[-1]) >= min_branch_um)
             if kept:
                 paths.append(branch)
             line = branch if kept else np.array(path)
-            distance, nearest = cKDTree(self.points_um[line]).query(self.points_um[free])
-            near = distance <= self.reach_um[line[nearest]] + min_branch_um / 2
-            joint[free[near]] = line[nearest[near]] if kept else path[-1]
+            nearest = line[cKDTree(self.points_um[line]).query(self.points_um[free])[1]]
+            near = self._sticks_out_um(free, nearest) <= min_branch_um / 2
+            joint[free[near]] = nearest[near] if kept else path[-1]
             for end in (tip, start):  # cut off by trimming, so possibly not near
                 if joint[end] < 0:
                     joint[end] = branch[0] if kept else path[-1]
         return paths
+
+    def _sticks_out_um(self, voxels: np.ndarray | int, line: np.ndarray | int) -> np.ndarray:
+        """How far voxels lie outside of a line's tube, which is as wide as the radius and as high as the reach."""
+        away = np.abs(self.points_um[voxels] - self.points_um[line])
+        beside = np.hypot(away[..., 1], away[..., 2]) - self.radius_um[line]
+        return np.asarray(np.maximum(beside, away[..., 0] - self.reach_um[line]))
 
     def _centring_costs(self) -> csr_matrix:
         near = 1.0 / self.radius_um ** CENTRING_POWER
@@ -264,6 +274,19 @@ class _Grid:
         thickest = self.radius_um[path][away <= THICKEST_END_UM].max()
         inside = np.flatnonzero(away >= thickest - self.radius_um[path[0]] / 2)
         return int(inside[0]) if len(inside) else len(path) - 1
+
+
+def _middle_heights(indices: np.ndarray) -> np.ndarray:
+    """Middle of the run along z to which each voxel belongs, in planes."""
+    order = np.lexsort((indices[:, 0], indices[:, 2], indices[:, 1]))
+    z, y, x = indices[order].T
+    begins = np.concatenate([[True], (np.diff(y) != 0) | (np.diff(x) != 0) | (np.diff(z) != 1)])
+    run = np.cumsum(begins) - 1
+    first = np.flatnonzero(begins)
+    last = np.append(first[1:], len(z)) - 1
+    middle = np.empty(len(z))
+    middle[order] = ((z[first] + z[last]) / 2)[run]
+    return middle
 
 
 def _halved(mask: np.ndarray) -> np.ndarray:

@@ -47,6 +47,10 @@ class ModelCard:
         Parameters that suit the model, by parameter class name, e.g.
         ``{"Roi3DParameters": {"area_threshold": 0.3}, "min_volume_um3": 0.05}``;
         ``min_volume_um3`` and ``max_volume_um3`` become ``min_voxels`` and ``max_voxels``.
+    confidence
+        How measures of a ROI become the probability that it is a spine
+        (:class:`deepd3_ij.measurement.confidence.ConfidenceModel`); empty without a calibration. How well that held on
+        stacks that it was not fitted to stands in ``scores["confidence"]``.
     """
 
     name: str = ""
@@ -59,13 +63,14 @@ class ModelCard:
     training: dict[str, Any] = field(default_factory=dict)
     scores: dict[str, Any] = field(default_factory=dict)
     recommended: dict[str, Any] = field(default_factory=dict)
+    confidence: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("resolution_um", "z_um"):
             value = getattr(self, name)
             if value is not None and not (is_number(value) and 0 < value < 1000):
                 raise ModelError(f"The model card's {name} is {value!r}; accepted: a positive number of µm, or null.")
-        for name in ("training", "scores"):
+        for name in ("training", "scores", "confidence"):
             if not isinstance(getattr(self, name), dict):
                 raise ModelError(f"The model card's {name} is {getattr(self, name)!r}; accepted: a table.")
         checked_recommendations(self.recommended)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,9 @@ from deepd3_ij.colours import (
     PICTURE_SMALL_TEXT,
     PICTURE_SPINE,
     PICTURE_TEXT,
+    Colour,
     as_hex,
+    confidence_colour,
 )
 from deepd3_ij.drawing import drawing_library
 from deepd3_ij.rois.labels import label_statistics
@@ -43,6 +46,7 @@ _TITLE_PX = 64
 _NARROWEST_PX = 520
 _TINT = 0.65
 _MOST_NAMES = 400
+_WIDER = 2.0  # outlines whose colours are to be told apart
 
 
 def draw_overview(
@@ -51,6 +55,8 @@ def draw_overview(
     prediction: xr.Dataset,
     rois: RoiSet,
     measurements: Measurements | None = None,
+    *,
+    by_confidence: bool = False,
 ) -> None:
     """Draw maximum projection, probabilities, ROI outlines and ids into a PNG.
 
@@ -70,7 +76,9 @@ def draw_overview(
     rois
         ROIs of the same shape.
     measurements
-        Gives the number of dendrites and their length for the title.
+        Gives the number of dendrites and their length for the title, and the confidences.
+    by_confidence
+        Outlines have the colours of the ROIs' confidences, which a scale explains.
 
     Raises
     ------
@@ -87,11 +95,21 @@ def draw_overview(
     plain, painted = (_panel(figure, layout, number) for number in range(2))
     _show(plain, grey, layout)
     _show(painted, _painted(grey, _projection(prediction["dendrite"]), _projection(prediction["spine"])), layout)
-    _draw_outlines(painted, rois, layout)
+    colours = confidence_colours(measurements) if by_confidence and measurements is not None else None
+    _draw_outlines(painted, rois, layout, colours)
+    if colours is not None:
+        _draw_confidence_scale(painted, layout)
     _draw_scale_bar(plain, projection.shape, voxel_size_um(stack)[1], layout)
     _draw_title(figure, layout, stack, rois, measurements)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=_DPI, facecolor=background, metadata={"Software": "deepd3_ij"})
+
+
+def confidence_colours(measurements: Measurements) -> Callable[[int], Colour]:
+    """Colour of the confidence of a ROI, by its id."""
+    spines = measurements.spines
+    known = dict(zip(spines["id"].tolist(), spines["confidence"].tolist(), strict=True))
+    return lambda roi_id: confidence_colour(known.get(roi_id, np.nan))
 
 
 def nice_length_um(longest_um: float) -> float:
@@ -180,7 +198,7 @@ def _painted(grey: Picture, dendrite: Picture, spine: Picture) -> Picture:
                       + _TINT * tinted * (spine_part * green + dendrite_part * magenta))
 
 
-def _draw_outlines(axes: Axes, rois: RoiSet, layout: _Layout) -> None:
+def _draw_outlines(axes: Axes, rois: RoiSet, layout: _Layout, colour_of: Callable[[int], Colour] | None) -> None:
     from matplotlib.collections import PolyCollection
 
     from deepd3_ij.rois.contours import trace_contours
@@ -188,8 +206,9 @@ def _draw_outlines(axes: Axes, rois: RoiSet, layout: _Layout) -> None:
     flat = _seen_along_z(rois.labels)
     contours = trace_contours(flat[np.newaxis])
     outlines = [contours.points(index)[:, ::-1] for index in range(len(contours))]
-    width = float(np.clip(layout.scale * 0.35, 0.6, 1.2))
-    lines = PolyCollection(outlines, facecolors="none", edgecolors=as_hex(PICTURE_OUTLINE), linewidths=width)
+    width = float(np.clip(layout.scale * 0.35, 0.6, 1.2)) * (1 if colour_of is None else _WIDER)
+    colours = [as_hex(PICTURE_OUTLINE if colour_of is None else colour_of(int(roi_id))) for roi_id in contours.roi_id]
+    lines = PolyCollection(outlines, facecolors="none", edgecolors=colours, linewidths=width)
     axes.add_collection(lines, autolim=False)
     if 0 < len(rois) <= _MOST_NAMES:
         _draw_names(axes, flat, layout)
@@ -265,6 +284,24 @@ def _draw_scale_bar(axes: Axes, shape_yx: tuple[int, ...], xy_um: float, layout:
                              edgecolor=as_hex(PICTURE_SHADOW), linewidth=0.8))
     axes.annotate(f"{length_um:g} µm", (left, bottom + thickness + 5), xycoords="axes pixels", ha="left", va="bottom",
                   color=as_hex(PICTURE_TEXT), fontsize=14 * layout.unit * 72 / _DPI, path_effects=effects)
+
+
+def _draw_confidence_scale(axes: Axes, layout: _Layout) -> None:
+    from matplotlib.patheffects import withStroke
+
+    height, steps = round(7 * layout.unit), 101
+    width = round(min(150 * layout.unit, 0.4 * layout.panel_width))
+    left, bottom = layout.panel_width - width - 14, 14
+    strip = np.array([[confidence_colour(place / (steps - 1)) for place in range(steps)]], dtype=np.uint8)
+    scale = axes.inset_axes((left / layout.panel_width, bottom / layout.panel_height, width / layout.panel_width,
+                             height / layout.panel_height))
+    scale.imshow(strip, extent=(0, 1, 0, 1), aspect="auto")
+    scale.set_axis_off()
+    effects = [withStroke(linewidth=2.5, foreground=as_hex(PICTURE_SHADOW))]
+    for text, place, aligned in (("0", 0, "left"), ("confidence", 0.5, "center"), ("1", 1, "right")):
+        axes.annotate(text, (left + place * width, bottom + height + 4), xycoords="axes pixels", ha=aligned,
+                      va="bottom", color=as_hex(PICTURE_TEXT), fontsize=12 * layout.unit * 72 / _DPI,
+                      path_effects=effects)
 
 
 def _draw_title(

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepd3_ij.atomic import replacing_together
-from deepd3_ij.errors import Cancelled, OutputError, ParameterError, one_line
+from deepd3_ij.errors import Cancelled, OutputError, ParameterError, one_line, remedy
 from deepd3_ij.names import LABELS, ROLE
 from deepd3_ij.progress import Progress, no_progress
 
@@ -156,6 +158,15 @@ def _roi_zip(results: Results, folder: Path, stem: str) -> None:
     write_roi_zip(folder / f"{stem}_rois.zip", results.rois)
 
 
+def _roi_zip_by_confidence(results: Results, folder: Path, stem: str) -> None:
+    from deepd3_ij.files.roi_zip import write_roi_zip
+    from deepd3_ij.outputs.overview import confidence_colours
+
+    assert results.rois is not None
+    assert results.measurements is not None
+    write_roi_zip(folder / f"{stem}_rois.zip", results.rois, colour_of=confidence_colours(results.measurements))
+
+
 def _roi_folder(results: Results, folder: Path, stem: str, approve: Approval | None) -> None:
     from deepd3_ij.files.contour_folder import write_contour_folder
 
@@ -194,14 +205,40 @@ def _traces(results: Results, folder: Path, stem: str) -> None:
               comment="centre lines of dendrites; x, y, z and radius in µm")
 
 
-def _overview(results: Results, folder: Path, stem: str) -> None:
+def _spine_traces(results: Results, folder: Path, stem: str) -> None:
+    from deepd3_ij.files.swc import write_swc
+    from deepd3_ij.measurement.spine_traces import NEEDED, SPINE_TYPE, with_spines
+
+    assert results.measurements is not None
+    if not set(NEEDED) <= set(results.measurements.spines):
+        raise OutputError("The spines have no bases and tips, which their traces need; measure them with their shapes "
+                          f"({remedy('--shapes', 'Shapes of spines')}).")
+    traces = with_spines(results.measurements.tracing, results.measurements.spines)
+    ids = textwrap.wrap(f"{len(traces.drawn)} spines, ids in their order: {' '.join(map(str, traces.drawn))}", 100)
+    write_swc(folder / f"{stem}_spines.swc", traces.tracing, comment="\n".join((
+        "centre lines of dendrites (type 3) with their spines; x, y, z and radius in µm",
+        f"type {SPINE_TYPE} (custom): dendritic spine, two nodes each: base on the shaft's surface, tip",
+        "radius 0: not known", f"{len(traces.left_out)} spines without base, tip or dendrite are left out", *ids)))
+
+
+def _report(results: Results, folder: Path, stem: str) -> None:
+    from deepd3_ij.outputs.report_page import draw_report
+
+    assert results.stack is not None
+    assert results.prediction is not None
+    assert results.rois is not None
+    assert results.measurements is not None
+    draw_report(folder / f"{stem}_report.pdf", results.stack, results.prediction, results.rois, results.measurements)
+
+
+def _overview(results: Results, folder: Path, stem: str, *, by_confidence: bool = False) -> None:
     from deepd3_ij.outputs.overview import draw_overview
 
     assert results.stack is not None
     assert results.prediction is not None
     assert results.rois is not None
     draw_overview(folder / f"{stem}_overview.png", results.stack, results.prediction, results.rois,
-                  results.measurements)
+                  results.measurements, by_confidence=by_confidence)
 
 
 OUTPUTS: dict[str, Output] = {output.name: output for output in (
@@ -214,6 +251,9 @@ OUTPUTS: dict[str, Output] = {output.name: output for output in (
     Output("roi_map", "ROI Map", "Label image, one number per spine.", ("rois",), ("_roi_map.tif",), _roi_map,
            usual=True),
     Output("roi_zip", "ROIs to Zip", "ROIs for ImageJ's ROI Manager.", ("rois",), ("_rois.zip",), _roi_zip, usual=True),
+    Output("roi_zip_by_confidence", "ROIs to Zip (by confidence)", "Colour the ROIs of the zip by their confidence.",
+           ("rois", "measurements"), ("_rois.zip",), _roi_zip_by_confidence, option="--roi-colours-by-confidence",
+           instead_of="roi_zip"),
     Output("roi_map_binary", "ROI Map (binary)", "Also the ROI map as a binary image (0/255).", ("rois",),
            ("_roi_map_binary.tif",), _roi_map_binary, option="--binary-roi-map"),
     Output("centroids", "Centroids", "Also the ROI centroids as CSV.", ("rois",), ("_centroids.csv",), _centroids,
@@ -224,8 +264,17 @@ OUTPUTS: dict[str, Output] = {output.name: output for output in (
            ("_spines.csv", "_dendrites.csv"), _tables, usual=True),
     Output("traces", "Dendrite Traces", "Also the centre lines of the dendrites as SWC, for SNT.", ("measurements",),
            ("_dendrites.swc",), _traces, option="--traces"),
+    Output("spine_traces", "Spine Traces", "Also the spines as twigs of the dendrites' centre lines as SWC.",
+           ("measurements",), ("_spines.swc",), _spine_traces, option="--spine-traces"),
     Output("overview", "Overview", "A picture of the stack and what was found.",
            ("stack", "prediction", "rois", "measurements"), ("_overview.png",), _overview, usual=True,
+           is_optional=True),
+    Output("overview_by_confidence", "Overview (by confidence)", "Colour the outlines of the overview by confidence.",
+           ("stack", "prediction", "rois", "measurements"), ("_overview.png",),
+           partial(_overview, by_confidence=True), option="--overview-by-confidence", instead_of="overview",
+           is_optional=True),
+    Output("report", "Report", "Also a page with the overview and how densities, lengths and sizes are distributed.",
+           ("stack", "prediction", "rois", "measurements"), ("_report.pdf",), _report, option="--report",
            is_optional=True),
     Output("roi_folder", "ROIs to Folder", "Also a folder of outlines as CSV.", ("rois",), ("",), _roi_folder,
            option="--roi-folder", is_folder=True),

@@ -189,5 +189,5 @@ def _of_results(name: str, member: SeriesFile, files: tuple[Path, Path], stack: 
     if stack is not None and stack.shape != rois.labels.shape:
         raise StackError(f"{files[0].name} was not made from {member.path.name}: the shapes are {rois.labels.shape} "
                          f"and {stack.shape} (z, y, x); remove {files[0]} or give another folder.")
-    measurements = measure(rois, prediction, None, typed.get(MeasureParameters), progress)
+    measurements = measure(rois, prediction, stack, typed.get(MeasureParameters), progress)
     return replace(TimePoint.from_results(name, member.time, measurements, prediction, rois), stack=stack)

@@ -185,6 +185,15 @@ class MeasureParameters(Parameters):
                                        low=0, high=1000, unit="um", label="Shortest dendrite")
     background_um: float = parameter(1.0, "Width of the ring around a spine whose median is the background.",
                                      low=0, high=100, unit="um", label="Width of background ring")
+    shapes: bool = parameter(True, "Also measure lengths, heads, necks and sizes from light.", label="Shapes of spines")
+    psf_xy_um: float | None = parameter(None, "Lateral width of the point-spread function (full width at half maximum) "
+                                        "of the image; without it, head widths stay as they appear.", low=0.05, high=5,
+                                        unit="um", label="Blur in the plane", needs={"shapes": True})
+    psf_z_um: float | None = parameter(None, "Axial width of the point-spread function (full width at half maximum) "
+                                       "of the image.", low=0.1, high=20, unit="um", label="Blur along z",
+                                       needs={"shapes": True})
+    spine_classes: bool = parameter(False, "Also sort spines into mushroom, thin, stubby and filopodium; doubtful at "
+                                    "the resolution of light.", label="Classes of spines", needs={"shapes": True})
 
 
 @dataclass(frozen=True)
@@ -262,6 +271,8 @@ class SimulationParameters(Parameters):
                                             unit="1/um")
     head_diameter_um: float = parameter(0.54, "Median diameter of a spine head.", low=0.2, high=1.5, unit="um")
     neck_length_um: float = parameter(0.6, "Median length of a spine neck.", low=0.1, high=2, unit="um")
+    spine_dye_spread: float = parameter(0.55, "Spread of the concentration of dye from spine to spine (standard "
+                                        "deviation of its logarithm).", low=0, high=2, label="Spread of dye in spines")
     axons: int = parameter(2, "Number of thin neurites with boutons.", low=0, high=100, label="Number of axons")
     blob_clusters: int = parameter(6, "Number of clusters of bright blobs that are no spines.", low=0, high=1000,
                                    label="Clusters of blobs")

@@ -115,13 +115,15 @@ def prediction_provenance(
 ) -> dict[str, Any]:
     """What :func:`predict` states in its result, known before it runs (JSON-compatible).
 
-    The recommendations of the model's card are among it, so that later steps can follow them without the model.
+    The recommendations of the model's card and its calibration are among it, so that later steps can follow them
+    without the model.
     """
     voxel_um = voxel_size_um(stack)
     plan = _planned(stack, model, resolved.parameters, region)
     return resolved.into({
         "operation": "predict", "version": __version__,
-        "model": {"name": model.name, "sha256": model.sha256, "recommended": model.card.recommended},
+        "model": {"name": model.name, "sha256": model.sha256, "recommended": model.card.recommended,
+                  "confidence": model.card.confidence},
         "z_range": list(_planes(stack, z_range)), **({"region": list(region)} if region is not None else {}),
         "tile_px": list(plan.tiling.tile_px),
         "resampled_to_um": model.card.resolution_um if plan.resampled else None, "voxel_size_um": list(voxel_um),

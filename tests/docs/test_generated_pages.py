@@ -15,11 +15,14 @@ import pytest
 from deepd3_ij.cli import original_batch
 from deepd3_ij.cli.options import typed_values
 from deepd3_ij.cli.parser import build_parser
+from deepd3_ij.measurement.columns import DENDRITE_COLUMNS
+from deepd3_ij.measurement.columns import spine_columns as measure_columns
 from deepd3_ij.model.card import read_card
 from deepd3_ij.model.zoo import find_model
 from deepd3_ij.outputs.registry import OUTPUTS
 from deepd3_ij.parameters import (
     EvaluationParameters,
+    MeasureParameters,
     Parameters,
     SeriesParameters,
     SimulationParameters,
@@ -88,7 +91,7 @@ def value_for(action: argparse.Action) -> list[str]:
         return []
     if action.choices:
         return [str(next(iter(action.choices)))]
-    return ["1:2"] if action.dest == "z_range" else ["1"]
+    return [{"z_range": "1:2", "region": "0,0,1,1"}.get(action.dest, "1")]
 
 
 def needed_by(parser: argparse.ArgumentParser) -> list[str]:
@@ -201,6 +204,20 @@ def test_the_page_of_files_lists_every_kind_of_result(generated_pages: ModuleTyp
         assert all(f"`neuron{ending}" in text for ending in output.endings)
 
 
+def test_the_model_card_tells_how_far_confidences_hold(generated_pages: ModuleType) -> None:
+    bins, stacks = generated_pages.reliability().split("\n\n</div>\n\n")
+    counts = [int(count) for count in re.findall(r"^\| \d\.\d to \d\.\d \| (\d+) \|", bins, re.MULTILINE)]
+    (everything,) = re.findall(r"^\| all \| (\d+) \|", stacks, re.MULTILINE)
+    assert sum(counts) == int(everything)
+
+
 def test_an_unknown_mark_on_a_page_is_an_error(generated_pages: ModuleType) -> None:
     with pytest.raises(KeyError, match="no-such-table"):
         generated_pages.on_page_markdown("# Page\n\n<!-- generated: no-such-table -->\n")
+
+
+def test_the_page_of_columns_has_every_column_of_every_table(generated_pages: ModuleType) -> None:
+    measured = measure_columns(MeasureParameters(spine_classes=True), with_image=True)
+    page = generated_pages.columns()
+    for name in [*measured, *DENDRITE_COLUMNS]:
+        assert f"| `{name}` |" in page

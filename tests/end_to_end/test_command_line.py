@@ -123,7 +123,8 @@ def test_maps_as_tiff_carry_what_the_model_recommends(analyzed: Path, stepwise: 
     for name in ("dendrites", "spines"):
         made = json.loads(open_stack(stepwise / f"sample ä_{name}.tif").attrs["provenance"])
         assert made["model"] == {"name": load_model().name, "sha256": load_model().sha256,
-                                 "recommended": load_model().card.recommended}
+                                 "recommended": load_model().card.recommended,
+                                 "confidence": load_model().card.confidence}
 
 
 def test_what_is_typed_wins_over_what_the_model_recommends(stepwise: Path, tmp_path: Path) -> None:

@@ -182,3 +182,26 @@ def test_wide_smoothing_is_the_same_by_fourier_transform() -> None:
     values = np.random.default_rng(0).random(3000).cumsum()
     direct = gaussian_filter1d(values, 450.0, mode="nearest")
     np.testing.assert_allclose(_blurred(values, 450.0), direct, rtol=1e-6)
+
+
+def test_every_arm_of_a_crossing_has_a_centre_line_however_deep_the_crossing_is() -> None:
+    """Where dendrites cross one above the other, the mask is deep; its depth says nothing about branches beside it."""
+    mask = np.zeros((21, 120, 120), dtype=bool)
+    y, x = np.mgrid[:120, :120]
+    mask[2:11] |= abs(y - 60) <= 5
+    mask[10:19] |= abs(x - 60) <= 5
+    stack = label_stack(mask.astype(np.float32), xy_um=0.1, z_um=0.5)
+    line = find_dendrites(stack, MeasureParameters()).centre_lines[0]
+    for place in ((60, 5), (60, 114), (5, 60), (114, 60)):
+        assert np.hypot(*(line.zyx_um[:, 1:] / 0.1 - place).T).min() < 5
+    assert line.branches >= 3
+
+
+def test_a_centre_line_runs_at_half_height_of_a_volume_that_is_deeper_than_wide() -> None:
+    mask = np.zeros((21, 30, 200), dtype=bool)
+    mask[4:13, 10:20, :] = True
+    mask[13:15, 12:18, 60:90] = True
+    stack = label_stack(mask.astype(np.float32), xy_um=0.1, z_um=0.5)
+    line = find_dendrites(stack, MeasureParameters()).centre_lines[0]
+    beside = (line.zyx_um[:, 2] < 4) | (line.zyx_um[:, 2] > 12)
+    np.testing.assert_allclose(line.zyx_um[beside, 0], 4.0, atol=0.05)

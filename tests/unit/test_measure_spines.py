@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from deepd3_ij.errors import Cancelled, StackError
 from deepd3_ij.measurement import Measurements, measure
-from deepd3_ij.measurement.columns import INTENSITY_COLUMNS, SPINE_COLUMNS, kinds
+from deepd3_ij.measurement.columns import INTENSITY_COLUMNS, kinds, spine_columns
 from deepd3_ij.measurement.dendrites import Dendrites, find_dendrites
 from deepd3_ij.measurement.spines import nearest_dendrite, roi_voxels
 from deepd3_ij.parameters import MeasureParameters
@@ -54,7 +54,7 @@ def test_columns_come_in_the_documented_order() -> None:
     labels = volume()
     labels[1, 2, 3] = 1
     assert list(measured(labels).spines)[:14] == DOCUMENTED
-    assert list(measured(labels, stack=labels).spines) == [*SPINE_COLUMNS, *INTENSITY_COLUMNS]
+    assert list(measured(labels, stack=labels).spines) == list(spine_columns(MeasureParameters(), with_image=True))
 
 
 def test_position_and_size_follow_from_the_voxels() -> None:
@@ -184,7 +184,7 @@ def test_a_lazy_stack_gives_the_same_intensities() -> None:
 def test_no_rois_give_an_empty_table_with_the_same_columns_and_types() -> None:
     table = measured(volume(), shaft(), volume()).spines
     assert len(table) == 0
-    assert table.dtypes.astype(str).to_dict() == kinds({**SPINE_COLUMNS, **INTENSITY_COLUMNS})
+    assert table.dtypes.astype(str).to_dict() == kinds(spine_columns(MeasureParameters(), with_image=True))
 
 
 def test_two_dimensional_rois_have_one_plane_each() -> None:

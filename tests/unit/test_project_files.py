@@ -45,7 +45,7 @@ def test_names_and_colours_are_plain_constants_of_their_own() -> None:
         tree = ast.parse((ROOT / "deepd3_ij" / f"{name}.py").read_text(encoding="utf-8"))
         imported = {alias.name for node in tree.body if isinstance(node, ast.Import) for alias in node.names}
         imported |= {node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom)}
-        assert imported <= {"__future__", "colorsys", "functools", "typing"}
+        assert imported <= {"__future__", "colorsys", "functools", "math", "typing"}
         for node in tree.body:
             if isinstance(node, ast.Assign):
                 ast.literal_eval(node.value)

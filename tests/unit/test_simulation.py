@@ -139,3 +139,41 @@ def test_spine_density_follows_its_parameter() -> None:
 def test_other_bit_depths_than_a_digitiser_has_are_refused() -> None:
     with pytest.raises(ParameterError, match="8, 12, 16"):
         SimulationParameters(bits=10)
+
+
+def test_surface_and_tip_lie_on_the_way_from_axis_to_head(scene: SimulatedScene) -> None:
+    table = scene.spines
+    base, surface, head, tip = (table[[f"{name}{dim}_um" for dim in "zyx"]].to_numpy()
+                                for name in ("base_", "surface_", "", "tip_"))
+    np.testing.assert_allclose(np.linalg.norm(surface - base, axis=1), table["dendrite_radius_um"])
+    np.testing.assert_allclose(np.linalg.norm(tip - head, axis=1), table["head_diameter_um"] / 2)
+    length_um = np.linalg.norm(tip - surface, axis=1)
+    np.testing.assert_allclose(length_um, np.linalg.norm(head - surface, axis=1) + table["head_diameter_um"] / 2)
+    assert (length_um > 0.8 * table["neck_length_um"]).all()
+    stubby = table["kind"] == "stubby"
+    assert table.loc[stubby, "neck_diameter_um"].isna().all()
+    assert table.loc[~stubby, "neck_diameter_um"].between(0.1, 0.3).all()
+
+
+def test_a_head_of_lumps_is_a_little_wider_than_the_ball_with_its_dye() -> None:
+    heads = simulate(dataclasses.replace(SMALL, dendrites=6, spine_density_per_um=3.0), seed=3).spines
+    ratio = heads["head_extent_um"] / heads["head_diameter_um"]
+    assert 1.02 < ratio.median() < 1.09
+    np.testing.assert_allclose(heads["head_volume_um3"], np.pi / 6 * heads["head_diameter_um"] ** 3)
+
+
+def test_the_spread_of_dye_is_that_of_the_parameter() -> None:
+    many = dataclasses.replace(SMALL, dendrites=6, spine_density_per_um=3.0)
+    assert np.log(simulate(many, seed=2).spines["dye_factor"]).std() == pytest.approx(0.55, abs=0.08)
+    even = simulate(dataclasses.replace(many, spine_dye_spread=0.0), seed=2).spines["dye_factor"]
+    np.testing.assert_allclose(even, np.exp(-0.3))
+
+
+def test_most_spines_stand_sideways_and_sides_follow_from_azimuths() -> None:
+    spines = simulate(dataclasses.replace(SMALL, dendrites=6, spine_density_per_um=3.0), seed=1).spines
+    sideways = spines["side"].isin(["left", "right"])
+    assert 0.6 < sideways.mean() < 0.9
+    assert spines.loc[spines["side"] == "above", "azimuth_deg"].between(-45, 45).all()
+    higher = spines["z_um"] - spines["base_z_um"]
+    assert (higher[spines["side"] == "above"] > 0).all()
+    assert (higher[spines["side"] == "below"] < 0).all()

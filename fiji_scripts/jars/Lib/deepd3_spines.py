@@ -7,6 +7,7 @@ image that they were built on counts.
 
 from deepd3_colours import DISTINCT, SELECTED
 from deepd3_errors import DeepD3Error
+from deepd3_events import on_event_thread
 from deepd3_images import check_open, planes_before
 from deepd3_names import (
     ANNOTATION,
@@ -21,10 +22,11 @@ from deepd3_names import (
     SOURCE,
     STACK,
 )
+from deepd3_placement import place_where_free
 from deepd3_recorder import nothing_recorded
 from deepd3_rois import decoded, encoded, place, spine_of
 from deepd3_texts import name_of, quoted
-from ij import WindowManager
+from ij import Prefs, WindowManager
 from ij.gui import Overlay
 from java.awt import Color, GraphicsEnvironment
 from java.util import IdentityHashMap
@@ -487,7 +489,12 @@ def _manager(wanted=False):
     if GraphicsEnvironment.isHeadless():
         return None
     from ij.plugin.frame import RoiManager  # without windows, its class cannot be loaded
-    return RoiManager.getRoiManager() if wanted else RoiManager.getInstance()
+    manager = RoiManager.getInstance()
+    if manager is None and wanted:
+        manager = RoiManager.getRoiManager()
+        if Prefs.getLocation(RoiManager.LOC_KEY) is None:  # ImageJ puts it over the middle, where the images are
+            on_event_thread(lambda: place_where_free(manager, (manager.getWidth(), manager.getHeight())))
+    return manager
 
 
 def _as_shown(roi):
