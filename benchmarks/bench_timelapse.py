@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from deepd3_ij import open_stack
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.files.opening import read_maps, read_rois_of_any_kind
 from deepd3_ij.files.swc import read_swc
@@ -47,14 +48,16 @@ def annotated(folder: Path) -> list[TimePoint]:
     return points
 
 
-def detected(folder: Path) -> list[TimePoint]:
+def detected(folder: Path, images: Path) -> list[TimePoint]:
     """Time points of finished analyses."""
     points = []
     for number, day in enumerate(DAYS):
         stem = folder / f"rr30a_tp{number}_x000-340"
         prediction = read_maps([f"{stem}.prediction"])
         rois = read_rois_of_any_kind(f"{stem}.rois", prediction)
-        points.append(TimePoint.from_results(f"tp{number}", day, measure(rois, prediction), prediction, rois))
+        stack = open_stack(images / f"rr30a_tp{number}_x000-340.tif")
+        measurements = measure(rois, prediction, stack)
+        points.append(TimePoint.from_results(f"tp{number}", day, measurements, prediction, rois, stack))
     return points
 
 
@@ -102,7 +105,7 @@ def real_tables(folder: Path, analyses: Path | None) -> None:
     rows = [("markers given", scored(given, truth))]
     found = None
     if analyses is not None:
-        points = detected(analyses)
+        points = detected(analyses, folder)
         tracks = inherited(points, markers)
         found = link_timepoints(points)
         rows.append(("own detections", scored(found, np.concatenate(tracks))))

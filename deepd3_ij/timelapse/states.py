@@ -2,7 +2,8 @@
 
 A spine that is not detected is not gone. Its expected place is looked at in the probability map (forced photometry): a
 lower threshold than that of new spines keeps it, a still lower one calls it absent, and what lies in between stays
-undecided. Places that the time point does not show are unobservable.
+undecided; so does a single gap between two time points at which it is there. Places that the time point does not show
+are unobservable.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ PRESENT, RECOVERED, ABSENT, UNOBSERVABLE, UNDECIDED = "present", "recovered", "a
 STATES = (PRESENT, RECOVERED, ABSENT, UNOBSERVABLE, UNDECIDED)
 THERE = (PRESENT, RECOVERED)
 SEARCH_Z_UM = 2.0
+BLANK_UM, BLANK_Z_UM, BLANK_SHARE = 0.8, 1.0, 0.9
 DENDRITE_UM = 1.5
 """A dendrite may be so much farther from a spine's place than usual."""
 
@@ -111,7 +113,20 @@ def judge(points: Sequence[TimePoint], placements: Sequence[Placement | None], d
             state[kept, number] = RECOVERED
             state[unclear, number] = UNDECIDED
             reason[unclear, number] = np.where(covered[unclear], "covered by another spine", "doubtful probability")
+    _doubt_single_gaps(state, reason, observable, probability)
     return States(detection, state, reason, observable, probability, mean)
+
+
+def _doubt_single_gaps(state: np.ndarray, reason: np.ndarray, observable: np.ndarray, probability: np.ndarray) -> None:
+    """A spine that is there right before and right after was more likely overlooked once than gone and grown again.
+
+    That holds where a map was looked at; an annotator who saw nothing is believed.
+    """
+    there = np.isin(state, THERE)
+    for number in range(1, state.shape[1] - 1):
+        between = ((state[:, number] == ABSENT) & there[:, number - 1] & there[:, number + 1]
+                   & np.isfinite(probability[:, number]) & observable[:, number])
+        state[between, number], reason[between, number] = UNDECIDED, "there before and after"
 
 
 def _hidden(point: TimePoint, places: np.ndarray, reach_um: np.ndarray, parameters: TimelapseParameters) -> np.ndarray:
@@ -122,9 +137,28 @@ def _hidden(point: TimePoint, places: np.ndarray, reach_um: np.ndarray, paramete
     why = np.full(len(places), "", dtype=object)
     distance, _ = point.lines.nearest(places, Z_WEIGHT)
     why[distance > reach_um + DENDRITE_UM] = "no dendrite"
+    if point.stack is not None:
+        why[_blank(point.stack, places, np.flatnonzero(why == ""))] = "no data"
     why[~is_inside(places, point.box_um, margin)] = "at the border"
     why[~is_inside(places, point.box_um)] = "outside"
     return why
+
+
+def _blank(stack: xr.DataArray, places: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Those rows at whose places nearly all voxels have one value: edges that motion correction has filled."""
+    voxel = np.array(voxel_size_um(stack))
+    origin = np.array([float(stack.coords[dim][0]) for dim in DIMS])
+    reach = np.maximum(np.array([BLANK_Z_UM, BLANK_UM, BLANK_UM]) / voxel, 0.5)
+    image = np.asarray(stack.values)
+    found = []
+    for row in rows:
+        at = (places[row] - origin) / voxel
+        low = np.clip(np.ceil(at - reach), 0, np.array(image.shape) - 1).astype(int)
+        high = np.clip(np.floor(at + reach), low, np.array(image.shape) - 1).astype(int) + 1
+        part = image[tuple(slice(first, last) for first, last in zip(low, high, strict=True))]
+        if (part == part.min()).mean() >= BLANK_SHARE and part.size > 1:
+            found.append(row)
+    return np.array(found, dtype=np.int64)
 
 
 def observable_line(points: Sequence[TimePoint], placements: Sequence[Placement | None], reference: int,

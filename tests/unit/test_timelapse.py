@@ -182,6 +182,25 @@ def test_a_map_decides_whether_a_spine_that_was_not_detected_is_there() -> None:
     assert later.loc[first[inside[0] + 1], "spine_probability"] == pytest.approx(0.6)
 
 
+def test_a_place_that_motion_correction_has_filled_is_unobservable() -> None:
+    lines = dendrites(1, count=1)
+    places = spines_on(lines, 30, 3)
+    noise = np.random.default_rng(0).poisson(5, (31, 301, 251)).astype(np.uint8)
+    noise[:, :150] = 0
+    stack = label_stack(noise, xy_um=0.2, z_um=1.0)
+    missing = np.arange(len(places)) % 2 == 0
+    second = time_point("second", 1, places[~missing], lines, np.flatnonzero(~missing) + 1)
+    second = dataclasses.replace(second, stack=stack)
+    found = link_timepoints([time_point("first", 0, places, lines), second], parameters={"registration": "none"}).spines
+    first = found[found["session"] == 1].set_index("track_id")
+    later = found[(found["session"] == 2) & (found["id"] == 0)]
+    filled = later["track_id"].map(first["y_um"]) < 29
+    assert set(later.loc[filled, "state"]) == {"unobservable"}
+    assert (later.loc[~filled, "state"] == "absent").any()
+    assert "no data" in set(later["reason"])
+    assert "no data" not in set(later.loc[later["track_id"].map(first["y_um"]) > 31, "reason"])
+
+
 @pytest.mark.parametrize(("there", "expected"), [
     ([1, 1, 1], "stable"), ([0, 1, 1], "gained"), ([1, 0, 0], "lost"), ([0, 1, 0], "transient"),
     ([0, 1, 1, 1, 0], "gained and lost"), ([1, 0, 1], "recurrent"), ([1], "undecided"), ([0, 0], "undecided")])
