@@ -23,11 +23,13 @@ if TYPE_CHECKING:
         PredictionParameters,
         Roi2DParameters,
         Roi3DParameters,
+        TimelapseParameters,
     )
     from deepd3_ij.pipeline import Analysis, analyze
     from deepd3_ij.rois import RoiSet, build_rois_2d, build_rois_3d
     from deepd3_ij.segmentation import predict
     from deepd3_ij.stack import label_prediction, label_stack
+    from deepd3_ij.timelapse import Timelapse, TimePoint, link_timepoints
 
 _HOMES = {
     "Analysis": "pipeline",
@@ -39,12 +41,16 @@ _HOMES = {
     "Roi2DParameters": "parameters",
     "Roi3DParameters": "parameters",
     "RoiSet": "rois",
+    "TimePoint": "timelapse",
+    "Timelapse": "timelapse",
+    "TimelapseParameters": "parameters",
     "analyze": "pipeline",
     "build_rois_2d": "rois",
     "build_rois_3d": "rois",
     "clean": "cleaning",
     "label_prediction": "stack",
     "label_stack": "stack",
+    "link_timepoints": "timelapse",
     "load_model": "model",
     "measure": "measurement",
     "open_stack": "files.image_reader",
@@ -61,6 +67,9 @@ __all__ = [
     "Roi2DParameters",
     "Roi3DParameters",
     "RoiSet",
+    "TimePoint",
+    "Timelapse",
+    "TimelapseParameters",
     "__version__",
     "analyze",
     "build_rois_2d",
@@ -68,6 +77,7 @@ __all__ = [
     "clean",
     "label_prediction",
     "label_stack",
+    "link_timepoints",
     "load_model",
     "measure",
     "open_stack",

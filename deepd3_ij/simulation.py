@@ -9,7 +9,8 @@ Sources of the distributions: docs/simulator.md.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from deepd3_ij.stack import DIMS, label_like, label_stack
 
 Float = npt.NDArray[np.float64]
 Volume = npt.NDArray[np.float32]
+Move = Callable[[Float], Float]
 
 STEP_UM = 0.12
 """Spacing of the nodes of a dendrite or an axon."""
@@ -98,6 +100,11 @@ class _Balls:
             return np.zeros((0, 3)), np.zeros(0), np.zeros(0)
         return np.concatenate(self.centres), np.concatenate(self.radii), np.concatenate(self.amounts)
 
+    def moved(self, move: Move, growth: float = 1.0) -> _Balls:
+        """The same balls elsewhere, with `growth` times the volume and the dye."""
+        return _Balls([move(points) for points in self.centres], [radii * growth ** (1 / 3) for radii in self.radii],
+                      [amounts * growth for amounts in self.amounts])
+
 
 @dataclass
 class _Neurite:
@@ -130,6 +137,42 @@ class _Spine:
         """End of the head that is farthest from the shaft's surface."""
         away = self.head - self.surface
         return np.asarray(self.head + self.head_radius_um * away / np.linalg.norm(away))
+
+    def moved(self, move: Move, growth: float) -> _Spine:
+        """The same spine elsewhere, with `growth` times the volume."""
+        head, base, surface, ahead = move(np.stack([self.head, self.base, self.surface, self.base + self.tangent]))
+        wider = growth ** (1 / 3)
+        return replace(self, head=head, base=base, surface=surface,
+                       tangent=(ahead - base) / np.linalg.norm(ahead - base),
+                       neck_radius_um=self.neck_radius_um * wider, head_radius_um=self.head_radius_um * wider,
+                       head_extent_um=self.head_extent_um * wider, balls=self.balls.moved(move, growth))
+
+
+@dataclass
+class Anatomy:
+    """What there is to image: neurites, spines and other things that glow, in µm."""
+
+    dendrites: list[_Neurite]
+    spines: list[_Spine]
+    axons: _Balls
+    blobs: _Balls
+
+    def moved(self, move: Move, spines: npt.NDArray[np.int64], growth: Float) -> Anatomy:
+        """The same things elsewhere.
+
+        Parameters
+        ----------
+        move
+            Gives the new positions of positions z, y, x in µm, shape ``(n, 3)``.
+        spines
+            Numbers of the spines that are there, from 0.
+        growth
+            Volume of each of them, relative to now.
+        """
+        return Anatomy([replace(neurite, nodes=move(neurite.nodes)) for neurite in self.dendrites],
+                       [self.spines[number].moved(move, float(factor))
+                        for number, factor in zip(spines, growth, strict=True)],
+                       self.axons.moved(move), self.blobs.moved(move))
 
 
 @compiled
@@ -426,18 +469,48 @@ def simulate(parameters: SimulationParameters = SimulationParameters(), seed: in
     SimulatedScene
         Stack, masks, tracing and spine table.
     """
-    p = parameters
     rng = np.random.default_rng(seed)
-    shape = (p.planes, p.height_px, p.width_px)
-    voxel = np.array([p.z_um, p.xy_um, p.xy_um])
-    extent = np.array(shape) * voxel
-    sigma_xy, rayleigh = p.psf_xy_um / FWHM_PER_SIGMA, p.psf_z_um / 2 / HALF_LIGHT
+    return image_of(draw_anatomy(rng, parameters), parameters, rng, seed=seed)
 
+
+def draw_anatomy(rng: np.random.Generator, p: SimulationParameters) -> Anatomy:
+    """Draw what there is to image."""
+    extent = _extent_um(p)
     dendrites = _dendrites(rng, p, extent)
     spines = _spines(rng, p, dendrites, extent)
     shafts = np.concatenate([n.nodes for n in dendrites]) if dendrites else np.zeros((0, 3))
     axons = _axons(rng, p.axons, extent)
-    blobs = _blobs(rng, p.blob_clusters, extent, shafts)
+    return Anatomy(dendrites, spines, axons, _blobs(rng, p.blob_clusters, extent, shafts))
+
+
+def _extent_um(p: SimulationParameters) -> Float:
+    return np.array([p.planes * p.z_um, p.height_px * p.xy_um, p.width_px * p.xy_um])
+
+
+def image_of(
+    anatomy: Anatomy, p: SimulationParameters, rng: np.random.Generator, noise: np.random.Generator | None = None, *,
+    seed: int, brightness: float = 1.0,
+) -> SimulatedScene:
+    """Image an anatomy.
+
+    Parameters
+    ----------
+    anatomy
+        What there is.
+    p
+        The microscope, and how much light there is around.
+    rng, noise
+        For diffuse light and for the noise; the same one if `noise` is None.
+    seed
+        What it was made from.
+    brightness
+        Factor for all light.
+    """
+    shape = (p.planes, p.height_px, p.width_px)
+    voxel = np.array([p.z_um, p.xy_um, p.xy_um])
+    extent = _extent_um(p)
+    sigma_xy, rayleigh = p.psf_xy_um / FWHM_PER_SIGMA, p.psf_z_um / 2 / HALF_LIGHT
+    dendrites, spines = anatomy.dendrites, anatomy.spines
 
     # One grey level scale: a head of the median size and unit concentration peaks at `head_peak`.
     head = p.head_diameter_um / 2
@@ -454,13 +527,13 @@ def simulate(parameters: SimulationParameters = SimulationParameters(), seed: in
         lit(_tube_balls(rng, neurite, max(0.16, 0.8 * sigma_xy)), shaft_light)
     label, doubtful, spine_light, peaks = _label_spines(spines, shaft_light, voxel, rayleigh, sigma_xy, scale, p)
     light = shaft_light + spine_light
-    lit(axons, light)
-    lit(blobs, light)
+    lit(anatomy.axons, light)
+    lit(anatomy.blobs, light)
     light += _clouds(rng, p.clouds, extent, shape, voxel) * np.float32(p.cloud_peak)
     light += _halo(light, voxel, p.halo)
     light *= np.exp(0.12 * ndimage.zoom(rng.normal(0, 1, (4, 4, 4)), np.array(shape) / 4, order=1)).astype(np.float32)
     light += np.float32(p.background)
-    image = _detect(rng, light, p)
+    image = _detect(rng if noise is None else noise, light * np.float32(brightness), p)
 
     bright, dim = _label_dendrites(dendrites, shaft_light, voxel, p)
     stack = label_stack(image, xy_um=p.xy_um, z_um=p.z_um, source=f"simulation, seed {seed}")

@@ -32,6 +32,7 @@ from deepd3_ij.measurement.columns import (
 from deepd3_ij.model.card import read_card
 from deepd3_ij.model.zoo import find_model
 from deepd3_ij.outputs.registry import OUTPUTS
+from deepd3_ij.outputs.timelapse_files import TIMELAPSE_OUTPUTS
 from deepd3_ij.parameters import DialogParameters, ParameterInfo, Parameters, describe, table
 from deepd3_ij.parameters.fields import accepted_values
 from deepd3_ij.service import programs
@@ -288,6 +289,12 @@ def outputs() -> str:
     return _table(("file", "written", "what it is"), rows)
 
 
+def timelapse_outputs() -> str:
+    """Files of followed spines."""
+    return _table(("file", "what it is"),
+                  [(f"`timelapse{output.ending}`", output.help) for output in TIMELAPSE_OUTPUTS])
+
+
 def public_names(module: str) -> str:
     """A mkdocstrings entry for each public name of a module."""
     names = [name for name in importlib.import_module(module).__all__ if not name.startswith("_")]
@@ -327,5 +334,6 @@ GENERATED: dict[str, Callable[..., str]] = {
     "parameters": python_parameters,
     "recommendation": recommendation,
     "reliability": reliability,
+    "timelapse-outputs": timelapse_outputs,
 }
 """Makers of texts, by the name in a page's mark; what follows the name is their argument."""

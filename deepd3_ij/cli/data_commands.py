@@ -10,15 +10,24 @@ from deepd3_ij.cli.console import shown_progress
 from deepd3_ij.cli.options import typed_parameters
 from deepd3_ij.cli.report import print_files
 from deepd3_ij.errors import ParameterError
-from deepd3_ij.parameters import SeriesParameters, SimulationParameters, TrainingDataParameters
+from deepd3_ij.parameters import SeriesParameters, SimulationParameters, TimeSeriesParameters, TrainingDataParameters
 
 
 def simulate(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij simulate``."""
-    from deepd3_ij.outputs.simulated_stacks import simulate_series
+    from deepd3_ij.outputs.simulated_stacks import simulate_series, simulate_time_series
 
     folder = check_output_folder(arguments.out)
     series = typed_parameters(SeriesParameters, arguments)
+    changes = typed_parameters(TimeSeriesParameters, arguments)
+    if changes.sessions > 1:
+        if series.count > 1:
+            raise ParameterError("--count and --series do not go together; give one of them.")
+        with shown_progress(arguments.quiet) as progress:
+            for files in simulate_time_series(typed_parameters(SimulationParameters, arguments), changes, series.seed,
+                                              folder, overwrite=arguments.overwrite, progress=progress):
+                print_files(files)
+        return
     with shown_progress(arguments.quiet) as progress:
         for _, files in simulate_series(typed_parameters(SimulationParameters, arguments), series, folder,
                                         overwrite=arguments.overwrite, progress=progress):

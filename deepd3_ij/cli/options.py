@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
 
@@ -121,6 +122,17 @@ def plane_range(text: str) -> tuple[int, int]:
     if not colon or not begin.strip().isdigit() or not end.strip().isdigit() or int(begin) >= int(end):
         raise argparse.ArgumentTypeError(f"'{text}' is no range of planes; give A:B, 0-based, end exclusive, e.g. 3:20")
     return int(begin), int(end)
+
+
+def day_numbers(text: str) -> list[float]:
+    """Read ``0,4,9``."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = [math.nan]
+    if not all(math.isfinite(value) for value in values):
+        raise argparse.ArgumentTypeError(f"'{text}' are no times; give a number of days for each file, e.g. 0,4,9")
+    return values
 
 
 def add_voxel_size(parser: argparse.ArgumentParser) -> None:

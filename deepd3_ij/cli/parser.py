@@ -15,6 +15,7 @@ from deepd3_ij.cli.options import (
     add_reading,
     add_region,
     add_voxel_size,
+    day_numbers,
     written_name,
 )
 from deepd3_ij.outputs.registry import OUTPUTS
@@ -29,6 +30,8 @@ from deepd3_ij.parameters import (
     Roi3DParameters,
     SeriesParameters,
     SimulationParameters,
+    TimelapseParameters,
+    TimeSeriesParameters,
     TrainingDataParameters,
     TrainingParameters,
 )
@@ -67,6 +70,18 @@ def build_parser() -> argparse.ArgumentParser:
     batch.add_argument("target", metavar="OUT", help="Folder for the results; keeps the folder tree.")
     add_parameters(batch, "stacks", BatchParameters)
     _add_analysis(batch)
+
+    follow = command("timelapse", "timelapse_command:timelapse", "Follow the same spines over several time points.")
+    follow.add_argument("files", nargs="+", metavar="FILE", help="Stacks (TIFF) or finished analyses (.prediction) of "
+                        "one field, or one CSV table with the columns file, time and perhaps group. Stacks that were "
+                        "analyzed before are not analyzed again.")
+    follow.add_argument("--times", type=day_numbers, metavar="DAYS", help="Day of each file, e.g. 0,4,9. Default: 0, "
+                        "1, 2, … in the order of the files.")
+    follow.add_argument("--reference", type=int, metavar="N", help="Time point that gives the frame, counted from 1 in "
+                        "the order of time. Default: the one with most dendrite.")
+    add_output(follow)
+    add_parameters(follow, "following", TimelapseParameters)
+    _add_analysis(follow, outputs=False)
 
     segment = command("segment", "step_commands:segment", "From a stack, of any size, to probability maps.")
     segment.add_argument("stack", metavar="STACK", help=STACK_HELP)
@@ -112,6 +127,7 @@ def build_parser() -> argparse.ArgumentParser:
     simulate = command("simulate", "data_commands:simulate", "Make simulated stacks with exact truth.")
     add_output(simulate)
     add_parameters(simulate, "stacks", SeriesParameters)
+    add_parameters(simulate, "time points", TimeSeriesParameters)
     add_parameters(simulate, "scene and microscope", SimulationParameters)
 
     data = commands.add_parser("data", help="Make and arrange training data.",
@@ -199,8 +215,8 @@ def _later(handler: str) -> Callable[[argparse.Namespace], int | None]:
     return run
 
 
-def _add_analysis(parser: argparse.ArgumentParser) -> None:
-    """Everything that ``analyze`` and ``batch`` share."""
+def _add_analysis(parser: argparse.ArgumentParser, *, outputs: bool = True) -> None:
+    """Everything that commands with an analysis share."""
     add_reading(parser)
     add_model(parser)
     add_parameters(parser, "steps", AnalysisParameters)
@@ -208,7 +224,8 @@ def _add_analysis(parser: argparse.ArgumentParser) -> None:
     add_parameters(parser, "cleaning", CleaningParameters)
     add_parameters(parser, "ROIs", Roi3DParameters, Roi2DParameters)
     add_parameters(parser, "measures", MeasureParameters)
-    _add_outputs(parser)
+    if outputs:
+        _add_outputs(parser)
 
 
 def _add_maps(parser: argparse.ArgumentParser) -> None:

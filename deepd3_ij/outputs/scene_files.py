@@ -55,7 +55,7 @@ def _write_files(scene: SimulatedScene, files: list[Path]) -> None:
     tracing = Tracing(nodes["id"].to_numpy(), nodes["type"].to_numpy(), nodes[["x_um", "y_um", "z_um"]].to_numpy(),
                       nodes["radius_um"].to_numpy(), nodes["parent"].to_numpy())
     write_swc(files[3], tracing, comment="simulated dendrites; x, y, z and radius in µm")
-    spines = scene.spines[scene.spines["visible"]].drop(columns="visible")
+    spines = scene.spines[scene.spines["visible"].astype(bool)].drop(columns="visible")
     sizes_um = {"z": scene.parameters.z_um, "y": scene.parameters.xy_um, "x": scene.parameters.xy_um}
     first = list(spines.columns).index("x_um") + 1
     for number, (axis, size_um) in enumerate(sizes_um.items()):

@@ -211,6 +211,45 @@ class EvaluationParameters(Parameters):
 
 
 @dataclass(frozen=True)
+class TimelapseParameters(Parameters):
+    """How the same spines are found again at several time points."""
+
+    registration: str = parameter("local", "How time points are laid on each other: shifted and turned ('rigid'), also "
+                                  "warped ('local'), or as they are ('none').", choices=("local", "rigid", "none"))
+    gate_um: float = parameter(2.5, "Largest distance in the plane between a spine and the same spine at another time "
+                               "point, after registration.", low=0.1, high=20, unit="um", label="Largest distance")
+    link_sigma_um: float = parameter(0.8, "Usual distance in the plane between them.", low=0.05, high=10, unit="um",
+                                     label="Usual distance")
+    gap: int = parameter(1, "A spine may be missing at so many time points in a row and still be the same.", low=0,
+                         high=100, unit="time points", label="Longest gap")
+    change_rate: float = parameter(0.15, "Expected share of spines that appear or disappear from one time point to the "
+                                   "next; the larger, the fewer doubtful links.", low=0.001, high=0.9,
+                                   label="Expected change")
+    keep_threshold: float = parameter(0.4, "Spine probability at which a spine of another time point counts as still "
+                                      "there, though it was not detected.", low=0, high=1, option="--keep",
+                                      label="Keep threshold")
+    absent_threshold: float = parameter(0.2, "Spine probability below which it counts as gone; in between, it is "
+                                        "undecided.", low=0, high=1, option="--absent", label="Absent threshold")
+    search_um: float = parameter(0.8, "How far in the plane from its expected place a spine is looked for.", low=0,
+                                 high=10, unit="um", label="Search radius")
+    border_um: float = parameter(1.5, "Spines nearer to the image's border are not judged.", low=0, high=20, unit="um",
+                                 label="Border in the plane")
+    border_z_um: float = parameter(2.0, "Spines nearer to the first or last plane are not judged.", low=0, high=20,
+                                   unit="um", label="Border along z")
+    transient_days: float = parameter(4.0, "A spine that lives shorter is transient.", low=0, high=10_000, unit="days",
+                                      label="Transient below")
+    recall: float | None = parameter(None, "Share of the spines that detection finds, if it is known; with the "
+                                     "precision, it tells the turnover that errors of detection alone would show.",
+                                     low=0, high=1)
+    precision: float | None = parameter(None, "Share of the detections that are spines, if it is known.", low=0, high=1)
+
+    def check(self) -> None:
+        if self.absent_threshold > self.keep_threshold:
+            raise ParameterError(f"absent_threshold is {self.absent_threshold:g} and keep_threshold "
+                                 f"{self.keep_threshold:g}; accepted: an absent threshold that is not larger.")
+
+
+@dataclass(frozen=True)
 class SimulationParameters(Parameters):
     """What a simulated stack contains and how the microscope shows it."""
 
@@ -266,6 +305,27 @@ class SeriesParameters(Parameters):
 
     seed: int = parameter(0, "Seed of the first stack; each further one has the next seed.", low=0, high=2**31 - 1)
     count: int = parameter(1, "Number of stacks.", low=1, high=100_000, unit="stacks", label="Number of stacks")
+
+
+@dataclass(frozen=True)
+class TimeSeriesParameters(Parameters):
+    """How one simulated field changes from time point to time point."""
+
+    sessions: int = parameter(1, "Number of time points of one field; 1: no series.", low=1, high=1000,
+                              unit="time points", option="--series", label="Time points")
+    interval_days: float = parameter(4.0, "Days from one to the next.", low=0.001, high=10_000, unit="days")
+    loss: float = parameter(0.1, "Probability that a spine is gone at the next time point.", low=0, high=1)
+    birth: float = parameter(0.1, "New spines at the next time point, as a share of those that are there.", low=0,
+                             high=1, label="New spines")
+    growth: float = parameter(0.25, "Spread of the volume of a spine from time point to time point (standard deviation "
+                              "of its logarithm).", low=0, high=2)
+    drift_um: float = parameter(5.0, "Largest shift in the plane.", low=0, high=100, unit="um")
+    drift_z_um: float = parameter(3.0, "Largest shift along z.", low=0, high=100, unit="um", label="Drift along z")
+    turn_deg: float = parameter(5.0, "Largest turn about z.", low=0, high=15, unit="deg")
+    warp_um: float = parameter(0.6, "Standard deviation of the smooth warp, over 15 µm.", low=0, high=5, unit="um")
+    brightness_spread: float = parameter(0.3, "Largest change of the brightness, as a share.", low=0, high=0.9)
+    cut_planes: int = parameter(5, "So many planes are missing on one side from the second time point on.", low=0,
+                                high=1000, unit="planes", label="Missing planes")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ from deepd3_ij.parameters import (
     Parameters,
     SeriesParameters,
     SimulationParameters,
+    TimelapseParameters,
+    TimeSeriesParameters,
     TrainingDataParameters,
     TrainingParameters,
     describe,
@@ -40,7 +42,8 @@ CLASSES: dict[str, tuple[type[Parameters], ...]] = {
     "deepd3-ij analyze": STEPS,
     "deepd3-ij batch": STEPS,
     "deepd3-ij evaluate": (EvaluationParameters,),
-    "deepd3-ij simulate": (SeriesParameters, SimulationParameters),
+    "deepd3-ij simulate": (SeriesParameters, TimeSeriesParameters, SimulationParameters),
+    "deepd3-ij timelapse": (TimelapseParameters, *STEPS),
     "deepd3-ij data create": (TrainingDataParameters,),
     "deepd3-ij train": (TrainingParameters,),
 }

@@ -1,0 +1,295 @@
+"""The same spines over time: registration, links, states and tables on made-up dendrites."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepd3_ij.annotation.tracing import Tracing
+from deepd3_ij.errors import AnnotationError, ParameterError, StackError
+from deepd3_ij.notes import collected_notes
+from deepd3_ij.parameters import TimelapseParameters
+from deepd3_ij.stack import label_prediction, label_stack
+from deepd3_ij.timelapse import TimePoint, link_timepoints
+from deepd3_ij.timelapse.linking import tracks_of
+from deepd3_ij.timelapse.scores import LinkScores, score_links
+from deepd3_ij.timelapse.survival import kaplan_meier
+from deepd3_ij.timelapse.tables import track_class
+from deepd3_ij.timelapse.turning import TURNS, turned
+
+BOX = np.array([[0.0, 0.0, 0.0], [30.0, 60.0, 50.0]])
+
+
+def dendrites(seed: int, count: int = 3) -> list[np.ndarray]:
+    """Wavy lines through the box, z y x in µm, a point every 0.4 µm."""
+    rng = np.random.default_rng(seed)
+    lines = []
+    for number in range(count):
+        along = np.arange(0, 58, 0.4) + 1
+        across = 10 + 14 * number + 3 * np.sin(along / rng.uniform(6, 11) + rng.uniform(0, 6))
+        depth = 8 + 7 * number + 2 * np.sin(along / rng.uniform(9, 15) + rng.uniform(0, 6))
+        lines.append(np.stack([depth, along, across], axis=1))
+    return lines
+
+
+def tracing(lines: list[np.ndarray]) -> Tracing:
+    parents = np.concatenate([np.where(np.arange(len(line)) == 0, -1, np.arange(len(line)) + begin)
+                              for line, begin in zip(lines, np.cumsum([0] + [len(line) for line in lines[:-1]]),
+                                                     strict=True)])
+    points = np.concatenate(lines)
+    count = len(points)
+    return Tracing(np.arange(1, count + 1), np.full(count, 3), points[:, ::-1], np.full(count, 0.4), parents)
+
+
+def spines_on(lines: list[np.ndarray], count: int, seed: int) -> np.ndarray:
+    """Spines beside the lines, z y x in µm, at least 0.8 µm from each other."""
+    rng = np.random.default_rng(seed)
+    found: list[np.ndarray] = []
+    while len(found) < count:
+        line = lines[rng.integers(len(lines))]
+        at = rng.integers(6, len(line) - 6)
+        place = line[at] + np.array([rng.normal(0, 0.3), 0, rng.choice([-1, 1]) * rng.uniform(0.8, 1.8)])
+        if all(np.linalg.norm(place - other) > 0.8 for other in found):
+            found.append(place)
+    return np.array(found)
+
+
+def time_point(name: str, day: float, places: np.ndarray, lines: list[np.ndarray], ids: np.ndarray | None = None,
+               box: np.ndarray = BOX) -> TimePoint:
+    table = pd.DataFrame(places, columns=["z_um", "y_um", "x_um"])
+    table.insert(0, "id", np.arange(1, len(places) + 1) if ids is None else ids)
+    return TimePoint(name, day, table, tracing(lines), box)
+
+
+def moved(points: np.ndarray, shift: tuple[float, float, float], degrees: float) -> np.ndarray:
+    angle = math.radians(degrees)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    centre = BOX.mean(axis=0)
+    out = points - centre
+    out[:, 1:] = out[:, 1:] @ turn.T
+    return np.asarray(out + centre + np.array(shift))
+
+
+def series(sessions: int = 4, count: int = 90, seed: int = 0, change: float = 0.1, spread: float = 0.15
+           ) -> tuple[list[TimePoint], list[np.ndarray]]:
+    """Time points of one field that moves, with spines that come and go; ids are the true tracks."""
+    rng = np.random.default_rng(seed)
+    lines = dendrites(seed)
+    pool = spines_on(lines, count + 60, seed + 1)
+    alive = np.arange(len(pool)) < count
+    points, truths = [], []
+    for number in range(sessions):
+        if number:
+            dying, born = alive & (rng.random(len(pool)) < change), ~alive & (rng.random(len(pool)) < change)
+            alive = (alive & ~dying) | born
+        shift, angle = rng.uniform(-5, 5, 3) * (number > 0), rng.uniform(-5, 5) * (number > 0)
+        ids = np.flatnonzero(alive) + 1
+        places = pool[alive] + rng.normal(0, 1, (len(ids), 3)) * np.array([2 * spread, spread, spread])
+        own = [moved(line, tuple(shift), angle) for line in lines]
+        points.append(time_point(f"day{3 * number}", 3.0 * number, moved(places, tuple(shift), angle), own, ids))
+        truths.append(ids)
+    return points, truths
+
+
+def scores_of(points: list[TimePoint]) -> LinkScores:
+    found = link_timepoints(points)
+    truth = np.concatenate([point.spines["id"].to_numpy() for point in found.points])
+    return score_links(found.detections, found.links, tracks_of(found.links, len(found.detections)), truth)
+
+
+def test_spines_of_a_field_that_moved_and_turned_are_found_again() -> None:
+    scores = scores_of(series()[0])
+    assert scores.truth > 200
+    assert scores.f1 >= 0.97
+
+
+def test_turnover_and_survival_are_those_that_were_made() -> None:
+    points, truths = series(sessions=3, seed=3)
+    found = link_timepoints(points)
+    rows = found.summary[found.summary["dendrite_id"] == "all"]
+    for turnover, one, other in zip(rows["turnover"], truths[:-1], truths[1:], strict=True):
+        assert turnover == pytest.approx(len(np.setxor1d(one, other)) / (len(one) + len(other)), abs=0.04)
+    fraction = found.survival[found.survival["cohort"] == "fraction"]["present_fraction"].to_numpy()
+    assert fraction[2] == pytest.approx(np.isin(truths[0], truths[2]).mean(), abs=0.06)
+
+
+def test_the_order_of_files_and_of_rows_does_not_matter() -> None:
+    points, _ = series(seed=5)
+    shuffled = [dataclasses.replace(point, spines=point.spines.sample(frac=1, random_state=1, ignore_index=True))
+                for point in (points[2], points[0], points[3], points[1])]
+    one, other = link_timepoints(points), link_timepoints(shuffled)
+    pd.testing.assert_frame_equal(one.tracks, other.tracks)
+    pd.testing.assert_frame_equal(one.spines, other.spines)
+    pd.testing.assert_frame_equal(one.summary, other.summary)
+
+
+@settings(max_examples=8)
+@given(st.integers(0, 5), st.permutations(range(4)))
+def test_every_spine_is_in_one_track_and_a_track_has_one_spine_a_time_point(seed: int, order: list[int]) -> None:
+    points, _ = series(count=25, seed=seed, change=0.3)
+    found = link_timepoints([points[number] for number in order], parameters={"registration": "none"})
+    seen = found.spines[found.spines["id"] > 0]
+    assert len(seen) == sum(len(point.spines) for point in points)
+    assert not seen.duplicated(["time_point", "id"]).any()
+    assert not found.spines.duplicated(["track_id", "session"]).any()
+    assert len(found.spines) == 4 * len(found.tracks)
+    both = found.summary[found.summary["dendrite_id"] == "all"]
+    assert (both["spines"] == both["stable"] + both["lost"]).all()
+    assert (both["next_spines"] == both["stable"] + both["gained"]).all()
+    assert found.links.probability.min() > 0
+    assert found.links.probability.max() <= 1
+
+
+def test_a_spine_that_the_planes_do_not_show_is_unobservable_and_not_lost() -> None:
+    points, _ = series(sessions=2, seed=2, change=0.0)
+    cut = BOX.copy()
+    cut[0, 0] = 11.0
+    shown = points[1].spines["z_um"] >= 11.0
+    second = dataclasses.replace(points[1], spines=points[1].spines[shown].reset_index(drop=True), box_um=cut)
+    states = link_timepoints([points[0], second]).spines
+    hidden = points[1].spines.loc[~shown, "id"]
+    rows = states[states["session"] == 2]
+    first = states[states["session"] == 1].set_index("track_id")["id"]
+    gone = rows[rows["track_id"].map(first).isin(hidden)]
+    assert len(gone) > 10
+    assert (gone["state"] == "unobservable").mean() > 0.95
+    assert (rows["state"] == "absent").sum() <= 2
+
+
+def test_a_map_decides_whether_a_spine_that_was_not_detected_is_there() -> None:
+    lines = dendrites(1, count=1)
+    places = spines_on(lines, 30, 3)
+    stack = label_stack(np.zeros((31, 301, 251), dtype=np.uint8), xy_um=0.2, z_um=1.0)
+    probability = np.zeros(stack.shape, dtype=np.float32)
+    inside = [row for row, place in enumerate(places) if 4 < place[0] < 26 and 4 < place[1] < 56 and 4 < place[2] < 46]
+    for row, value in zip(inside[:3], (0.6, 0.3, 0.05), strict=True):
+        z, y, x = np.rint(places[row] / (1.0, 0.2, 0.2)).astype(int)
+        probability[z, y, x] = value
+    prediction = label_prediction(np.zeros(stack.shape, np.float32), probability, stack, {})
+    missing = np.isin(np.arange(len(places)), inside[:3])
+    second = time_point("second", 1, places[~missing], lines, np.flatnonzero(~missing) + 1)
+    second = dataclasses.replace(second, prediction=prediction)
+    found = link_timepoints([time_point("first", 0, places, lines), second], parameters={"registration": "none"}).spines
+    first = found[found["session"] == 1].set_index("id")["track_id"]
+    later = found[found["session"] == 2].set_index("track_id")
+    assert [later.loc[first[row + 1], "state"] for row in inside[:3]] == ["recovered", "undecided", "absent"]
+    assert later.loc[first[inside[0] + 1], "spine_probability"] == pytest.approx(0.6)
+
+
+def test_a_place_that_motion_correction_has_filled_is_unobservable() -> None:
+    lines = dendrites(1, count=1)
+    places = spines_on(lines, 30, 3)
+    noise = np.random.default_rng(0).poisson(5, (31, 301, 251)).astype(np.uint8)
+    noise[:, :150] = 0
+    stack = label_stack(noise, xy_um=0.2, z_um=1.0)
+    missing = np.arange(len(places)) % 2 == 0
+    second = time_point("second", 1, places[~missing], lines, np.flatnonzero(~missing) + 1)
+    second = dataclasses.replace(second, stack=stack)
+    found = link_timepoints([time_point("first", 0, places, lines), second], parameters={"registration": "none"}).spines
+    first = found[found["session"] == 1].set_index("track_id")
+    later = found[(found["session"] == 2) & (found["id"] == 0)]
+    filled = later["track_id"].map(first["y_um"]) < 29
+    assert set(later.loc[filled, "state"]) == {"unobservable"}
+    assert (later.loc[~filled, "state"] == "absent").any()
+    assert "no data" in set(later["reason"])
+    assert "no data" not in set(later.loc[later["track_id"].map(first["y_um"]) > 31, "reason"])
+
+
+@pytest.mark.parametrize(("there", "expected"), [
+    ([1, 1, 1], "stable"), ([0, 1, 1], "gained"), ([1, 0, 0], "lost"), ([0, 1, 0], "transient"),
+    ([0, 1, 1, 1, 0], "gained and lost"), ([1, 0, 1], "recurrent"), ([1], "undecided"), ([0, 0], "undecided")])
+def test_classes_of_tracks(there: list[int], expected: str) -> None:
+    assert track_class(np.array(there, dtype=bool), 3.0 * np.arange(len(there)), 4.0) == expected
+
+
+def test_kaplan_meier_agrees_with_a_case_worked_by_hand() -> None:
+    days, died = np.array([1.0, 2.0, 2.0, 3.0, 4.0]), np.array([True, True, False, False, True])
+    table = kaplan_meier(days, died)
+    assert table["survival"].tolist() == pytest.approx([1, 0.8, 0.6, 0.6, 0.0])
+    assert table["at_risk"].tolist() == [5, 5, 4, 2, 1]
+    assert table["censored"].sum() == 2
+
+
+@given(st.lists(st.tuples(st.floats(0.1, 20), st.booleans()), min_size=1, max_size=40))
+def test_survival_never_rises_and_its_limits_enclose_it(lives: list[tuple[float, bool]]) -> None:
+    days, died = (np.array(column) for column in zip(*lives, strict=True))
+    table = kaplan_meier(days, died)
+    assert (np.diff(table["survival"]) <= 1e-12).all()
+    assert (table["low"] <= table["survival"] + 1e-9).all()
+    assert (table["survival"] <= table["high"] + 1e-9).all()
+    if not died.any():
+        assert (table["survival"] == 1).all()
+
+
+def test_a_person_cuts_and_makes_links_and_judges() -> None:
+    points, _ = series(sessions=3, seed=4)
+    before = link_timepoints(points)
+    names = [point.name for point in before.points]
+    whole = before.tracks[(before.tracks["sessions_present"] == 3)]["track_id"].to_numpy()[:3]
+    ids = before.spines.pivot_table(index="track_id", columns="session", values="id", aggfunc="first")
+    one, two, three = (ids.loc[track] for track in whole)
+    edits = pd.DataFrame([("cut", names[0], one[1], names[1], one[2]), ("link", names[0], two[1], names[1], one[2]),
+                          ("absent", names[0], three[1], names[2], 0), ("bad", names[2], one[3], "", np.nan)],
+                         columns=["action", "time_point", "id", "other_time_point", "other_id"])
+    after = link_timepoints(points, edits=edits)
+    ids = after.spines.pivot_table(index="track_id", columns="session", values="id", aggfunc="first")
+    assert ids[ids[1] == two[1]][2].tolist() == [one[2]]
+    assert ids[ids[1] == one[1]][2].tolist() != [one[2]]
+    assert one[3] not in ids[3].tolist()
+    rows = after.spines[after.spines["track_id"] == ids[ids[1] == three[1]].index[0]]
+    assert rows["state"].tolist()[2] == "absent"
+    for wrong, words in (({"action": "join"}, "accepted: link"), ({"id": 9999}, "not there"),
+                         ({"time_point": "monday"}, "there are")):
+        with pytest.raises(AnnotationError, match=words):
+            link_timepoints(points, edits=edits.head(1).assign(**wrong))
+
+
+def test_bad_input_is_told_in_one_sentence() -> None:
+    points, _ = series(sessions=3, count=40, seed=6)
+    empty = dataclasses.replace(points[1], tracing=tracing([np.zeros((1, 3))]))
+    same = dataclasses.replace(points[0], name="copy", time=9.0)
+    for given_points, times, words, kind in (
+            (points[:1], None, "at least two", ParameterError), (points, [0, 4], "3 time points and 2 times",
+                                                                 ParameterError),
+            (points, [0, 4, 4], "both have the time 4", ParameterError),
+            (points, [0, math.nan, 4], "no finite number", ParameterError),
+            ([points[0], empty], None, "has no dendrite", StackError),
+            ([points[0], points[1], same], None, "the same data", StackError)):
+        with pytest.raises(kind, match=words) as caught:
+            link_timepoints(given_points, times)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", ["mirrored from left to right", "turned by 90°"])
+def test_a_mirrored_or_turned_time_point_is_named(how: str) -> None:
+    points, _ = series(sessions=2, seed=8)
+    turn = TURNS[how if "mirrored" in how else "turned by 270°"]
+    with pytest.raises(StackError, match=f"it is {how}"):
+        link_timepoints([points[0], turned(points[1], turn)])
+
+
+def test_another_field_is_left_out_and_told() -> None:
+    points, _ = series(sessions=3, seed=9)
+    other, _ = series(sessions=1, seed=123)
+    with collected_notes() as notes:
+        found = link_timepoints([*points, dataclasses.replace(other[0], name="other", time=30.0)])
+    assert any("other was not registered" in text for text in notes)
+    assert found.registration["registered"].tolist() == [True, True, True, False]
+    assert (found.spines[found.spines["session"] == 4]["reason"] == "not registered").all()
+
+
+def test_links_over_a_missing_time_point_need_a_gap() -> None:
+    points, truths = series(sessions=3, count=60, seed=11, change=0.0)
+    hidden = truths[1][:15]
+    middle = points[1].spines[~points[1].spines["id"].isin(hidden)].reset_index(drop=True)
+    points[1] = dataclasses.replace(points[1], spines=middle)
+    with_gap = link_timepoints(points).tracks["class"].value_counts()
+    without = link_timepoints(points, parameters=TimelapseParameters(gap=0)).tracks["class"].value_counts()
+    assert with_gap.get("recurrent", 0) >= 10
+    assert without.get("recurrent", 0) == 0
