@@ -30,7 +30,8 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "2-D": ("2d", {}),
     "2-D, watershed": ("2d", {"watershed": True}),
     "cleaning": ("clean", {}),
-    "measuring": ("measure", {}),
+    "measuring": ("measure", {"shapes": False}),
+    "measuring with shapes": ("measure", {"shapes": True}),
 }
 Z_UM, XY_UM = 0.5, 0.094
 
@@ -75,7 +76,7 @@ def run_case(name: str, folder: Path) -> None:
     """Run one case in this process and print its figures as JSON."""
     from deepd3_ij.cleaning import clean
     from deepd3_ij.measurement import measure
-    from deepd3_ij.parameters import CleaningParameters, Roi2DParameters, Roi3DParameters
+    from deepd3_ij.parameters import CleaningParameters, MeasureParameters, Roi2DParameters, Roi3DParameters
     from deepd3_ij.rois import build_rois_2d, build_rois_3d
     from deepd3_ij.stack import label_prediction, label_stack
 
@@ -88,10 +89,13 @@ def run_case(name: str, folder: Path) -> None:
 
     def build(prediction: xr.Dataset) -> tuple[float, float, int, int]:
         if kind == "measure":
-            found = build_rois_3d(prediction, Roi3DParameters(mode="connected", **values))
-            stack = (prediction["spine"] * 255).astype(np.uint8).assign_attrs(prediction["spine"].attrs)
+            found = build_rois_3d(prediction, Roi3DParameters(mode="connected"))
+            image = np.empty(prediction["spine"].shape, np.uint8)
+            for z, plane in enumerate(prediction["spine"].values):
+                image[z] = plane * 255
+            stack = label_stack(image, xy_um=XY_UM, z_um=Z_UM)
             begin = time.perf_counter()
-            measure(found, prediction, stack)
+            measure(found, prediction, stack, MeasureParameters(**values))
             return time.perf_counter() - begin, 0.0, len(found), 0
         begin = time.perf_counter()
         if kind == "clean":

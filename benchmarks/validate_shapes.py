@@ -33,6 +33,7 @@ SOURCES = ("truth", "model")
 FROM_A_LIMIT_DEG = 20.0
 LONG_NECK_UM = 0.6
 WIDE_HEAD_UM = 0.5
+SHAFT_UM = (1.5, 4.0)
 FIRST_SEED = 300
 
 
@@ -55,6 +56,7 @@ def _of_scene(scene: SimulatedScene, source: str) -> pd.DataFrame:
     table = measured.spines.assign(true_id=_true_ids(rois, scene))
     truth = scene.spines.rename(columns=lambda name: f"true_{name}")
     rows = table.merge(truth, on="true_id").sort_values("voxels").drop_duplicates("true_id", keep="last")
+    rows = rows.assign(true_shaft_area_um2=_shaft_areas(rows, _tracing_of(scene)))
     turned = _tangents(rows, _tracing_of(scene)) * _tangents(rows, measured.tracing)
     sign = np.sign(turned.sum(axis=1))
     return rows.assign(sign=sign, sides_agree=_sides_agree(rows, sign))
@@ -71,6 +73,29 @@ def _tracing_of(scene: SimulatedScene) -> Tracing:
     nodes = scene.tracing
     return Tracing(nodes["id"].to_numpy(), nodes["type"].to_numpy(), nodes[["x_um", "y_um", "z_um"]].to_numpy(),
                    nodes["radius_um"].to_numpy(), nodes["parent"].to_numpy())
+
+
+def _shaft_areas(rows: pd.DataFrame, tracing: Tracing) -> np.ndarray:
+    """Mean cross section, µm², of the piece of shaft that a spine's light is compared with."""
+    radius = tracing.radius
+    axis = rows[["true_base_x_um", "true_base_y_um", "true_base_z_um"]].to_numpy()
+    trees = _trees(tracing)
+    areas = np.full(len(axis), np.nan)
+    for number, point in enumerate(axis):
+        away = np.linalg.norm(tracing.xyz - point, axis=1)
+        near, far = SHAFT_UM
+        piece = (trees == trees[away.argmin()]) & (away >= near) & (away <= far)
+        areas[number] = np.pi * (radius[piece] ** 2).mean() if piece.any() else np.nan
+    return areas
+
+
+def _trees(tracing: Tracing) -> np.ndarray:
+    """Number of its tree for each node."""
+    root = np.arange(len(tracing.ids))
+    parent = np.where(tracing.parents > 0, np.searchsorted(tracing.ids, tracing.parents), root)
+    while (parent[parent] != parent).any():
+        parent = parent[parent]
+    return parent
 
 
 def _tangents(rows: pd.DataFrame, tracing: Tracing) -> np.ndarray:
@@ -104,7 +129,7 @@ def _errors(rows: pd.DataFrame) -> pd.DataFrame:
     # The head covers the last fifth of its radius of the neck.
     neck = rows["true_neck_length_um"] - 0.1 * rows["true_head_diameter_um"]
     neck = neck.where(sideways & (rows["true_neck_length_um"] > 0))
-    light = rows["true_head_volume_um3"] * rows["true_dye_factor"] / (np.pi * rows["true_dendrite_radius_um"] ** 2)
+    light = rows["true_head_volume_um3"] * rows["true_dye_factor"] / rows["true_shaft_area_um2"]
     wide = rows["true_head_extent_um"].where(rows["true_head_diameter_um"] >= WIDE_HEAD_UM)
     return rows.assign(
         base_error=_distance(rows, "base_", "true_surface_"),
@@ -181,13 +206,14 @@ def draw(results: dict[tuple[str, str], pd.DataFrame], file: Path) -> None:
             axis.set(xlim=(0, limit), ylim=(min(0.0, -0.05 * limit), limit), xlabel=f"true {title}", ylabel="measured",
                      title=f"{suite}, {source} ROIs (n = {int(known.sum())})")
             axis.set_aspect("equal")
+    file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=110)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenes", type=int, default=8, help="stacks in each suite")
-    parser.add_argument("--figures", type=Path, help="existing folder for spine-shapes.png")
+    parser.add_argument("--figures", type=Path, help="folder for spine-shapes.png")
     parser.add_argument("--rois", choices=(*SOURCES, "both"), default="both", help="whose ROIs are measured")
     arguments = parser.parse_args()
     sources = SOURCES if arguments.rois == "both" else (arguments.rois,)

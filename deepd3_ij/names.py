@@ -9,6 +9,7 @@ from __future__ import annotations
 # What an image is: one of the roles below; a file of one map has the name of the map as its role.
 ROLE = "deepd3.role"
 STACK, PREDICTION, LABELS, MERGED, PROJECTION = "stack", "prediction", "labels", "merged", "projection"
+PROFILE = "profile"
 
 # Which image it is, and of which other one it was made.
 ID = "deepd3.id"
@@ -28,14 +29,20 @@ TEST_AT = "deepd3.test_at"
 TESTING = "deepd3.testing"
 
 # Of a ROI: the spine that it belongs to, whether it stands for itself in its plane (2), the table of an annotation,
-# the image in whose pixels and planes it is; its SOURCE is that image's.
+# the image in whose pixels and planes it is; its SOURCE is that image's. What shows a spine's shape is no spine itself:
+# which part of it (line, head, base), and for a line the places of its corners as they were drawn.
 ROI_ID = "deepd3.id"
 ROI_DIMENSIONS = "deepd3.dimensions"
 ANNOTATION = "deepd3.annotation"
 ROI_IMAGE = "deepd3.image"
+ROI_SHAPE = "deepd3.shape"
+ROI_DRAWN = "deepd3.drawn"
 
 # Channel and time point (from 1) of the stack that a prediction was made of, where there are several.
 CHANNEL, FRAME = "deepd3.channel", "deepd3.frame"
+
+# What a person decided about a spine that is looked at again.
+KEPT, REDRAWN = "kept", "redrawn"
 
 # The service that Python offers to scripts, the version of the package, and how the last command ended.
 SERVICE = "deepd3.service"

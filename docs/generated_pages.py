@@ -23,6 +23,7 @@ from deepd3_ij.measurement.columns import (
     CONFIDENCE_COLUMNS,
     DENDRITE_COLUMNS,
     INTENSITY_COLUMNS,
+    REVIEW_COLUMNS,
     SHAPE_COLUMNS,
     SPINE_COLUMNS,
     Column,
@@ -210,6 +211,7 @@ def _unit(info: ParameterInfo) -> str:
 COLUMN_GROUPS: Mapping[str, Mapping[str, Column]] = {
     "Spines: always": SPINE_COLUMNS, "Spines: with an image": INTENSITY_COLUMNS,
     "Spines: if shapes are measured": SHAPE_COLUMNS, "Spines: confidence": CONFIDENCE_COLUMNS,
+    "Spines: if some were reviewed in Fiji": REVIEW_COLUMNS,
     "Spines: if classes are asked for": CLASS_COLUMNS, "Dendrites": DENDRITE_COLUMNS}
 
 

@@ -16,7 +16,17 @@ from deepd3_ij.fiji.java import java_class, text_of
 from deepd3_ij.fiji.placement import place_beside
 from deepd3_ij.files.imagej_roi import encode_rois, stated_id
 from deepd3_ij.files.roi_zip import read_roi_zip
-from deepd3_ij.names import ANNOTATION, ID, ROI_DIMENSIONS, ROI_ID, ROI_IMAGE, ROIS_PROVENANCE, SOURCE, SOURCE_ID
+from deepd3_ij.names import (
+    ANNOTATION,
+    ID,
+    ROI_DIMENSIONS,
+    ROI_ID,
+    ROI_IMAGE,
+    ROI_SHAPE,
+    ROIS_PROVENANCE,
+    SOURCE,
+    SOURCE_ID,
+)
 from deepd3_ij.notes import note
 from deepd3_ij.rois.regroup import RoiPart, join_parts
 from deepd3_ij.rois.roiset import RoiSet
@@ -95,8 +105,8 @@ def pull_rois(session: Host, image: Any = None, *, source: Any = "auto") -> RoiS
     Returns
     -------
     RoiSet
-        Imported annotations are no ROIs. ``provenance["skipped"]`` names other selections without an area, those
-        outside of the image and those that belong to another image; a note tells how many.
+        Imported annotations and the shapes of spines are no ROIs. ``provenance["skipped"]`` names other selections
+        without an area, those outside of the image and those that belong to another image; a note tells how many.
 
     Raises
     ------
@@ -123,7 +133,7 @@ def pull_rois(session: Host, image: Any = None, *, source: Any = "auto") -> RoiS
     shape = tuple(like.sizes[dim] for dim in DIMS)
     family = _family(image)
     for roi in outlines:
-        if roi.getProperty(ANNOTATION) is not None:
+        if roi.getProperty(ANNOTATION) is not None or roi.getProperty(ROI_SHAPE) is not None:
             continue
         part = _part(roi, image, shape) if _belongs(roi, image, family) else "belongs to another image"
         if isinstance(part, str):

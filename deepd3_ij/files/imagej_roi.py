@@ -17,7 +17,7 @@ from roifile import ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE, ImagejRoi
 
 from deepd3_ij.colours import Colour, roi_colour
 from deepd3_ij.errors import FileFormatError, one_line
-from deepd3_ij.names import ROI_DIMENSIONS, ROI_ID
+from deepd3_ij.names import ROI_DIMENSIONS, ROI_ID, ROI_SHAPE
 from deepd3_ij.rois.regroup import RoiPart
 from deepd3_ij.rois.roiset import RoiSet
 
@@ -119,8 +119,10 @@ def decode_roi(data: bytes, name: str, shape_yx: tuple[int, int]) -> RoiPart | s
         no_area = _without_area(roi)
         if no_area:
             return no_area
-        y, x, mask = _pixels(roi, data, shape_yx)
         properties = roi.properties
+        if ROI_SHAPE in properties:
+            return "the shape of a spine"
+        y, x, mask = _pixels(roi, data, shape_yx)
         named = _STACK_NAME.fullmatch(name) or _STACK_NAME.fullmatch(roi.name or "")
         plane = (roi.z_position or roi.position or (int(named[1]) if named else 0)) - 1
         others = [value - 1 if value > 0 else None for value in (roi.t_position, roi.c_position)]

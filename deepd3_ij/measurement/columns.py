@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from deepd3_ij.names import KEPT, REDRAWN
 from deepd3_ij.parameters import MeasureParameters
 
 SIDES = ("left", "right", "above", "below")
@@ -106,7 +107,7 @@ SHAPE_COLUMNS: Mapping[str, Column] = {
     "neck_contrast": _number("light of the neck at its dimmest over that of the head; not a width"),
     "neck_gap_um": _um("length of the way to the shaft on which nothing is seen"),
     "head_neck_split": Column("object", f"one of {', '.join(SPLITS)}"),
-    "saturated_fraction": _number("share of saturated voxels of head and shaft"),
+    "saturated_fraction": _number("share of saturated voxels of the head or of the shaft beside it, the larger one"),
     "previous_gap_um": _um("to the neighbour before it on the same branch, along the centre line"),
     "next_gap_um": _um("to the neighbour after it"),
     "nearest_spine_um": _um("to the nearest spine along the tree of centre lines"),
@@ -126,6 +127,12 @@ CLASS_COLUMNS: Mapping[str, Column] = {
 }
 """If classes are asked for."""
 
+REVIEW_COLUMNS: Mapping[str, Column] = {
+    "review": Column("object", f"what a person decided when reviewing spines in Fiji: {KEPT} or {REDRAWN}; empty for "
+                     "those that nobody looked at"),
+}
+"""If spines were reviewed in Fiji."""
+
 DENDRITE_COLUMNS: Mapping[str, Column] = {
     "id": _count("number of the dendrite"),
     "length_um": _um("of all branches of the centre line"),
@@ -140,6 +147,19 @@ DENDRITE_COLUMNS: Mapping[str, Column] = {
     "first_plane": _count("first plane with voxels, from 0"), "last_plane": _count("last plane with voxels, from 0"),
     "min_y_px": _count("bounding box"), "max_y_px": _count("bounding box"),
     "min_x_px": _count("bounding box"), "max_x_px": _count("bounding box"),
+    "density_low_per_um": _number("lower limit of the density, 95 % interval of the count"),
+    "density_high_per_um": _number("upper limit of it"),
+    "branch_orders": _count("highest order of a branch, one more behind every place where the dendrite branches"),
+    "order_from": Column("object", "where orders begin: the thicker end of the longest path"),
+    "mean_diameter_um": _um("mean diameter from light, without the microscope's blur if that is given"),
+    "taper_um_per_um": _number("change of the diameter per µm along the longest path, median over pairs of places"),
+    "surface_um2": _number("surface of a chain of frusta with these diameters"),
+    "tube_volume_um3": _number("volume of it"),
+    "gap_cv": _number("standard deviation of the gaps between neighbouring spines over their mean; 1 by chance"),
+    "nearest_gap_ratio": _number("mean distance to the nearest spine over that of chance, below 1 for clusters",
+                                 "Clark–Evans ratio"),
+    "k_ratio": _number("number of other spines within 2 µm along the tree over that of 199 redraws"),
+    "spacing_p": _number("share of redraws that differ as much from the mean as the spines do"),
 }
 """Of every table of dendrites."""
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import cc3d
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from deepd3_ij.measurement.columns import DENDRITE_COLUMNS, kinds
+from deepd3_ij.measurement.columns import DENDRITE_COLUMNS, as_table
+from deepd3_ij.measurement.dendrite_shape import branch_orders
+from deepd3_ij.measurement.runs import Box, Runs, runs_above
 from deepd3_ij.measurement.skeleton import CentreLine, trace_centre_line
+from deepd3_ij.measurement.spacing import density_interval
+from deepd3_ij.parallel import MAX_THREADS, available_threads, in_blocks
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.stack import DIMS, label_like, voxel_size_um
+from deepd3_ij.stack import DIMS, voxel_size_um
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,20 +27,30 @@ class Dendrites:
 
     Attributes
     ----------
-    labels
-        int32 volume ``(z, y, x)`` on the prediction's coordinates; 0 is background.
+    runs
+        Their voxels; the label of each run is the dendrite's number from 1 on.
+    run_sums
+        Sum of the dendrite probabilities of each run, float64.
     centre_lines
         Centre line of dendrite 1, 2, …; positions in µm from the centre of the volume's first voxel.
-    boxes
-        Slices z, y, x of the bounding box of each.
+    voxel_um
+        Voxel size z, y, x in µm.
+    origin_um
+        Position z, y, x of the centre of the volume's first voxel, in µm.
     """
 
-    labels: xr.DataArray
+    runs: Runs
+    run_sums: np.ndarray
     centre_lines: Sequence[CentreLine]
-    boxes: Sequence[tuple[slice, slice, slice]]
+    voxel_um: tuple[float, float, float]
+    origin_um: tuple[float, float, float]
 
     def __len__(self) -> int:
         return len(self.centre_lines)
+
+    def labels_in(self, box: Box) -> np.ndarray:
+        """Number of the dendrite at each voxel of a box (slices z, y, x), int32; 0 where none is."""
+        return self.runs.drawn(box)
 
 
 def find_dendrites(
@@ -60,79 +74,135 @@ def find_dendrites(
         Numbered in the order of their first voxels.
     """
     voxel_um = voxel_size_um(dendrite)
-    mask = np.empty(dendrite.shape, dtype=np.bool_)
-    for z in range(len(mask)):  # plane by plane, so that lazy maps are not loaded at once
-        mask[z] = dendrite[z].values > parameters.measured_dendrite_threshold
-    pieces, count = cc3d.connected_components(mask, connectivity=26, return_N=True)
-    del mask
-    statistics = cc3d.statistics(pieces, no_slice_conversion=False)
-    new_label = np.zeros(count + 1, dtype=np.int32)
-    lines: list[CentreLine] = []
-    boxes: list[tuple[slice, slice, slice]] = []
+    runs, sums = _runs_of_map(dendrite, parameters.measured_dendrite_threshold)
+    pieces, count = runs.connected()
+    runs = runs.labelled(pieces)
+    lows, highs = _bounds(runs, count)
+    long_enough = np.linalg.norm((highs - lows) * voxel_um, axis=1) >= parameters.min_dendrite_um
+    traced = np.flatnonzero(long_enough)
     progress(0, count, "Measuring dendrites")
-    for piece in range(1, count + 1):
-        box = statistics["bounding_boxes"][piece]
-        line = _measurable_line(pieces, piece, box, voxel_um, parameters.min_dendrite_um)
-        if line is not None:
-            lines.append(line)
-            boxes.append(box)
-            new_label[piece] = len(lines)
-        progress(piece, count, "Measuring dendrites")
-    labels = np.empty(pieces.shape, dtype=np.int32)
-    for z in range(len(labels)):
-        labels[z] = new_label[pieces[z]]
-    return Dendrites(labels=label_like(labels, dendrite), centre_lines=tuple(lines), boxes=tuple(boxes))
+    lines: list[CentreLine] = []
+    new_label = np.zeros(count + 1, dtype=np.int32)
+    members = _members(runs.labels, traced + 1)
+
+    def line_of(index: int) -> CentreLine | None:
+        piece = traced[index]
+        return _measurable_line(runs, members[index], lows[piece], highs[piece], voxel_um, parameters.min_dendrite_um)
+
+    with ThreadPoolExecutor(max(1, min(available_threads(), MAX_THREADS))) as pool:
+        try:
+            for piece, line in zip(traced, pool.map(line_of, range(len(traced))), strict=True):
+                if line is not None:
+                    lines.append(line)
+                    new_label[piece + 1] = len(lines)
+                progress(int(piece) + 1, count, "Measuring dendrites")
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    progress(count, count, "Measuring dendrites")
+    labels = new_label[runs.labels]
+    z, y, x = (float(dendrite.coords[dim][0]) for dim in DIMS)
+    return Dendrites(runs=runs.labelled(labels), run_sums=sums[labels > 0], centre_lines=tuple(lines),
+                     voxel_um=voxel_um, origin_um=(z, y, x))
+
+
+def _runs_of_map(dendrite: xr.DataArray, threshold: float) -> tuple[Runs, np.ndarray]:
+    """Runs above the threshold and the sum of the probabilities of each; plane by plane, as maps may be lazy."""
+
+    def of_planes(first: int, last: int) -> list[tuple[np.ndarray, ...]]:
+        return [runs_above(dendrite.variable[z].values, threshold, z) for z in range(first, last)]
+
+    planes = [plane for block in in_blocks(of_planes, dendrite.shape[0]) for plane in block]
+    rows, begins, ends, sums = (np.concatenate(parts) for parts in zip(*planes, strict=True))
+    return Runs.of_rows((dendrite.shape[0], dendrite.shape[1], dendrite.shape[2]), rows, begins, ends), sums
+
+
+def _bounds(runs: Runs, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """First voxel of the bounding box of each label 1, 2, …, and the one after its last, int64, shape (count, 3)."""
+    z, y = runs.planes_and_rows
+    low, high = np.full((count + 1, 3), np.iinfo(np.int64).max), np.zeros((count + 1, 3), dtype=np.int64)
+    for axis, (first, last) in enumerate(((z, z + 1), (y, y + 1), (runs.begins, runs.ends))):
+        np.minimum.at(low[:, axis], runs.labels, first)
+        np.maximum.at(high[:, axis], runs.labels, last)
+    return low[1:], high[1:]
+
+
+def _members(labels: np.ndarray, wanted: np.ndarray) -> list[np.ndarray]:
+    """Positions of the runs of each wanted label, ascending."""
+    order = np.argsort(labels, kind="stable")
+    first, last = (np.searchsorted(labels[order], wanted, side=side) for side in ("left", "right"))
+    return [order[begin:end] for begin, end in zip(first, last, strict=True)]
 
 
 def _measurable_line(
-    pieces: np.ndarray, piece: int, box: tuple[slice, slice, slice], voxel_um: tuple[float, float, float],
+    runs: Runs, members: np.ndarray, low: np.ndarray, high: np.ndarray, voxel_um: tuple[float, float, float],
     min_dendrite_um: float,
 ) -> CentreLine | None:
-    """Centre line of a piece; None if it is too short. A bounding box that is too small saves the tracing."""
-    extent = np.array([part.stop - part.start for part in box])
-    if np.linalg.norm(extent * voxel_um) < min_dendrite_um:
-        return None
-    start = np.array([part.start for part in box])
-    open_faces = np.stack([start == 0, start + extent == pieces.shape], axis=1)
+    """Centre line of a piece; None if it is too short."""
+    open_faces = np.stack([low == 0, high == runs.shape], axis=1)
     # A single plane is not "open" above and below: nothing is known to go on there.
-    open_faces[np.array(pieces.shape) == 1] = False
-    line = trace_centre_line(pieces[box] == piece, voxel_um, min_dendrite_um, open_faces)
+    open_faces[np.array(runs.shape) == 1] = False
+    depth, height, width = (int(length) for length in high - low)
+    rows = np.searchsorted(runs.row_starts, members, side="right") - 1
+    z, y = np.divmod(rows, runs.shape[1])
+    piece = Runs.of_rows((depth, height, width), (z - low[0]) * height + y - low[1],
+                         runs.begins[members] - np.int32(low[2]), runs.ends[members] - np.int32(low[2]))
+    line = trace_centre_line(piece, voxel_um, min_dendrite_um, open_faces)
     if line.longest_path_um < min_dendrite_um:
         return None
-    return line.moved(start * np.asarray(voxel_um))
+    return line.moved(low * np.asarray(voxel_um))
 
 
-def dendrite_table(dendrites: Dendrites, dendrite: xr.DataArray, dendrite_of_spine: np.ndarray) -> pd.DataFrame:
+def dendrite_table(
+    dendrites: Dendrites, dendrite_of_spine: np.ndarray, shapes: Mapping[str, np.ndarray] | None = None
+) -> pd.DataFrame:
     """One row per dendrite.
 
     Parameters
     ----------
     dendrites
         As found by :func:`find_dendrites`.
-    dendrite
-        Dendrite probability.
     dendrite_of_spine
         Dendrite id of each spine (0 = none), int64, shape ``(n,)``.
+    shapes
+        Columns ``mean_diameter_um … spacing_p`` if they were measured; else these are NaN.
 
     Returns
     -------
     pandas.DataFrame
-        ``id``; ``length_um`` (all branches of the centre line); ``longest_path_um`` (from end to end along the longest
-        way); ``branches``; ``spines``; ``density_per_um`` (spines per µm of ``length_um``); ``voxels``;
-        ``volume_um3``; ``mean_radius_um`` (mean distance from the centre line to the nearest surface);
-        ``mean_probability``; ``z_um, y_um, x_um`` (centroid); ``first_plane … max_x_px`` (bounding box, 0-based, both
-        ends included).
+        Columns as described in :data:`deepd3_ij.measurement.columns.DENDRITE_COLUMNS`; positions in µm on the
+        prediction's coordinates, bounding boxes with both ends included.
     """
-    voxel = np.array(voxel_size_um(dendrite))
-    origin = np.array([float(dendrite.coords[dim][0]) for dim in DIMS])
-    rows = []
-    for index, (line, box) in enumerate(zip(dendrites.centre_lines, dendrites.boxes, strict=True)):
-        inside = np.nonzero(dendrites.labels.values[box] == index + 1)
-        start = np.array([part.start for part in box])
-        centroid = origin + (start + np.array([places.mean() for places in inside])) * voxel
-        spines = int((dendrite_of_spine == index + 1).sum())
-        (z0, z1), (y0, y1), (x0, x1) = ((part.start, part.stop - 1) for part in box)
-        rows.append((index + 1, line.total_um, line.longest_path_um, line.branches, spines, spines / line.total_um,
-                     len(inside[0]), len(inside[0]) * voxel.prod(), line.radius_um.mean(),
-                     dendrite[box].values[inside].mean(dtype=np.float64), *centroid, z0, z1, y0, y1, x0, x1))
-    return pd.DataFrame(rows, columns=list(DENDRITE_COLUMNS)).astype(kinds(DENDRITE_COLUMNS))
+    count = len(dendrites)
+    runs, voxel = dendrites.runs, np.array(dendrites.voxel_um)
+
+    def of_each(values: np.ndarray) -> np.ndarray:
+        return np.bincount(runs.labels, weights=values, minlength=count + 1)[1:]
+
+    lengths = runs.lengths
+    voxels = of_each(lengths)
+    z, y = runs.planes_and_rows
+    # The middle of a run of n voxels from x on is at x + (n − 1) / 2.
+    middles = (z, y, runs.begins + (lengths - 1) / 2)
+    low, high = _bounds(runs, count)
+    spines = np.bincount(dendrite_of_spine, minlength=count + 1)[1:]
+    total_um = np.array([line.total_um for line in dendrites.centre_lines])
+    columns: dict[str, np.ndarray] = {
+        "id": np.arange(1, count + 1), "length_um": total_um,
+        "longest_path_um": np.array([line.longest_path_um for line in dendrites.centre_lines]),
+        "branches": np.array([line.branches for line in dendrites.centre_lines]),
+        "spines": spines, "density_per_um": spines / total_um,
+        "voxels": voxels, "volume_um3": voxels * voxel.prod(),
+        "mean_radius_um": np.array([line.radius_um.mean() for line in dendrites.centre_lines]),
+        "mean_probability": of_each(dendrites.run_sums) / voxels,
+        "first_plane": low[:, 0], "last_plane": high[:, 0] - 1, "min_y_px": low[:, 1], "max_y_px": high[:, 1] - 1,
+        "min_x_px": low[:, 2], "max_x_px": high[:, 2] - 1,
+    }
+    columns |= {f"{dim}_um": dendrites.origin_um[axis] + of_each(middles[axis] * lengths) / voxels * voxel[axis]
+                for axis, dim in enumerate(DIMS)}
+    low_density, high_density = density_interval(spines, total_um)
+    columns |= {"density_low_per_um": low_density, "density_high_per_um": high_density,
+                "branch_orders": np.array([branch_orders(line).max() for line in dendrites.centre_lines]),
+                "order_from": np.full(count, "thicker end", dtype=object)}
+    unknown = {name: np.full(count, np.nan) for name in DENDRITE_COLUMNS if name not in columns}
+    return as_table(columns | unknown | dict(shapes or {}), DENDRITE_COLUMNS)

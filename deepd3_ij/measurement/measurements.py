@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -15,8 +16,9 @@ from deepd3_ij.measurement.columns import as_table, spine_columns
 from deepd3_ij.measurement.confidence import confidences
 from deepd3_ij.measurement.dendrites import dendrite_table, find_dendrites
 from deepd3_ij.measurement.geometry import Placed
-from deepd3_ij.measurement.shapes import shape_columns
+from deepd3_ij.measurement.shapes import dendrite_shape_columns, shape_columns
 from deepd3_ij.measurement.spines import roi_voxels, spine_table
+from deepd3_ij.measurement.straightened import Imaging
 from deepd3_ij.parameters import Choice, MeasureParameters
 from deepd3_ij.probabilities import resolve_for
 from deepd3_ij.progress import Progress, no_progress
@@ -105,10 +107,13 @@ def measure(
     dendrites = find_dendrites(prediction["dendrite"], chosen, progress)
     voxels = roi_voxels(rois)
     spines = spine_table(voxels, prediction["spine"], dendrites, chosen, stack, progress)
+    thick_and_spaced: dict[str, np.ndarray] = {}
     if chosen.shapes:
+        imaging = None if stack is None else Imaging.of(stack, chosen)
         shapes = shape_columns(voxels, rois, prediction, dendrites, spines["dendrite_id"].to_numpy(), chosen, stack,
-                               placed, progress)
+                               imaging, placed, progress)
         spines = as_table({**spines, **shapes}, spine_columns(chosen, with_image=stack is not None))
+        thick_and_spaced = dendrite_shape_columns(dendrites, spines, rois, chosen, stack, imaging)
     spines["confidence"] = confidences(spines, provenance_of(prediction), dimensions=rois.dimensions)
-    table = dendrite_table(dendrites, prediction["dendrite"], spines["dendrite_id"].to_numpy())
+    table = dendrite_table(dendrites, spines["dendrite_id"].to_numpy(), thick_and_spaced)
     return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites))

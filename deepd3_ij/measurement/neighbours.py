@@ -8,7 +8,6 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 
-from deepd3_ij.measurement.centre_lines import parents_of
 from deepd3_ij.measurement.dendrites import Dendrites
 from deepd3_ij.measurement.geometry import SpineGeometry
 from deepd3_ij.measurement.skeleton import CentreLine
@@ -45,7 +44,7 @@ def gaps_between(geometry: SpineGeometry, dendrites: Dendrites) -> Gaps:
     known = geometry.node >= 0
     for identity in np.unique(geometry.dendrite_id[known]):
         line = dendrites.centre_lines[identity - 1]
-        parents = parents_of(line)
+        parents = line.parents
         branch = np.cumsum(parents != np.arange(len(parents)) - 1)
         own = np.flatnonzero(known & (geometry.dendrite_id == identity))
         nodes = geometry.node[own]

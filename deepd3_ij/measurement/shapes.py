@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from scipy.spatial import cKDTree
 
 from deepd3_ij.measurement.classes import classes_of
 from deepd3_ij.measurement.columns import QUALITIES, SHAPE_COLUMNS, SIDES, SOURCES, SPLITS
+from deepd3_ij.measurement.dendrite_shape import diameter_profiles, thickness
 from deepd3_ij.measurement.dendrites import Dendrites
 from deepd3_ij.measurement.geometry import Placed, SpineGeometry, find_geometry
+from deepd3_ij.measurement.light import head_light
 from deepd3_ij.measurement.necks import Neck, neck_of
 from deepd3_ij.measurement.neighbours import gaps_between
 from deepd3_ij.measurement.orientation import angle_deg, azimuth_deg, side_of
+from deepd3_ij.measurement.spacing import Tree, places_on, spacing
 from deepd3_ij.measurement.spines import RoiVoxels
+from deepd3_ij.measurement.straightened import Imaging
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
@@ -35,6 +40,7 @@ def shape_columns(
     dendrite_id: np.ndarray,
     parameters: MeasureParameters,
     stack: xr.DataArray | None = None,
+    imaging: Imaging | None = None,
     placed: Mapping[int, Placed] | None = None,
     progress: Progress = no_progress,
 ) -> dict[str, np.ndarray]:
@@ -51,9 +57,11 @@ def shape_columns(
     dendrite_id
         Dendrite of each ROI, int64, shape ``(n,)``; 0 if none.
     parameters
-        ``spine_classes``.
+        ``psf_xy_um``, ``psf_z_um`` and ``spine_classes``.
     stack
         Image of the same shape; without it there is geometry only.
+    imaging
+        How the image was taken.
     placed
         Bases and tips that a user placed, by the ROI's id.
     progress
@@ -84,17 +92,22 @@ def shape_columns(
     # From the axis, since the way from the base is short where a head sits on the shaft.
     columns["azimuth_deg"] = azimuth_deg(geometry.head_zyx_um - geometry.axis_zyx_um, geometry.tangent_zyx)
     columns["side"] = side_of(columns["azimuth_deg"])
-    necks = _necks(geometry, stack is not None)
+    necks = necks_along(geometry, stack is not None)
     columns |= {"neck_length_um": np.array([neck.length_um for neck in necks], dtype=np.float64),
                 "neck_length_se_um": np.array([neck.length_se_um for neck in necks], dtype=np.float64),
                 "neck_contrast": np.array([neck.contrast for neck in necks], dtype=np.float64),
                 "neck_gap_um": np.array([neck.gap_um for neck in necks], dtype=np.float64),
                 "head_neck_split": np.array([neck.split for neck in necks], dtype=object)}
+    reasons: Mapping[str, np.ndarray] = {}
+    if stack is not None and imaging is not None:
+        light = head_light(stack, rois.labels, voxels.ids, dendrites, geometry, parameters, imaging)
+        columns |= light.columns
+        reasons = light.reasons
     gaps = gaps_between(geometry, dendrites)
     columns |= {"previous_gap_um": gaps.previous_um, "next_gap_um": gaps.next_um, "nearest_spine_um": gaps.nearest_um}
     measured, by_user = SOURCES
     columns["geometry_source"] = np.where(geometry.by_user, by_user, measured).astype(object)
-    columns["quality"] = _qualities(geometry, columns, voxel_um, voxels.shape, stack is not None)
+    columns["quality"] = _qualities(geometry, columns, voxel_um, voxels.shape, stack is not None, reasons)
     return columns | classes_of(columns) if parameters.spine_classes else columns
 
 
@@ -106,7 +119,8 @@ def _length_um(way: np.ndarray, base: np.ndarray) -> float:
     return float(np.linalg.norm(np.diff(way[first:], axis=0), axis=1).sum())
 
 
-def _necks(geometry: SpineGeometry, with_image: bool) -> list[Neck]:
+def necks_along(geometry: SpineGeometry, with_image: bool) -> list[Neck]:
+    """Head and neck of each spine, told apart by its profile; unknown without an image."""
     unknown = Neck("", np.nan, np.nan, np.nan, np.nan)
     if not with_image:
         return [unknown] * len(geometry)
@@ -118,7 +132,7 @@ def _necks(geometry: SpineGeometry, with_image: bool) -> list[Neck]:
 
 def _qualities(
     geometry: SpineGeometry, columns: Mapping[str, np.ndarray], voxel_um: np.ndarray, shape: tuple[int, ...],
-    with_image: bool,
+    with_image: bool, from_light: Mapping[str, np.ndarray],
 ) -> np.ndarray:
     """Reasons for missing or doubtful values."""
     count = len(geometry)
@@ -138,6 +152,8 @@ def _qualities(
         "no split": columns["head_neck_split"] == SPLITS[-1],
         "one plane": np.full(count, shape[0] == 1),
     }
+    for reason, said in from_light.items():
+        reasons[reason] = said | reasons.get(reason, False)
     texts = [[reason for reason in QUALITIES if reason in reasons and reasons[reason][row]] for row in range(count)]
     return np.array([";".join(text) for text in texts], dtype=object)
 
@@ -148,3 +164,40 @@ def _near_others(head: np.ndarray) -> np.ndarray:
     for pair in cKDTree(head).query_pairs(NEIGHBOUR_UM) if len(head) else ():
         near[list(pair)] = True
     return near
+
+
+def dendrite_shape_columns(
+    dendrites: Dendrites, spines: pd.DataFrame, rois: RoiSet, parameters: MeasureParameters,
+    stack: xr.DataArray | None = None, imaging: Imaging | None = None,
+) -> dict[str, np.ndarray]:
+    """Measure the thickness of dendrites and the spacing of their spines.
+
+    Parameters
+    ----------
+    dendrites
+        The dendrites.
+    spines
+        Table of spines with their bases.
+    rois
+        The ROIs; their places are left out where diameters are measured.
+    parameters
+        ``psf_xy_um``.
+    stack, imaging
+        Image, and how it was taken; without it there are no diameters.
+
+    Returns
+    -------
+    dict of numpy.ndarray
+        ``mean_diameter_um … spacing_p`` of ``DENDRITE_COLUMNS``, float64.
+    """
+    base = spines[[f"base_{dim}_um" for dim in DIMS]].to_numpy()
+    middle = spines[[f"{dim}_um" for dim in DIMS]].to_numpy()
+    points = np.where(np.isfinite(base), base, middle) - np.array(dendrites.origin_um)
+    rows: list[dict[str, float]] = []
+    for index, line in enumerate(dendrites.centre_lines):
+        own = points[(spines["dendrite_id"] == index + 1).to_numpy()]
+        profiles = ([] if stack is None or imaging is None else
+                    diameter_profiles(line, stack, rois.labels, parameters, imaging))
+        branch, position = places_on(line, own) if len(own) else (np.empty(0, np.int64), np.empty(0))
+        rows.append({**thickness(profiles), **spacing(Tree.of(line), branch, position, seed=index)})
+    return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]} if rows else {}

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import cc3d
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import fftconvolve
-from scipy.sparse import csgraph, csr_matrix
-from scipy.spatial import cKDTree
-from skimage.graph import pixel_graph
 
-from deepd3_ij.measurement.surface import shell_voxels
-from deepd3_ij.parallel import available_threads
+from deepd3_ij.compiled import compiled
+from deepd3_ij.measurement.runs import Runs
+from deepd3_ij.measurement.voxel_graph import VoxelGraph
 
 # A path costs its length times (1 / distance to the surface) to this power: high enough not to cut corners.
 CENTRING_POWER = 4
@@ -37,6 +34,7 @@ WIDEST_DIRECT_SMOOTHING = 400
 # Standard deviation of the smoothing along a branch, in voxel sizes: enough to blur the steps between planes or pixels.
 SMOOTHING_PLANES = 1.0
 SMOOTHING_PIXELS = 5.0
+_TOLERANCE_UM = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +64,32 @@ class CentreLine:
     total_um: float
     branches: int
 
+    @property
+    def branch_starts(self) -> np.ndarray:
+        """First point of each branch, int64; branches follow each other in the arrays.
+
+        Along a branch the position grows by the distance between neighbours; where it does not, a new branch starts,
+        with a copy of the point that it springs from.
+        """
+        steps = np.linalg.norm(np.diff(self.zyx_um, axis=0), axis=1)
+        jumps = np.flatnonzero(np.abs(np.diff(self.position_um) - steps) > _TOLERANCE_UM) + 1
+        return np.concatenate([[0], jumps])
+
+    @property
+    def parents(self) -> np.ndarray:
+        """Index of each point's parent, int64; −1 for the first. The parent of a copy is the point that was copied."""
+        parents = np.arange(len(self.zyx_um)) - 1
+        for start in self.branch_starts[1:]:
+            parents[start] = np.linalg.norm(self.zyx_um[:start] - self.zyx_um[start], axis=1).argmin()
+        return parents
+
     def moved(self, offset_um: np.ndarray) -> CentreLine:
         """The same line in other coordinates."""
         return replace(self, zyx_um=self.zyx_um + offset_um)
 
 
 def trace_centre_line(
-    mask: np.ndarray,
+    runs: Runs,
     voxel_um: tuple[float, float, float],
     min_branch_um: float,
     open_faces: np.ndarray | None = None,
@@ -84,8 +101,8 @@ def trace_centre_line(
 
     Parameters
     ----------
-    mask
-        Boolean, shape ``(z, y, x)``, one 26-connected piece in its bounding box.
+    runs
+        One piece, connected by faces, edges and corners, in its bounding box.
     voxel_um
         Voxel size z, y, x in µm.
     min_branch_um
@@ -98,11 +115,11 @@ def trace_centre_line(
     CentreLine
         Loops are opened at one place.
     """
-    grid = _Grid.of(fill_cavities(mask), voxel_um)
+    grid = _Grid.of(runs.filled(), voxel_um)
     paths = grid.paths(min_branch_um)
     sigma_um = np.array([max(SMOOTHING_PLANES * voxel_um[0], SMOOTHING_PIXELS * voxel_um[1]),
                          SMOOTHING_PIXELS * voxel_um[1], SMOOTHING_PIXELS * voxel_um[2]])
-    faces = _face_positions(mask.shape, np.asarray(voxel_um), open_faces)
+    faces = _face_positions(runs.shape, np.asarray(voxel_um), open_faces)
     joined: dict[int, tuple[np.ndarray, float]] = {}  # smoothed place and position of the voxels that have them
     points, positions, radii = [], [], []
     for index, path in enumerate(paths):
@@ -172,15 +189,6 @@ def _blurred(column: np.ndarray, width: float) -> np.ndarray:
     return np.asarray(fftconvolve(np.pad(column, reach, mode="edge"), kernel / kernel.sum(), mode="valid"))
 
 
-def fill_cavities(mask: np.ndarray) -> np.ndarray:
-    """Fill what is enclosed on all sides."""
-    background, count = cc3d.connected_components(np.pad(~mask, 1, constant_values=True), connectivity=6,
-                                                  return_N=True)
-    if count < 2:
-        return mask
-    return background[1:-1, 1:-1, 1:-1] != background[0, 0, 0]
-
-
 @dataclass(frozen=True, eq=False)
 class _Grid:
     """Voxels of a volume, their distances to the surface, and the graph of neighbours.
@@ -196,24 +204,22 @@ class _Grid:
     height_um: np.ndarray
     radius_um: np.ndarray
     reach_um: np.ndarray
-    graph: csr_matrix
+    graph: VoxelGraph
 
     @classmethod
-    def of(cls, mask: np.ndarray, voxel_um: tuple[float, float, float]) -> _Grid:
+    def of(cls, runs: Runs, voxel_um: tuple[float, float, float]) -> _Grid:
         binning = 1
-        while mask.sum() > MAX_VOXELS:
-            mask = _halved(mask)
+        while runs.lengths.sum() > MAX_VOXELS:
+            runs = runs.halved()
             binning *= 2
         voxel = np.array(voxel_um) * (1, binning, binning)
-        graph, flat = pixel_graph(mask, connectivity=3, spacing=voxel)
-        indices = np.stack(np.unravel_index(flat, mask.shape), axis=1)
-        outside = shell_voxels(np.pad(mask, 1))[0] - 1
-        radius_um = cKDTree(outside * voxel).query(indices * voxel, workers=available_threads())[0]
-        column = mask.sum(axis=0)[indices[:, 1], indices[:, 2]] * voxel_um[0]
+        graph = VoxelGraph.of(runs, voxel)
+        columns = graph.zyx[:, 1].astype(np.int64) * runs.shape[2] + graph.zyx[:, 2]
+        column_um = np.bincount(columns)[columns] * voxel_um[0]
+        radius_um = graph.depths_um()
         centre_of_bin = np.array((0, 1, 1)) * (binning - 1) / 2 * voxel_um
-        height_um = _middle_heights(indices) * voxel[0]
-        return cls(points_um=indices * voxel + centre_of_bin, height_um=height_um, radius_um=radius_um,
-                   reach_um=np.maximum(radius_um, column), graph=csr_matrix(graph))
+        return cls(points_um=graph.zyx * voxel + centre_of_bin, height_um=_middle_heights(graph.zyx) * voxel[0],
+                   radius_um=radius_um, reach_um=np.maximum(radius_um, column_um), graph=graph)
 
     def paths(self, min_branch_um: float) -> list[np.ndarray]:
         """Rows of the voxels along each branch: the longest path, then branches, each from a voxel of an earlier one.
@@ -222,9 +228,9 @@ class _Grid:
         """
         if len(self.points_um) < 2:
             return [np.array([0])]
-        start = int(np.argmax(csgraph.dijkstra(self.graph, indices=0)))
-        far = csgraph.dijkstra(self.graph, indices=start)
-        parent = csgraph.dijkstra(self._centring_costs(), indices=start, return_predecessors=True)[1]
+        start = int(np.argmax(self.graph.shortest_paths(0)[0]))
+        far = self.graph.shortest_paths(start)[0]
+        parent = self.graph.shortest_paths(start, 1.0 / self.radius_um ** CENTRING_POWER)[1]
         paths: list[np.ndarray] = []
         joint = np.full(len(far), -1)  # where a branch through a voxel near earlier paths begins
         while (joint < 0).any():
@@ -240,7 +246,9 @@ class _Grid:
             if kept:
                 paths.append(branch)
             line = branch if kept else np.array(path)
-            nearest = line[cKDTree(self.points_um[line]).query(self.points_um[free])[1]]
+            # Nearest by the shape of the tube: a line may lie anywhere in the height of what is blurred along z.
+            flat = (np.median(self.radius_um[line] / self.reach_um[line]), 1, 1)
+            nearest = line[_nearest_points(self.points_um[free] * flat, self.points_um[line] * flat)]
             near = self._sticks_out_um(free, nearest) <= min_branch_um / 2
             joint[free[near]] = nearest[near] if kept else path[-1]
             for end in (tip, start):  # cut off by trimming, so possibly not near
@@ -253,12 +261,6 @@ class _Grid:
         away = np.abs(self.points_um[voxels] - self.points_um[line])
         beside = np.hypot(away[..., 1], away[..., 2]) - self.radius_um[line]
         return np.asarray(np.maximum(beside, away[..., 0] - self.reach_um[line]))
-
-    def _centring_costs(self) -> csr_matrix:
-        near = 1.0 / self.radius_um ** CENTRING_POWER
-        costs = self.graph.tocoo()
-        costs.data = costs.data * (near[costs.row] + near[costs.col])
-        return costs.tocsr()
 
     def _trimmed(self, path: np.ndarray, *, both_ends: bool) -> np.ndarray:
         """Path without the part at its end (or ends) that is nearer to the tip than one radius."""
@@ -276,6 +278,32 @@ class _Grid:
         return int(inside[0]) if len(inside) else len(path) - 1
 
 
+def _nearest_points(points: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """Row of the point of a line that is nearest to each point."""
+    axis = int(np.argmax(np.ptp(line, axis=0)))
+    order = np.argsort(line[:, axis], kind="stable")
+    return order[_nearest_sorted(points, line[order], axis)]
+
+
+@compiled
+def _nearest_sorted(points, line, axis):  # type: ignore[no-untyped-def]  # numba types
+    """The same for a line that is sorted along an axis: from the place of the point outwards, as far as needed."""
+    nearest = np.empty(len(points), np.int64)
+    middles = np.searchsorted(line[:, axis], points[:, axis])
+    for row in range(len(points)):
+        best, chosen = np.inf, 0
+        for way in (-1, 1):
+            other = middles[row] - (way < 0)
+            while 0 <= other < len(line) and (line[other, axis] - points[row, axis]) ** 2 < best:
+                square = ((points[row, 0] - line[other, 0]) ** 2 + (points[row, 1] - line[other, 1]) ** 2
+                          + (points[row, 2] - line[other, 2]) ** 2)
+                if square < best:
+                    best, chosen = square, other
+                other += way
+        nearest[row] = chosen
+    return nearest
+
+
 def _middle_heights(indices: np.ndarray) -> np.ndarray:
     """Middle of the run along z to which each voxel belongs, in planes."""
     order = np.lexsort((indices[:, 0], indices[:, 2], indices[:, 1]))
@@ -287,13 +315,6 @@ def _middle_heights(indices: np.ndarray) -> np.ndarray:
     middle = np.empty(len(z))
     middle[order] = ((z[first] + z[last]) / 2)[run]
     return middle
-
-
-def _halved(mask: np.ndarray) -> np.ndarray:
-    """Mask on pixels of twice the size, set where any of the four is."""
-    even = np.pad(mask, ((0, 0), (0, mask.shape[1] % 2), (0, mask.shape[2] % 2)))
-    rows = even[:, 0::2] | even[:, 1::2]
-    return rows[:, :, 0::2] | rows[:, :, 1::2]
 
 
 def _face_positions(shape: tuple[int, ...], voxel_um: np.ndarray, open_faces: np.ndarray | None) -> np.ndarray:

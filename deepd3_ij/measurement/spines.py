@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
 from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.columns import as_table, spine_columns
 from deepd3_ij.measurement.dendrites import Dendrites
-from deepd3_ij.measurement.surface import shell_voxels
+from deepd3_ij.parallel import in_blocks
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
@@ -51,6 +51,13 @@ class RoiVoxels:
         """Row of its ROI for each voxel, int64, shape ``(m,)``."""
         return np.repeat(np.arange(len(self.ids)), self.counts)
 
+    def by_plane(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Each plane with voxels, and the rows of these, sorted by ROI."""
+        order = np.argsort(self.zyx[:, 0], kind="stable")
+        bounds = np.searchsorted(self.zyx[order, 0], np.arange(self.shape[0] + 1))
+        for z in np.flatnonzero(np.diff(bounds)):
+            yield int(z), order[bounds[z]:bounds[z + 1]]
+
     @property
     def centroids(self) -> np.ndarray:
         """Mean voxel indices z, y, x of each ROI, float64, shape ``(n, 3)``."""
@@ -62,12 +69,28 @@ class RoiVoxels:
 def roi_voxels(rois: RoiSet) -> RoiVoxels:
     """List the voxels of all ROIs."""
     labels = rois.labels.values
-    flat = np.flatnonzero(labels > 0)
-    values = labels.ravel()[flat]
+    everything = labels.reshape(-1)
+    blocks = in_blocks(lambda first, last: _labelled(everything, first, last), len(everything))
+    flat, values = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     order = np.argsort(values, kind="stable")
     ids, starts = np.unique(values[order], return_index=True)
     zyx = np.stack(np.unravel_index(flat[order], labels.shape), axis=1)
     return RoiVoxels(ids=ids.astype(np.int64), starts=starts.astype(np.int64), zyx=zyx, shape=labels.shape)
+
+
+@compiled
+def _labelled(labels, first, last):  # type: ignore[no-untyped-def]  # numba types
+    """Places of the labels above 0 in a part of the volume, and these labels."""
+    count = 0
+    for place in range(first, last):
+        count += labels[place] > 0
+    places, values = np.empty(count, np.int64), np.empty(count, np.int32)
+    found = 0
+    for place in range(first, last):
+        if labels[place] > 0:
+            places[found], values[found] = place, labels[place]
+            found += 1
+    return places, values
 
 
 def spine_table(
@@ -141,16 +164,9 @@ def nearest_dendrite(voxels: RoiVoxels, dendrites: Dendrites) -> tuple[np.ndarra
     count = len(voxels.ids)
     if not len(dendrites) or not count:
         return np.zeros(count, dtype=np.int64), np.full(count, np.nan)
-    voxel = np.array(voxel_size_um(dendrites.labels))
-    labels = dendrites.labels.values
-    # The gap between two boxes is the distance between a voxel and the other set grown by one voxel on all sides.
-    shell, shell_label = shell_voxels(labels)
-    nearest = labels[tuple(voxels.zyx.T)].astype(np.int64)
-    distance = np.zeros(len(voxels.zyx))
-    outside = nearest == 0
-    if outside.any():
-        distance[outside], place = _nearest_of_groups(voxels.zyx[outside] * voxel, voxels.row[outside], shell * voxel)
-        nearest[outside] = shell_label[place]
+    runs = dendrites.runs
+    distance, nearest = _nearest_runs(voxels.zyx, voxels.row, runs.row_starts, runs.begins, runs.ends, runs.labels,
+                                      *runs.shape[:2], np.array(dendrites.voxel_um))
     table = pd.DataFrame({"roi": voxels.row, "dendrite": nearest, "distance": distance})
     table = table[table["distance"] == table.groupby("roi")["distance"].transform("min")]
     votes = table.groupby(["roi", "dendrite"], as_index=False).agg(distance=("distance", "first"),
@@ -159,40 +175,68 @@ def nearest_dendrite(voxels: RoiVoxels, dendrites: Dendrites) -> tuple[np.ndarra
     return best["dendrite"].to_numpy(dtype=np.int64), best["distance"].to_numpy(dtype=np.float64)
 
 
-def _nearest_of_groups(points: np.ndarray, group: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distance and row of the nearest target for the points of each group that can be nearest of their group.
+@compiled
+def _nearest_runs(zyx, roi, starts, begins, ends, labels, depth, height, voxel):  # type: ignore[no-untyped-def]
+    """Gap between each voxel and the nearest run, and its label, for the voxels that can be nearest of their ROI.
 
-    Points of the same group follow each other. Only targets in a ball around the group's middle are compared, which
-    holds the nearest target of the group's nearest point; other points may get a farther one than theirs.
+    Others get an infinite gap.
     """
-    tree = cKDTree(targets)
-    distance = np.empty(len(points))
-    place = np.empty(len(points), dtype=np.int64)
-    begins = np.flatnonzero(np.diff(group, prepend=-1))
-    for part in np.split(np.arange(len(points)), begins[1:]):
-        members = points[part]
-        middle = members[np.argmin(((members - members.mean(axis=0)) ** 2).sum(axis=1))]
-        extent = np.sqrt(((members - middle) ** 2).sum(axis=1).max())
-        near = np.array(tree.query_ball_point(middle, tree.query(middle)[0] * (1 + 1e-9) + extent + 1e-9))
-        distance[part], chosen = _nearest_pairs(members, targets[near])
-        place[part] = near[chosen]
-    return distance, place
+    gaps = np.full(len(zyx), np.inf)
+    nearest = np.zeros(len(zyx), np.int64)
+    least = known = np.inf  # of this ROI; of the voxel before it
+    before = -1
+    for i in range(len(zyx)):
+        bound = np.inf
+        if before >= 0 and roi[before] == roi[i]:
+            step = np.sqrt((((zyx[i] - zyx[before]) * voxel) ** 2).sum())
+            if known - step > least * (1 + 1e-9) + 1e-9:
+                continue
+            bound = (known + step) ** 2 * (1 + 1e-9) + 1e-9
+        else:
+            least = np.inf
+        square, label = _nearest_run(zyx[i], bound, starts, begins, ends, labels, depth, height, voxel)
+        gaps[i], nearest[i] = np.sqrt(max(square, 0.0)), label
+        known = gaps[i]
+        least = min(least, known)
+        before = i
+    return gaps, nearest
 
 
 @compiled
-def _nearest_pairs(points: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    distance = np.empty(len(points))
-    place = np.empty(len(points), dtype=np.int64)
-    for row in range(len(points)):
-        best, chosen = np.inf, 0
-        for other in range(len(targets)):
-            square = ((points[row, 0] - targets[other, 0]) ** 2 + (points[row, 1] - targets[other, 1]) ** 2
-                      + (points[row, 2] - targets[other, 2]) ** 2)
-            if square < best:
-                best, chosen = square, other
-        distance[row] = np.sqrt(best)
-        place[row] = chosen
-    return distance, place
+def _nearest_run(place, bound, starts, begins, ends, labels, depth, height, voxel):  # type: ignore[no-untyped-def]
+    """Squared gap (−1 inside) and label of the run nearest to a voxel, which is not farther than a bound.
+
+    Rows are looked at from the voxel's own outwards, as long as they can be nearer than what was found.
+    """
+    best, label = bound, 0
+    for z in _outwards(place[0], depth):
+        part_z = (max(abs(z - place[0]) - 1, 0) * voxel[0]) ** 2
+        if part_z > best:
+            break
+        for y in _outwards(place[1], height):
+            part = part_z + (max(abs(y - place[1]) - 1, 0) * voxel[1]) ** 2
+            if part > best:
+                break
+            row = z * height + y
+            for run in range(starts[row], starts[row + 1]):
+                apart = max(begins[run] - 1 - place[2], place[2] - ends[run], 0) * voxel[2]
+                square = part + apart * apart
+                if z == place[0] and y == place[1] and begins[run] <= place[2] < ends[run]:
+                    square = -1.0  # inside: nothing is nearer
+                if square < best or (square == best and (label == 0 or labels[run] < label)):
+                    best, label = square, labels[run]
+    return best, label
+
+
+@compiled
+def _outwards(middle, size):  # type: ignore[no-untyped-def]  # numba types
+    """A place and the others of a range, in the order of their distance from it."""
+    yield middle
+    for far in range(1, size):
+        if middle - far >= 0:
+            yield middle - far
+        if middle + far < size:
+            yield middle + far
 
 
 def positions_along(points_um: np.ndarray, dendrite_id: np.ndarray, dendrites: Dendrites) -> np.ndarray:
@@ -242,9 +286,8 @@ def _probability_columns(voxels: RoiVoxels, spine: xr.DataArray) -> dict[str, np
     if not len(voxels.ids):
         return {"max_probability": np.empty(0), "mean_probability": np.empty(0)}
     values = np.empty(len(voxels.zyx), dtype=np.float64)
-    for z in np.unique(voxels.zyx[:, 0]):
-        here = voxels.zyx[:, 0] == z
-        values[here] = spine[z].values[tuple(voxels.zyx[here, 1:].T)]
+    for z, rows in voxels.by_plane():
+        values[rows] = spine.variable[z].values[tuple(voxels.zyx[rows, 1:].T)]
     return {"max_probability": np.maximum.reduceat(values, voxels.starts),
             "mean_probability": np.add.reduceat(values, voxels.starts) / voxels.counts}
 
@@ -254,33 +297,62 @@ def _intensity_columns(
 ) -> dict[str, np.ndarray]:
     """Intensities; the background is the median of the pixels around the ROI in its planes, without ROIs, dendrites."""
     pixel_um = voxel_size_um(stack)[1]
-    margin = int(np.floor(background_um / pixel_um))
     count = len(voxels.ids)
     total = np.zeros(count)
     rings: list[list[np.ndarray]] = [[] for _ in range(count)]
     row = voxels.row
-    by_plane = np.argsort(voxels.zyx[:, 0], kind="stable")
-    planes, firsts = np.unique(voxels.zyx[by_plane, 0], return_index=True)
-    ends = np.append(firsts, len(by_plane))[1:]
+    planes = list(voxels.by_plane())
     progress(0, len(planes), "Measuring intensities")
-    for done, (z, first, end) in enumerate(zip(planes, firsts, ends, strict=True), start=1):
-        part = by_plane[first:end]
-        image = np.asarray(stack[z].values, dtype=np.float64)
+    for done, (z, part) in enumerate(planes, start=1):
+        image = stack.variable[z].values
         yx, owner = voxels.zyx[part, 1:], row[part]
         total += np.bincount(owner, weights=image[tuple(yx.T)], minlength=count)
-        free = dendrites.labels[z].values == 0
-        free[tuple(yx.T)] = False
-        order = np.argsort(owner, kind="stable")
-        owners, starts = np.unique(owner[order], return_index=True)
-        for roi, pixels in zip(owners, np.split(yx[order], starts[1:]), strict=True):
-            low = np.maximum(pixels.min(axis=0) - margin, 0)
-            box = tuple(slice(begin, end) for begin, end in zip(low, pixels.max(axis=0) + margin + 1, strict=True))
-            away = np.ones(free[box].shape, dtype=bool)
-            away[tuple((pixels - low).T)] = False
-            ring = free[box] & (distance_transform_edt(away) * pixel_um <= background_um)
-            rings[roi].append(image[box][ring])
+        starts = np.flatnonzero(np.diff(owner, prepend=-1, append=count))
+        taken = dendrites.labels_in((slice(z, z + 1), slice(None), slice(None)))[0] > 0
+        taken[tuple(yx.T)] = True
+        places, sizes = _rings(taken, yx, starts, pixel_um, background_um)
+        for roi, pixels in zip(owner[starts[:-1]], np.split(image.reshape(-1)[places], np.cumsum(sizes)[:-1]),
+                               strict=True):
+            rings[roi].append(pixels)
         progress(done, len(planes), "Measuring intensities")
     background = np.array([np.median(values) if (values := np.concatenate(parts)).size else np.nan
                            for parts in rings], dtype=np.float64)
     return {"mean_intensity": total / voxels.counts, "background_intensity": background,
             "integrated_intensity": total - background * voxels.counts}
+
+
+@compiled
+def _rings(taken, yx, starts, pixel_um, width_um):  # type: ignore[no-untyped-def]  # numba types
+    """Pixels around each ROI of a plane that are nobody's: their places in the plane, and how many each has."""
+    height, width = taken.shape
+    margin = int(np.floor(width_um / pixel_um))
+    sizes = np.zeros(len(starts) - 1, np.int64)
+    places = np.empty(1024, np.int64)
+    found = 0
+    for roi in range(len(sizes)):
+        mine = yx[starts[roi]:starts[roi + 1]]
+        y0, y1 = max(mine[:, 0].min() - margin, 0), min(mine[:, 0].max() + margin + 1, height)
+        x0, x1 = max(mine[:, 1].min() - margin, 0), min(mine[:, 1].max() + margin + 1, width)
+        # Squared distance to the ROI: along each row first, then of the rows above and below.
+        along = np.full((y1 - y0, x1 - x0), margin + 1, np.int64)
+        for pixel in range(len(mine)):
+            along[mine[pixel, 0] - y0, mine[pixel, 1] - x0] = 0
+        for y in range(y1 - y0):
+            for x in range(1, x1 - x0):
+                along[y, x] = min(along[y, x], along[y, x - 1] + 1)
+            for x in range(x1 - x0 - 2, -1, -1):
+                along[y, x] = min(along[y, x], along[y, x + 1] + 1)
+        for y in range(y1 - y0):
+            for x in range(x1 - x0):
+                if taken[y0 + y, x0 + x]:
+                    continue
+                for other in range(max(y - margin, 0), min(y + margin + 1, y1 - y0)):
+                    if along[other, x] <= margin and \
+                            np.sqrt(along[other, x] ** 2 + (other - y) ** 2) * pixel_um <= width_um:
+                        if found == len(places):
+                            places = np.append(places, np.empty(found, np.int64))
+                        places[found] = (y0 + y) * width + x0 + x
+                        found += 1
+                        sizes[roi] += 1
+                        break
+    return places[:found], sizes

@@ -45,12 +45,40 @@ class OutlineParameters(DialogParameters):
                                   high=1_000_000)
     grow: bool = parameter(True, "Follow it through the planes above and below, as far as the spine map reaches.",
                            label="Grow through planes")
+    instead_of: int | None = parameter(None, "Number of a spine whose place it takes; empty: it is a new one.", low=1,
+                                       high=2**31 - 1, label="Redraws spine")
+
+
+@dataclass(frozen=True)
+class EndsParameters(DialogParameters):
+    """Where base and tip of a spine are."""
+
+    ends: str | None = parameter(None, "Base and tip in pixels, x,y;x,y; empty: the straight line that is drawn on the "
+                                 "image, from base to tip.", label="Base and tip")
+    base_plane: float | None = parameter(None, "Plane of the base, from 1; empty: the one that is shown.", low=1,
+                                         high=1_000_000)
+    tip_plane: float | None = parameter(None, "Plane of the tip, from 1; empty: the one that is shown.", low=1,
+                                        high=1_000_000)
+
+
+@dataclass(frozen=True)
+class ReviewParameters(DialogParameters):
+    """Which spines are looked at again."""
+
+    most: int = parameter(20, "Largest number of spines to go through, the most doubtful first.", low=1, high=1_000_000,
+                          label="Number of spines")
+    again: bool = parameter(False, "Also those that were kept or redrawn before.", label="Also those reviewed before")
 
 
 add_dialog("Delete Spines...", Section(SpinesParameters))
 add_dialog("Merge Spines...", Section(SpinesParameters))
 add_dialog("Split Spine...", Section(SpinesParameters), Section(CutParameters))
 add_dialog("Add Spine...", Section(OutlineParameters))
+add_dialog("Keep Spines...", Section(SpinesParameters))
+add_dialog("Place Spine Base and Tip...", Section(SpinesParameters), Section(EndsParameters))
+add_dialog("Review Doubtful Spines...", Section(ReviewParameters))
+add_dialog("Spine Profile...", Section(SpinesParameters))
+add_dialog("Show or Hide Spine Shapes")
 add_dialog("Undo Spine Correction")
 add_dialog("Spine Panel")
 

@@ -195,11 +195,17 @@ class Outlines:
 
 
 def table_values(table: pd.DataFrame) -> tuple[dict[str, Any], npt.NDArray[np.float64]]:
-    """A table of numbers: headings with the kind of their numbers, and float64 of shape ``(columns, rows)``."""
+    """A table: headings with the kind of their numbers, columns of texts, and float64 of shape ``(columns, rows)``.
+
+    Where a column holds texts, its numbers are NaN.
+    """
     whole = [bool(pd.api.types.is_integer_dtype(table[name]) or pd.api.types.is_bool_dtype(table[name]))
              for name in table.columns]
-    values = np.stack([table[name].to_numpy(dtype=np.float64) for name in table.columns])
-    return {"headings": [str(name) for name in table.columns], "whole": whole}, values
+    texts = {str(name): table[name].fillna("").astype(str).tolist() for name in table.columns
+             if not pd.api.types.is_numeric_dtype(table[name])}
+    values = np.stack([np.full(len(table), np.nan) if name in texts else table[name].to_numpy(dtype=np.float64)
+                       for name in table.columns])
+    return {"headings": [str(name) for name in table.columns], "whole": whole, "texts": texts}, values
 
 
 def merged(*replies: Reply, **values: Any) -> Reply:

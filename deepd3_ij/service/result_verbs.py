@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from deepd3_ij.atomic import check_output_folder
 from deepd3_ij.batch import BatchSettings, analyze_folder
 from deepd3_ij.errors import FijiError, OutputError, ParameterError
+from deepd3_ij.measurement.confidence import doubtful_first
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.outputs.registry import USUAL, Results, endings_of, output_of, write_analysis, write_outputs
 from deepd3_ij.parameters import BatchParameters, MeasureParameters, RegionParameters
 from deepd3_ij.progress import WHOLE, Progress, in_steps, no_progress
+from deepd3_ij.service.by_hand import NOTHING_BY_HAND, ByHand, measured
 from deepd3_ij.service.exchange import (
     Image,
     Outlines,
@@ -45,15 +49,34 @@ EVERYTHING = "everything"
 @verb("measure")
 def measure(progress: Progress, *, image: Image, dendrite: Map, spine: Map, provenance: str = "{}", rois: Outlines,
             outlines: Bytes | None = None, stack: Pixels | None = None, stack_image: Image | None = None,
-            choices: Choices = NOTHING_CHOSEN) -> Reply:
-    """Measure spines and dendrites."""
-    from deepd3_ij.measurement import measure as measure_rois
+            choices: Choices = NOTHING_CHOSEN, by_hand: ByHand = NOTHING_BY_HAND) -> Reply:
+    """Measure spines and dendrites; tells the spines in the order in which a person should look at them, too."""
+    progress = in_steps(progress, _MEASURING)
+    prediction = image.prediction(dendrite, spine, provenance)
+    grey = None if stack is None else _on(prediction, (stack_image or image).stack(stack))
+    tables = measured(rois.rois(outlines, prediction), prediction, grey, choices, by_hand, progress)
+    return merged(_tables_reply(tables), doubtful=_doubtful(tables.spines))
+
+
+@verb("spine_profile")
+def spine_profile(progress: Progress, *, number: int, image: Image, dendrite: Map, spine: Map, provenance: str = "{}",
+                  rois: Outlines, outlines: Bytes | None = None, stack: Pixels | None = None,
+                  stack_image: Image | None = None, choices: Choices = NOTHING_CHOSEN,
+                  by_hand: ByHand = NOTHING_BY_HAND) -> Reply:
+    """Measure the light along a spine; tells the places of base, split, head and tip on it."""
+    from deepd3_ij.measurement.profiles import spine_profile as profile_of
 
     progress = in_steps(progress, _MEASURING)
     prediction = image.prediction(dendrite, spine, provenance)
     grey = None if stack is None else _on(prediction, (stack_image or image).stack(stack))
-    return _tables_reply(measure_rois(rois.rois(outlines, prediction), prediction, grey,
-                                      choices.typed.get(MeasureParameters), progress=progress))
+    found = profile_of(rois.rois(outlines, prediction), number, prediction, grey, choices.typed.get(MeasureParameters),
+                       by_hand.placed.get(number), progress)
+    neck = found.neck
+    marks = [("base", 0.0), ("split", neck.length_um), ("head", found.head_um), ("tip", found.tip_um)]
+    summary = "head and neck cannot be told apart" if math.isnan(neck.length_um) else (
+        f"neck {neck.length_um:.2f} um, split at the {neck.split}, contrast {neck.contrast:.2f}")
+    return Reply({"marks": [[name, place] for name, place in marks if math.isfinite(place)], "summary": summary},
+                 {"profile": np.stack([found.distance_um, found.light])})
 
 
 @verb("analyze")
@@ -98,10 +121,9 @@ def analyze(progress: Progress, *, image: Image, stack: Pixels, model: str | Non
 def export(progress: Progress, *, what: str, folder: str, stem: str, image: Image, dendrite: Map | None = None,
            spine: Map | None = None, provenance: str = "{}", rois: Outlines | None = None,
            outlines: Bytes | None = None, shape: list[int] | None = None, stack: Pixels | None = None,
-           stack_image: Image | None = None, choices: Choices = NOTHING_CHOSEN, overwrite: bool = False) -> Reply:
+           stack_image: Image | None = None, choices: Choices = NOTHING_CHOSEN, overwrite: bool = False,
+           by_hand: ByHand = NOTHING_BY_HAND) -> Reply:
     """Write results into a folder: a kind of output, or ``everything``, which writes the files of an analysis."""
-    from deepd3_ij.measurement import measure as measure_rois
-
     progress = in_steps(progress, {**_MEASURING, **_WRITING})
     kinds = _kinds(what)
     needs = {name for kind in kinds for name in output_of(kind).needs}
@@ -112,7 +134,7 @@ def export(progress: Progress, *, what: str, folder: str, stem: str, image: Imag
     grey = None if stack is None or prediction is None else _on(prediction, (stack_image or image).stack(stack))
     measurements = None
     if "measurements" in needs and prediction is not None and found is not None:
-        measurements = measure_rois(found, prediction, grey, choices.typed.get(MeasureParameters), progress=progress)
+        measurements = measured(found, prediction, grey, choices, by_hand, progress)
     files = write_outputs(Results(grey, prediction, found, measurements), ledger.folder, ledger.stem, kinds,
                           ledger=ledger, progress=progress)
     return Reply({"files": [str(path) for path in files]})
@@ -204,6 +226,12 @@ def _tables_reply(measurements: Any) -> Reply:
     dendrites, dendrite_values = table_values(measurements.dendrites)
     return Reply({"spines": spines, "dendrites": dendrites},
                  {"spine_values": spine_values, "dendrite_values": dendrite_values})
+
+
+def _doubtful(spines: pd.DataFrame) -> list[int]:
+    """Numbers of spines, the most doubtful first; without a calibrated confidence, by the spine map."""
+    known = "confidence" if spines["confidence"].notna().any() else "max_probability"
+    return [int(spine) for spine in spines["id"].to_numpy()[doubtful_first(spines[known])]]
 
 
 def _on(prediction: xr.Dataset, stack: xr.DataArray) -> xr.DataArray:

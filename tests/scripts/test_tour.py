@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepd3_ij import label_prediction, label_stack
-from deepd3_ij.files.hdf5 import write_prediction
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.roi_zip import read_roi_zip
-from deepd3_ij.files.tiff import write_stack
 from tests.scripts.host_process import Host
+from tests.scripts.panel import Panel, build_spines
 from tests.scripts.user import User
 
 pytestmark = pytest.mark.display
@@ -37,51 +34,13 @@ def maps() -> tuple[np.ndarray, np.ndarray]:
     return dendrite, spine
 
 
-class Panel:
-    """A user at the spine panel."""
-
-    def __init__(self, user: User) -> None:
-        self.user = user
-
-    def state(self) -> dict[str, Any]:
-        return json.loads(self.user.host.ask("script", str(JYTHON / "panel_state.py"))) or {}
-
-    def until(self, **expected: Any) -> dict[str, Any]:
-        """Wait until the panel shows something: rows (their number) and any other part of its state."""
-        def as_expected() -> dict[str, Any] | None:
-            state = self.state()
-            seen = {**state, "rows": len(state.get("rows", ()))}
-            return state if state.get("ready") and all(seen[name] == value for name, value in expected.items()) \
-                else None
-
-        return self.user.until(as_expected, f"the panel does not show {expected}, but {self.state()}", 30)
-
-    def click(self, spine: int, *modifiers: str) -> None:
-        """Click the row of a spine."""
-        self.user.xdotool("mousemove", *self.state()["places"][str(spine)], "sleep", 0.2)
-        for key in modifiers:
-            self.user.xdotool("keydown", key)
-        self.user.xdotool("click", 1)
-        for key in modifiers:
-            self.user.xdotool("keyup", key)
-
-
 @pytest.fixture
 def panel(visible: User, tmp_path: Path) -> Iterator[Panel]:
     """A stack with its prediction, whose spines a user has built; a ROI of another image is there too."""
     host = visible.host
-    dendrite, spine = maps()
-    stack = label_stack((np.maximum(spine, dendrite) * 200).astype(np.uint8), xy_um=0.1, z_um=0.5, source="cell.tif")
-    write_stack(tmp_path / "cell.tif", stack)
-    write_prediction(tmp_path / "cell.prediction", label_prediction(dendrite, spine, stack, {}))
     host.ask("script", str(JYTHON / "close_all.py"))
     assert host.ask("script", str(JYTHON / "add_roi_of_another_image.py")) == "1"
-    assert host.ask("quietly", "Open DeepD3 Stack...", path=str(tmp_path / "cell.tif"), saved="true") == "done"
-    host.ask("start", "dialog", "Build 3D ROIs...")
-    visible.dialog()
-    visible.enter("ok")
-    assert host.ask("wait") == "done"
-    yield Panel(visible)
+    yield build_spines(visible, tmp_path, *maps())
     host.ask("script", str(JYTHON / "close_all.py"))
 
 

@@ -10,12 +10,14 @@ from deepd3_ij.annotation.reconstruction import draw_tracing
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.measurement.columns import DENDRITE_COLUMNS, kinds
 from deepd3_ij.measurement.dendrites import Dendrites, dendrite_table, find_dendrites
-from deepd3_ij.measurement.skeleton import _blurred, fill_cavities, smooth_path, trace_centre_line
+from deepd3_ij.measurement.runs import Runs
+from deepd3_ij.measurement.skeleton import _blurred, smooth_path, trace_centre_line
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.stack import label_stack
 from tests.tracings import length_of
 
 S = np.linspace(0, 1, 200)
+WHOLE = (slice(None), slice(None), slice(None))
 
 
 def slanted(degrees: float) -> np.ndarray:
@@ -70,7 +72,7 @@ def test_the_length_of_a_tube_is_that_of_its_axis(
 def test_a_bar_of_an_even_number_of_voxels_keeps_its_length() -> None:
     volume = np.zeros((20, 20, 100), dtype=bool)
     volume[8:12, 8:12, 10:90] = True
-    line = trace_centre_line(volume, (0.1, 0.1, 0.1), 1.0)
+    line = trace_centre_line(Runs.of_mask(volume), (0.1, 0.1, 0.1), 1.0)
     assert line.longest_path_um == pytest.approx(8 - 2 * 0.2, abs=0.2)
 
 
@@ -130,7 +132,7 @@ def test_cavities_are_filled_and_dents_are_not() -> None:
     volume = np.ones((5, 7, 7), dtype=bool)
     volume[2, 3, 3] = False
     volume[0, 0, 0] = False
-    filled = fill_cavities(volume)
+    filled = Runs.of_mask(volume).filled().drawn(WHOLE) > 0
     assert filled[2, 3, 3]
     assert not filled[0, 0, 0]
 
@@ -142,9 +144,10 @@ def test_pieces_that_are_short_or_not_above_the_threshold_are_left_out() -> None
     maps[1:4, 45:51, 10:28] = 0.9
     dendrites = found(maps, measured_dendrite_threshold=0.5, min_dendrite_um=3)
     assert len(dendrites) == 1
-    assert dendrites.labels.dtype == np.int32
-    np.testing.assert_array_equal(np.unique(dendrites.labels[:, 20:]), [0])
-    assert (dendrites.labels.values == 1).sum() == 3 * 6 * 180
+    labels = dendrites.labels_in(WHOLE)
+    assert labels.dtype == np.int32
+    np.testing.assert_array_equal(np.unique(labels[:, 20:]), [0])
+    assert (labels == 1).sum() == 3 * 6 * 180
 
 
 def test_the_table_has_volume_density_and_bounding_box() -> None:
@@ -152,7 +155,7 @@ def test_the_table_has_volume_density_and_bounding_box() -> None:
     maps[1:4, 5:11, 10:190] = 0.8
     stack = label_stack(maps, xy_um=0.1, z_um=0.5)
     dendrites = find_dendrites(stack, MeasureParameters())
-    row = dendrite_table(dendrites, stack, np.array([1, 1, 0, 1])).iloc[0]
+    row = dendrite_table(dendrites, np.array([1, 1, 0, 1])).iloc[0]
     assert row["voxels"] == 3 * 6 * 180
     assert row["volume_um3"] == pytest.approx(3 * 6 * 180 * 0.005)
     assert row["spines"] == 3
@@ -165,7 +168,7 @@ def test_the_table_has_volume_density_and_bounding_box() -> None:
 
 def test_no_dendrite_gives_an_empty_table_with_all_columns_and_types() -> None:
     stack = label_stack(np.zeros((3, 9, 9), np.float32), xy_um=0.1, z_um=0.5)
-    table = dendrite_table(find_dendrites(stack, MeasureParameters()), stack, np.zeros(0, np.int64))
+    table = dendrite_table(find_dendrites(stack, MeasureParameters()), np.zeros(0, np.int64))
     assert len(table) == 0
     assert table.dtypes.astype(str).to_dict() == kinds(DENDRITE_COLUMNS)
 

@@ -12,6 +12,7 @@ from deepd3_ij.errors import Cancelled, StackError
 from deepd3_ij.measurement import Measurements, measure
 from deepd3_ij.measurement.columns import INTENSITY_COLUMNS, kinds, spine_columns
 from deepd3_ij.measurement.dendrites import Dendrites, find_dendrites
+from deepd3_ij.measurement.runs import Runs
 from deepd3_ij.measurement.spines import nearest_dendrite, roi_voxels
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.rois.roiset import RoiSet
@@ -120,7 +121,10 @@ def test_the_distance_is_the_smallest_over_all_pairs_of_voxels(seed: int) -> Non
         z, y, x = (generator.integers(0, n - 1) for n in shape)
         target[z:z + 2, y:y + 2, x:x + generator.integers(1, 5)] = name
     grid = like(shape)
-    dendrites = Dendrites(label_like(dendrite, grid), centre_lines=(None, None), boxes=())  # type: ignore[arg-type]
+    runs = Runs.of_mask(dendrite > 0)
+    z, y = runs.planes_and_rows
+    dendrites = Dendrites(runs.labelled(dendrite[z, y, runs.begins]), np.zeros(0),
+                          centre_lines=(None, None), voxel_um=VOXEL, origin_um=(0, 0, 0))  # type: ignore[arg-type]
     ids, distances = nearest_dendrite(roi_voxels(RoiSet(label_like(labels, grid))), dendrites)
     for roi, identity, distance in zip(np.unique(labels[labels > 0]), ids, distances, strict=True):
         steps = np.abs(np.argwhere(labels == roi)[:, None] - np.argwhere(dendrite > 0)[None])

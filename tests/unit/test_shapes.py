@@ -96,7 +96,7 @@ def test_a_drawn_spine_has_the_base_tip_and_sides_that_it_was_drawn_with() -> No
     assert table["nearest_spine_um"].tolist() == pytest.approx([6.0, 6.0], abs=0.2)
     assert table["previous_gap_um"].notna().sum() == 1
     assert set(table["geometry_source"]) == {"measured"}
-    assert set(table["quality"]) == {""}
+    assert set(table["quality"]) == {"no calibration"}
 
 
 def test_mirroring_swaps_sides_and_leaves_lengths() -> None:
@@ -210,7 +210,7 @@ def test_spines_at_the_border_and_beside_each_other_say_so() -> None:
     check_defined(near.reset_index())
     assert "overlaps neighbour" in near.loc[1, "quality"]
     assert "overlaps neighbour" in near.loc[3, "quality"]
-    assert near.loc[2, "quality"] == ""
+    assert near.loc[2, "quality"] == "no calibration"
 
 
 def test_lazy_data_give_the_same_table() -> None:

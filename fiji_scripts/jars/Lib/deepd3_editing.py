@@ -7,7 +7,7 @@ command that does it.
 import jarray
 from deepd3_errors import DeepD3Error
 from deepd3_images import describe, map_channels, pixels, shape_of
-from deepd3_names import MERGED, PREDICTION, PROVENANCE, ROLE
+from deepd3_names import KEPT, MERGED, PREDICTION, PROVENANCE, REDRAWN, ROLE
 from deepd3_rois import encoded, spine_of
 from deepd3_texts import quoted
 from deepd3_transport import CODES, Array
@@ -43,11 +43,40 @@ def split(spines, call, spine, line=None):
     return u"split spine %d into %d and %d" % (spine, spine, new)
 
 
-def add(spines, call, image, corners, plane, grow):
+def keep(spines, ids):
+    """Note that a person found spines to be right."""
+    _check(spines, ids, 1)
+    spines.review(ids, KEPT)
+    return u"kept %s" % named(ids)
+
+
+def place_ends(spines, image, spine, line, planes):
+    """Let base and tip of a spine be the ends of a line (x, y, x, y), in planes (from 1) of an image."""
+    _check(spines, [spine], 1)
+    for plane in planes:
+        if not 1 <= plane <= image.getNSlices():
+            raise DeepD3Error(u"plane is %g; accepted: 1 to %d." % (plane, image.getNSlices()))
+    base, tip = [spines.um_of((spines.plane_in_anchor(image, plane) - 1, y, x))
+                 for plane, (x, y) in zip(planes, (line[:2], line[2:]))]
+    spines.place(spine, base, tip)
+    return u"placed base and tip of spine %d" % spine
+
+
+def ends_of(spines, image, spine):
+    """(line (x, y, x, y), planes of base and tip) that a person gave a spine, in pixels and planes of an image."""
+    placed = spines.by_hand()["placed"][spine]
+    base, tip = spines.pixel_of(placed[:3]), spines.pixel_of(placed[3:])
+    return [base[2], base[1], tip[2], tip[1]], [spines.plane_of(image, each[0] + 1) for each in (base, tip)]
+
+
+def add(spines, call, image, corners, plane, grow, instead_of=None):
     """Make a spine of an outline in a plane (from 1) of an image, and follow it through the planes of the spine map.
 
-    corners: x and y of its corners in pixels. Returns (number of the new spine, what was done).
+    corners: x and y of its corners in pixels. instead_of: the spine whose place and number it takes.
+    Returns (number of the spine, what was done).
     """
+    if instead_of is not None:
+        _check(spines, [instead_of], 1)
     anchor = spines.anchor
     if not 1 <= plane <= image.getNSlices():
         raise DeepD3Error(u"plane is %d; accepted: 1 to %d." % (plane, image.getNSlices()))
@@ -59,22 +88,26 @@ def add(spines, call, image, corners, plane, grow):
     if not outline.getBounds().intersects(0, 0, anchor.getWidth(), anchor.getHeight()):
         raise DeepD3Error(u"The outline lies beside %s; draw it inside of the image." % quoted(anchor))
     outline.setPosition(0, plane, 0)
-    new = max(spines.ids() + [0]) + 1
+    new = instead_of or max(spines.ids() + [0]) + 1
     drawn, outlines = encoded([outline])
     values = {"image": describe(anchor), "shape": shape_of(anchor), "rois": drawn, "new_id": new,
               "provenance": anchor.getProp(PROVENANCE)}
     arrays = {"outlines": outlines}
     box = _box(outline.getBounds(), anchor)
-    values["others"], arrays["other_outlines"], _ = spines.values(lambda roi: roi.getBounds().intersects(*box)) \
+    values["others"], arrays["other_outlines"], _ = spines.values(
+        lambda roi: spine_of(roi) != instead_of and roi.getBounds().intersects(*box)) \
         if spines.rows()[0] else encoded([]) + (None,)
     if grow and anchor.getProp(ROLE) in (PREDICTION, MERGED):
         arrays["spine"] = cropped(pixels(anchor, map_channels(anchor)[1]), (0, anchor.getNSlices()),
                                   (box[1], box[1] + box[3]), (box[0], box[0] + box[2]))
         values["corner"] = [0, box[1], box[0]]
     reply, received = call("grow_roi", values, arrays)
-    spines.replace([], reply, received)
+    spines.replace([] if instead_of is None else [instead_of], reply, received)
+    if instead_of is not None:
+        spines.review([new], REDRAWN, undoable=False)
     planes = len(reply["lengths"])
-    return new, u"added spine %d in %d plane%s" % (new, planes, u"" if planes == 1 else u"s")
+    return new, u"%s spine %d in %d plane%s" % (u"added" if instead_of is None else u"redrew", new, planes,
+                                                u"" if planes == 1 else u"s")
 
 
 def named(ids):

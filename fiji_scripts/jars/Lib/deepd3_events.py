@@ -5,7 +5,7 @@ Jython 2.7.
 
 import threading
 
-from java.awt.event import ActionListener, FocusAdapter, WindowAdapter
+from java.awt.event import ActionListener, FocusAdapter, KeyAdapter, MouseAdapter, WindowAdapter
 from java.lang import Runnable
 from javax.swing import SwingUtilities
 from javax.swing.event import ChangeListener, DocumentListener, ListSelectionListener
@@ -46,6 +46,26 @@ class Acted(ActionListener):
         self._work = work
 
     def actionPerformed(self, event):  # noqa: N802 - Java's name
+        self._work()
+
+
+class MouseReleased(MouseAdapter):
+    """Calls a function when a button of the mouse is let go."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def mouseReleased(self, event):  # noqa: N802 - Java's name
+        self._work()
+
+
+class KeyReleased(KeyAdapter):
+    """Calls a function when a key is let go."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def keyReleased(self, event):  # noqa: N802 - Java's name
         self._work()
 
 

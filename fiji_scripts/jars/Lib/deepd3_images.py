@@ -13,6 +13,7 @@ from deepd3_names import (
     LABELS,
     MERGED,
     PREDICTION,
+    PROFILE,
     PROJECTION,
     PROVENANCE,
     ROLE,
@@ -62,7 +63,7 @@ class Images(object):
     def stack(self, shown):
         """The stack to work on: the image itself, or the one that the image was made of."""
         role = shown.getProp(ROLE)
-        if role not in (PREDICTION, LABELS, PROJECTION, MERGED):
+        if role not in (PREDICTION, LABELS, PROJECTION, PROFILE, MERGED):
             return shown
         source = self.stack_of(shown)
         if source is None:

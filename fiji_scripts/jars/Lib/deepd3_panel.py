@@ -7,7 +7,18 @@ import sys
 import traceback
 
 import deepd3_transport
-from deepd3_editing import add, delete, drawn_corners, drawn_line, merge, split, text_of_corners
+from deepd3_editing import (
+    add,
+    delete,
+    drawn_corners,
+    drawn_line,
+    ends_of,
+    keep,
+    merge,
+    place_ends,
+    split,
+    text_of_corners,
+)
 from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_events import Acted, Closed, Moved, Selected, in_background, later, on_event_thread
 from deepd3_images import Images, describe, maps, prediction_values, segmented_pixels, shape_of, stem_of
@@ -15,12 +26,16 @@ from deepd3_maps import opacity_of, show_maps
 from deepd3_names import MERGED, PREDICTION, ROIS_PROVENANCE, ROLE
 from deepd3_placement import PANEL, keep_on_screen, place_beside, place_clear_of
 from deepd3_recorder import record
+from deepd3_results import MEASURED_WITH
+from deepd3_review import Review
 from deepd3_rois import spine_of
+from deepd3_shapes import hide_shapes, select_line, shapes_of, shapes_shown, show_shapes, take_moved
 from deepd3_spines import Spines
-from deepd3_tables import measured_summary
+from deepd3_tables import are_open, column_of, measured_summary, refresh_tables
 from deepd3_texts import unicode_of
 from deepd3_watch import Watch
 from ij import IJ, Menus, Prefs
+from ij.gui import Roi
 from ij.plugin.frame import RoiManager
 from java.awt import BorderLayout, Dimension, FlowLayout, Font, Frame
 from java.awt.event import KeyEvent
@@ -46,13 +61,14 @@ from javax.swing import (
 from javax.swing.table import DefaultTableCellRenderer, DefaultTableModel
 
 _PLACE = "deepd3.panel"
-_SIZE = (640, 460)
+_SIZE = (740, 460)
 _SORT_ARROW_PX = 24
 _DELAY_MS = 400
 # Heading, name of the measure, digits after the point; None for a whole number.
 _MEASURES = ((u"Volume \u00b5m\u00b3", "volume_um3", 3), ("Probability", "max_probability", 2),
              ("Confidence", "confidence", 2), (u"Distance \u00b5m", "distance_to_dendrite_um", 2),
-             ("Dendrite", "dendrite_id", None))
+             ("Dendrite", "dendrite_id", None), (u"Length \u00b5m", "length_um", 2))
+_TEXTS = ("quality",)
 _MEASURE_COMMAND = "Measure Dendrites and Spines..."
 _EXPORT_COMMAND = "Export All DeepD3 Results..."
 
@@ -74,6 +90,19 @@ def show_panel(context, image):
     on_event_thread(show)
 
 
+def tell_measures(spines, reply, arrays):
+    """Let the panel, if it shows these spines, tell what was measured of them."""
+    panel = open_panel()
+    if panel is not None and panel.spines.anchor is spines.anchor:
+        on_event_thread(lambda: panel.show_measures(reply, arrays))
+
+
+def show_review(context, image, ids):
+    """Go through spines of an image in its panel."""
+    show_panel(context, image)
+    on_event_thread(lambda: open_panel().begin_review(ids))
+
+
 class SpinePanel(object):
     """The window; what a person does elsewhere comes from a Watch."""
 
@@ -88,6 +117,8 @@ class SpinePanel(object):
         self._selecting = False
         self._generation = 0
         self._measuring = False
+        self._wants_shapes = False
+        self.review = None
         self.busy = False
         self._build()
         self._watch = Watch(self)
@@ -114,7 +145,8 @@ class SpinePanel(object):
         self._table.getSelectionModel().addListSelectionListener(Selected(self._row_selected))
         self._table.setFillsViewportHeight(True)
         content.add(JScrollPane(self._table), BorderLayout.CENTER)
-        content.add(self._foot(), BorderLayout.SOUTH)
+        self._foot = self._make_foot()
+        content.add(self._foot, BorderLayout.SOUTH)
         frame.getContentPane().add(content)
         self._bind_keys()
         self._timer = Timer(_DELAY_MS, Acted(self._measure))
@@ -122,7 +154,7 @@ class SpinePanel(object):
         frame.setPreferredSize(Dimension(*_SIZE))
         frame.pack()
 
-    def _foot(self):
+    def _make_foot(self):
         foot = JPanel()
         foot.setLayout(BoxLayout(foot, BoxLayout.Y_AXIS))
         self._buttons = {}
@@ -132,9 +164,12 @@ class SpinePanel(object):
                                 "image, else at its waist (S)", self.split),
                       ("Add", "Make a spine of the outline that is drawn on the image, grown through the planes (A)",
                        self.add),
+                      ("Base/Tip", "Select the line of the selected spine, to move its ends; a straight line that is "
+                                   "drawn on the image from base to tip takes its place (B)", self.ends),
                       ("Undo", "Take the last change back (Ctrl+Z)", self.undo)),
                      ((u"Measure\u2026", "Show the tables of spines and dendrites", self.measure),
                       (u"Export\u2026", "Write all files of the result", self.export),
+                      ("Shapes", "Show or hide base, head and tip of the spines over the image (L)", self.shapes),
                       ("Hide", "Show or hide the outlines over the image (H)", self.hide))):
             row = JPanel(FlowLayout(FlowLayout.LEFT, 4, 2))
             for text, tip, action in line:
@@ -187,6 +222,11 @@ class SpinePanel(object):
         # With 'pressed', as Jython takes a text of one letter for a character that is typed.
         keys = (("pressed DELETE", self.delete), ("pressed BACK_SPACE", self.delete), ("pressed M", self.merge),
                 ("pressed S", self.split), ("pressed A", self.add), ("pressed H", self.hide),
+                ("pressed B", self.ends), ("pressed L", self.shapes),
+                ("pressed K", self._in_review("keep")), ("pressed R", self._in_review("redraw")),
+                ("pressed N", self._in_review("next")), ("pressed RIGHT", self._in_review("next")),
+                ("pressed P", self._in_review("previous")), ("pressed LEFT", self._in_review("previous")),
+                ("pressed ESCAPE", self._in_review("end")),
                 ("control Z", self.undo), ("meta Z", self.undo),
                 ("typed <", lambda: self._watch.step(-1)), ("typed ,", lambda: self._watch.step(-1)),
                 ("typed >", lambda: self._watch.step(1)), ("typed .", lambda: self._watch.step(1)))
@@ -197,6 +237,10 @@ class SpinePanel(object):
         self.frame.getRootPane().registerKeyboardAction(
             Acted(self.frame.dispose), KeyStroke.getKeyStroke(KeyEvent.VK_W, KeyEvent.CTRL_DOWN_MASK),
             JComponent.WHEN_IN_FOCUSED_WINDOW)
+
+    def _in_review(self, name):
+        """What a key does while spines are reviewed."""
+        return lambda: getattr(self.review, name)() if self.review is not None else None
 
     def _close(self):
         self._watch.stop()
@@ -244,8 +288,11 @@ class SpinePanel(object):
         """Turn to the spines of an image."""
         spines = Spines(self.images, image)
         if self.spines is None or spines.anchor is not self.spines.anchor:
+            if self.review is not None:
+                self.review.end()
             self._measured = {}
             self._summary = u""
+            self._wants_shapes = False
         self.spines = spines
         self.frame.setTitle(u"Spines of %s" % stem_of(spines.anchor))
         stack = self._stack()
@@ -271,20 +318,29 @@ class SpinePanel(object):
         self._ids = sorted(found)
         self._row_of = dict((spine, row) for row, spine in enumerate(self._ids))
         self._fill()
+        self.measure_anew()
+
+    def measure_anew(self):
+        """Measure once nothing more changes for a moment."""
         self._generation += 1
         self._timer.restart()
 
+    def measured(self, spine, name):
+        """What was measured of a spine, None if that is not known."""
+        value = self._measured.get(spine, {}).get(name)
+        return None if value is None or value != value else value
+
     def _fill(self):
-        known = [each for each in _MEASURES if any(each[1] in row for row in self._measured.values())]
+        known = [each for each in _MEASURES
+                 if any(self.measured(spine, each[1]) is not None for spine in self._measured)]
         headings = Vector([u"Spine", u"Plane", u"Planes"] + [each[0] for each in known])
         rows = Vector()
         for spine in self._ids:
             planes = sorted(self._planes[spine])
             row = Vector([Integer(spine), Integer(planes[len(planes) // 2]), Integer(len(planes))])
-            values = self._measured.get(spine, {})
             for _, name, _ in known:
-                value = values.get(name)
-                row.add(None if value is None or value != value else Double(value))
+                value = self.measured(spine, name)
+                row.add(None if value is None else Double(value))
             rows.add(row)
         selected = self.selected()
         order = self._table.getRowSorter().getSortKeys() if self._model.getColumnCount() == len(headings) else None
@@ -313,6 +369,9 @@ class SpinePanel(object):
             text += u"; %d ROI%s of other images" % (self._left_out, u"" if self._left_out == 1 else u"s")
         self._total.setText(_with_units(text))
         self._buttons["undo"].setEnabled(self.spines.can_undo())
+        self._buttons["shapes"].setText("Hide shapes" if shapes_shown(self.spines) else "Shapes")
+        if self.review is not None:
+            self.review.tell()
 
     def say(self, text):
         """Show a message that stays."""
@@ -357,7 +416,24 @@ class SpinePanel(object):
         if stack is not None:
             values["stack_image"] = describe(stack)
             arrays["stack"] = segmented_pixels(stack, anchor)
+        values["by_hand"] = spines.by_hand()
+        values["choices"] = self._choices()
         return "measure", values, arrays
+
+    def _choices(self):
+        """Parameters of the measuring: those of the last tables, without what is not shown anywhere."""
+        choices = dict(self.spines.anchor.getProperty(MEASURED_WITH) or {})
+        if not self._shows_shapes() and not self._with_tables():
+            typed = dict(choices.get("typed", {}))
+            typed["MeasureParameters"] = dict(typed.get("MeasureParameters", {}), shapes=False)
+            choices["typed"] = typed
+        return choices
+
+    def _shows_shapes(self):
+        return self._wants_shapes or self.review is not None or shapes_shown(self.spines)
+
+    def _with_tables(self):
+        return [image for image in self.spines.members() if are_open(image)]
 
     def _take_measures(self, generation, found):
         self._measuring = False
@@ -367,19 +443,29 @@ class SpinePanel(object):
             self._measured, self._summary = {}, u""
             self._tell_totals()
             return
-        reply, arrays = found
-        headings, values = reply["spines"]["headings"], arrays["spine_values"]
-        rows = values.shape[1]
-        table = values.planes[0]
-        wanted = [(name, headings.index(name)) for _, name, _ in _MEASURES if name in headings]
-        ids = headings.index("id")
-        self._measured = dict((int(table[ids * rows + row]),
-                               dict((name, table[column * rows + row]) for name, column in wanted))
-                              for row in range(rows))
-        self._summary = measured_summary(reply, arrays) if "dendrites" in reply else u""
+        self.show_measures(*found)
+
+    def show_measures(self, reply, arrays):
+        """Show what the service measured, here and wherever it is shown."""
+        table, values = reply["spines"], arrays["spine_values"]
+        columns = [(name, column_of(table, values, name)) for name in [each[1] for each in _MEASURES] + list(_TEXTS)]
+        self._measured = dict((int(spine), dict((name, column[row]) for name, column in columns if column is not None))
+                              for row, spine in enumerate(column_of(table, values, "id")))
+        self._summary = u""
+        if "dendrites" in reply:
+            self._summary = measured_summary(reply, arrays)
+            if self._wants_shapes or shapes_shown(self.spines):
+                show_shapes(self.spines, shapes_of(reply, arrays))
+                self._wants_shapes = False
+            for image in self._with_tables():
+                refresh_tables(reply, arrays, image)
         self._fill()
 
     # Selection
+
+    def ids(self):
+        """Numbers of all spines."""
+        return self._ids
 
     def selected(self):
         """Numbers of the selected spines."""
@@ -389,6 +475,11 @@ class SpinePanel(object):
         """Select rows; go: also show the spine in the image."""
         self._select_rows(ids)
         self._watch.mark(sorted(set(ids)), go)
+        self._tell_review()
+
+    def _tell_review(self):
+        if self.review is not None:
+            self.review.follow(self.selected())
 
     def _select_rows(self, ids):
         rows = [self._table.convertRowIndexToView(self._row_of[spine]) for spine in ids if spine in self._row_of]
@@ -403,13 +494,14 @@ class SpinePanel(object):
     def _row_selected(self):
         if not self._selecting:
             self._watch.mark(self.selected(), True)
+            self._tell_review()
 
     # What the buttons and keys do
 
     def delete(self):
         """Delete the selected spines; the next row is selected then, to be looked at."""
         ids = self.selected()
-        following = self._following()
+        following = self._following() if self.review is None else self.review.following()
 
         def work(call):
             text = delete(self.spines, ids)
@@ -439,7 +531,7 @@ class SpinePanel(object):
     def split(self):
         """Split the selected spine."""
         ids = self.selected()
-        line = drawn_line(self._looked_at())
+        line = drawn_line(self.looked_at())
 
         def work(call):
             if len(ids) != 1:
@@ -451,7 +543,7 @@ class SpinePanel(object):
 
     def add(self):
         """Add a spine at the outline that is drawn on the image."""
-        image = self._looked_at()
+        image = self.looked_at()
         plane, corners = image.getZ(), []
 
         def work(call):
@@ -462,6 +554,113 @@ class SpinePanel(object):
             return text
 
         self._edit(work, "Add Spine...", lambda: [("outline", text_of_corners(corners)), ("plane", plane)])
+
+    def redraw(self, spine, image, following):
+        """Let the outline that is drawn on an image take the place of a spine; `following` is selected then."""
+        corners, plane = drawn_corners(image), image.getZ()
+
+        def work(call):
+            text = add(self.spines, call, image, corners, plane, True, spine)[1]
+            image.deleteRoi()
+            self._after = following
+            return text
+
+        self._edit(work, "Add Spine...", lambda: [("outline", text_of_corners(corners)), ("plane", plane),
+                                                  ("instead_of", spine)])
+
+    def keep(self, spine):
+        """Note that a spine is right; quick, as nothing is computed."""
+        if not self.busy:
+            text = keep(self.spines, [spine])
+            self._done(text, "Keep Spines...", [("spines", spine)])
+
+    def ends(self):
+        """Let base and tip of the selected spine be where a line is drawn, else select its line, to be moved."""
+        ids, image = self.selected(), self.looked_at()
+        line = drawn_line(image)
+        if self.busy or self._needs_one(ids):
+            return
+        if line is not None:
+            self._placed(place_ends(self.spines, image, ids[0], line, [image.getZ(), image.getZ()]), image, ids[0])
+            image.deleteRoi()
+            return
+        plane = select_line(self.spines, ids[0])
+        if plane is not None:
+            self._watch.go_to(plane)
+            self.say(u"Drag an end of the line of spine %d: base and tip follow." % ids[0])
+        elif not shapes_shown(self.spines):
+            self.shapes()
+            self.say(u"Base and tip are being measured; press B again when they show.")
+        else:
+            self.say(u"Base and tip of spine %d are not known; draw a straight line from its base to its tip and press "
+                     u"B again." % ids[0])
+
+    def _needs_one(self, ids):
+        if len(ids) == 1:
+            return False
+        self.say(u"%d spines are selected; select one." % len(ids))
+        return True
+
+    def take_moved(self):
+        """Take what a person did to the line of a spine that is selected on an image."""
+        if self.busy or self.spines is None:
+            return
+        for spine in take_moved(self.spines, selected_only=True):
+            select_line(self.spines, spine)
+            self._placed(u"placed base and tip of spine %d" % spine, self.looked_at(), spine)
+
+    def _placed(self, text, image, spine):
+        line, planes = ends_of(self.spines, image, spine)
+        self._wants_shapes = True
+        self._done(text, "Place Spine Base and Tip...", [
+            ("spines", spine), ("ends", text_of_corners([line[:2], line[2:]])),
+            ("base_plane", round(planes[0], 3)), ("tip_plane", round(planes[1], 3))])
+
+    def _done(self, text, command, fields):
+        """Tell what was decided without any work, and let it count."""
+        record(command, fields)
+        IJ.log(u"DeepD3: " + text)
+        self.say(text)
+        self._tell_totals()
+        self.measure_anew()
+
+    def shapes(self):
+        """Show or hide the shapes of the spines."""
+        self._wants_shapes = not shapes_shown(self.spines)
+        hide_shapes(self.spines, not self._wants_shapes)
+        if self._wants_shapes:
+            self.measure_anew()
+        self._tell_totals()
+
+    def drawn(self, image):
+        """After a drag on an image: let the keys count for the review again, if an outline was drawn for it."""
+        roi = image.getRoi()
+        if self.review is not None and roi is not None and roi.isArea() and roi.getState() != Roi.CONSTRUCTING:
+            later(self.take_keys)
+
+    # Review
+
+    def begin_review(self, ids):
+        """Go through spines, one after the other."""
+        if self.review is not None:
+            self.review.end()
+        self.review = Review(self, ids)
+        self._foot.add(self.review.bar, 0)
+        self._watch.close_up(True)
+        self.frame.setSize(self.frame.getWidth(), self.frame.getHeight() + self.review.bar.getPreferredSize().height)
+        self.frame.validate()
+        self.measure_anew()
+        self.review.begin()
+        self.take_keys()
+
+    def end_review(self):
+        """Show the panel and the images as they were before."""
+        height = self.review.bar.getPreferredSize().height
+        self._foot.remove(self.review.bar)
+        self.review = None
+        self._watch.close_up(False)
+        self.frame.setSize(self.frame.getWidth(), self.frame.getHeight() - height)
+        self.frame.validate()
 
     def undo(self):
         """Take the last change back."""
@@ -533,7 +732,8 @@ class SpinePanel(object):
             from deepd3_menu import script_of, start  # only where the menu is ours
             start(self.context, script_of(command))
 
-    def _looked_at(self):
+    def looked_at(self):
+        """The image of these spines that a person looks at."""
         current = self.images.current()
         members = [each for each in self.spines.members() if each is current]
         return members[0] if members else self.spines.anchor

@@ -12,12 +12,15 @@ _IN_THE_WAY = 20  # how much worse it is to cover an image or the spine panel th
 
 
 def place_beside(dialog, *windows):
-    """Right of windows, so that it does not cover what it is about; left of them where the screen ends."""
+    """Right of windows, so that it does not cover what it is about; else left of them, else where it covers least."""
     width = dialog.getToolkit().getScreenSize().width
     x = max(window.getX() + window.getWidth() for window in windows) + 10
     if x + dialog.getWidth() > width:
         x = min(window.getX() for window in windows) - dialog.getWidth() - 10
-    dialog.setLocation(x if x >= 0 else width - dialog.getWidth(), min(window.getY() for window in windows))
+    if x >= 0:
+        dialog.setLocation(x, min(window.getY() for window in windows))
+    else:
+        place_where_free(dialog, (dialog.getWidth(), dialog.getHeight()))
 
 
 def place_clear_of(window, other):

@@ -16,23 +16,31 @@ from deepd3_images import (
 )
 from deepd3_names import MERGED, ROLE
 from deepd3_rois import decoded
+from deepd3_shapes import shapes_of, show_shapes, take_moved
 from deepd3_spines import Spines, show_rois
+from deepd3_tables import show_tables
 from deepd3_texts import name_of, quoted
+from java.awt import GraphicsEnvironment
 
-MEASURED = ("stack", "prediction", "rois")
+MEASURED = ("measurements",)
+MEASURED_WITH = "deepd3.measured_with"
 _MOST_NAMES = 8
 
 
 def gathered(fiji, image, needs):
     """Values and arrays of what is needed and belongs to an image; the stack only if it is open.
 
-    needs: some of 'stack', 'prediction', 'rois' and 'measurements', which are made of the other three.
+    needs: some of 'stack', 'prediction', 'rois' and 'measurements', which are made of the other three and of what
+    a person decided.
     """
-    if "measurements" in needs:
-        needs = MEASURED
     spines = Spines(fiji.images, image)
+    decided = {}
+    if "measurements" in needs:
+        needs = ("stack", "prediction", "rois")
+        take_moved(spines)
+        decided = {"by_hand": spines.by_hand()}
     where = spines.anchor if "rois" in needs else image
-    values, arrays = {"image": describe(where), "shape": shape_of(where)}, {}
+    values, arrays = dict(decided, image=describe(where), shape=shape_of(where)), {}
     if "rois" in needs:
         values["rois"], arrays["outlines"], notes = spines.values()
         fiji.notes += notes
@@ -49,6 +57,45 @@ def gathered(fiji, image, needs):
             values["stack_image"] = describe(stack)
             arrays["stack"] = segmented_pixels(stack, prediction)
     return values, arrays
+
+
+def doubtful(fiji, image, again):
+    """Numbers of the spines of an image, the most doubtful first; again: also those that were reviewed."""
+    spines = Spines(fiji.images, image)
+    reply, _ = _measure(fiji, image, spines.anchor.getProperty(MEASURED_WITH) or fiji.choices())
+    reviewed = {} if again else spines.by_hand()["reviewed"]
+    ids = [spine for spine in reply["doubtful"] if spine not in reviewed]
+    if not ids:
+        raise DeepD3Error(u"There is no spine of %s to review%s." % (
+            quoted(image), u"; tick 'Also those reviewed before' to see them again" if reviewed else u""))
+    return ids
+
+
+def profile(fiji, image, spine):
+    """(What the service says, the light along a spine); measured as the tables were."""
+    reply, arrays = _measure(fiji, image, Spines(fiji.images, image).anchor.getProperty(MEASURED_WITH)
+                             or fiji.choices(), "spine_profile", number=spine)
+    return reply, arrays["profile"]
+
+
+def _measure(fiji, image, choices, verb="measure", **more):
+    values, arrays = gathered(fiji, image, MEASURED)
+    values.pop("shape")
+    return fiji.call(verb, dict(values, choices=choices, **more), arrays)
+
+
+def measured(fiji, image):
+    """Measure what belongs to an image; shows tables and shapes, and gives what the service answered."""
+    choices = fiji.choices()
+    reply, tables = _measure(fiji, image, choices)
+    spines = Spines(fiji.images, image)
+    spines.anchor.setProperty(MEASURED_WITH, choices)
+    show_tables(reply, tables, image, fiji.images)
+    show_shapes(spines, shapes_of(reply, tables))
+    if not GraphicsEnvironment.isHeadless():
+        from deepd3_panel import tell_measures  # without windows, its classes cannot be loaded
+        tell_measures(spines, reply, tables)
+    return reply, tables
 
 
 def build(fiji, verb):

@@ -21,10 +21,12 @@ from deepd3_names import (
     ROLE,
     SOURCE,
     STACK,
+    VOXEL_SIZE,
 )
 from deepd3_placement import place_where_free
 from deepd3_recorder import nothing_recorded
 from deepd3_rois import decoded, encoded, place, spine_of
+from deepd3_shapes import forget_shapes, is_part
 from deepd3_texts import name_of, quoted
 from ij import Prefs, WindowManager
 from ij.gui import Overlay
@@ -39,6 +41,7 @@ _DRAWN = "deepd3.rois_drawn"
 _SHOWN = "deepd3.rois_shown"
 _MANAGER = "deepd3.manager"
 _EARLIER = "deepd3.rois_earlier"
+_BY_HAND = "deepd3.by_hand"
 _STEPS = 50
 _SELECTED_WIDTH = 3.0
 
@@ -91,7 +94,7 @@ class Spines(object):
         slices = dict((each, each.getNSlices()) for each in members.values())
         frame = self.anchor.getProp(FRAME)
         for row, roi in enumerate(self._source()):
-            if roi.getProperty(ANNOTATION) is not None:
+            if roi.getProperty(ANNOTATION) is not None or is_part(roi):
                 continue
             stated = members.get(roi.getProperty(ROI_IMAGE))
             if stated is not None and _as_shown(roi) and slices[stated] > 1:  # nearly all: quick where there are many
@@ -180,6 +183,27 @@ class Spines(object):
         """Planes of the anchor before the first plane of an image."""
         return planes_before(self.anchor, image)
 
+    def voxel_um(self):
+        """Size of a voxel of the anchor (z, y, x) in um."""
+        exact, calibration = self.anchor.getProp(VOXEL_SIZE), self.anchor.getCalibration()
+        if exact is not None:
+            return tuple(float(size) for size in exact.split())
+        return calibration.pixelDepth, calibration.pixelHeight, calibration.pixelWidth
+
+    def pixel_of(self, place_um):
+        """Place (z, y, x) in the anchor, counted from the middle of its first pixel, of a place in um."""
+        return tuple(place / size + origin for place, size, origin in
+                     zip(place_um, self.voxel_um(), self._origin_px()))
+
+    def um_of(self, place_px):
+        """Place (z, y, x) in um of a place in the anchor."""
+        return tuple((place - origin) * size for place, size, origin in
+                     zip(place_px, self.voxel_um(), self._origin_px()))
+
+    def _origin_px(self):
+        calibration = self.anchor.getCalibration()
+        return calibration.zOrigin, calibration.yOrigin, calibration.xOrigin
+
     def values(self, chosen=None):
         """(values, array, notes) of the ROIs for the service, in the planes of the anchor.
 
@@ -214,6 +238,8 @@ class Spines(object):
         for image in self.members():
             image.setProperty(_HIDDEN, None)
         self._put(rois, provenance)
+        self.anchor.setProperty(_BY_HAND, None)
+        forget_shapes(self)
         found = rois if detected is None else detected
         self._own(found)
         self.anchor.setProperty(_SHOWN, encoded([self._as_stored(roi, roi.getZPosition()) for roi in found],
@@ -244,7 +270,7 @@ class Spines(object):
         for image in self.members():
             overlay, copies, known, drawn = Overlay(), {}, image.getProperty(_DRAWN) or IdentityHashMap(), \
                 IdentityHashMap()
-            others = _others(image)
+            others, parts = _others(image)
             for other in others:
                 overlay.add(other)
             shown, copy_of = image.getProperty(_HIDDEN) is None, self._copying(image)
@@ -257,6 +283,8 @@ class Spines(object):
                     copies.setdefault(spine_of(roi), []).append(entry[0])
                     if shown:
                         overlay.add(entry[0])
+            for part in parts:
+                overlay.add(part)
             if not others:
                 overlay.selectable(False)  # a click is meant for the spine, not for one of its outlines
             image.setProperty(_COPIES, copies)
@@ -267,18 +295,29 @@ class Spines(object):
 
     def _copying(self, image):
         """What makes (copy, plane, look) of a ROI in a plane of the anchor; None where an image has no such plane."""
-        offset, last, belongs = self._offset(image), image.getNSlices(), self.anchor.getProp(ID)
-        frame = int(self.anchor.getProp(FRAME) or 0) if image.getNFrames() > 1 else 0
+        placing, belongs = self.placing(image), self.anchor.getProp(ID)
 
         def copy_of(roi, plane):
-            if plane and not 1 <= plane - offset <= last:
-                return None
             copy = roi.clone()
-            place(copy, image, plane - offset if plane else 0, frame)
+            if not placing(copy, plane):
+                return None
             copy.setProperty(ROI_IMAGE, belongs)
             return copy, plane, _look_of(roi)
 
         return copy_of
+
+    def placing(self, image):
+        """What lets a ROI show in a plane of the anchor (0: all) over an image; False where that has no such plane."""
+        offset, last = self._offset(image), image.getNSlices()
+        frame = int(self.anchor.getProp(FRAME) or 0) if image.getNFrames() > 1 else 0
+
+        def placed(roi, plane):
+            if plane and not 1 <= plane - offset <= last:
+                return False
+            place(roi, image, plane - offset if plane else 0, frame)
+            return True
+
+        return placed
 
     def _draw_change(self, gone, new):
         """Take ROIs from all images and draw new ones, (ROI, plane): quick where there are many others."""
@@ -319,12 +358,19 @@ class Spines(object):
                 image.draw()
 
     def _mark(self, ids, chosen):
+        colours = {} if chosen else self.colours(ids)
         for image in self.members():
             copies = image.getProperty(_COPIES) or {}
             for spine in ids:
                 for copy in copies.get(spine, ()):
-                    copy.setStrokeColor(Color(*(SELECTED if chosen else DISTINCT[spine % len(DISTINCT)])))
-                    copy.setStrokeWidth(_SELECTED_WIDTH if chosen else 0.0)
+                    copy.setStrokeColor(Color(*SELECTED) if chosen else colours[spine])
+                    copy.setUnscalableStrokeWidth(_SELECTED_WIDTH if chosen else 0.0)
+
+    def colours(self, ids):
+        """Colours of spines' outlines while they are not selected, by spine."""
+        looked = self._looked()
+        own = dict((spine, looked.of(spine)[0][0].getStrokeColor()) for spine in ids if looked.of(spine))
+        return dict((spine, own.get(spine) or Color(*DISTINCT[spine % len(DISTINCT)])) for spine in ids)
 
     def hidden(self):
         """True if the ROIs are not shown."""
@@ -394,7 +440,7 @@ class Spines(object):
 
     def _remember(self, rois, planes):
         steps = self.anchor.getProperty(_EARLIER) or []
-        kept = rois, planes, self.provenance(), self.anchor.getProperty(_SHOWN)
+        kept = rois, planes, self.provenance(), self.anchor.getProperty(_SHOWN), self.by_hand()
         self.anchor.setProperty(_EARLIER, (steps + [kept])[-_STEPS:])
 
     def can_undo(self):
@@ -406,10 +452,11 @@ class Spines(object):
         steps = self.anchor.getProperty(_EARLIER) or []
         if not steps:
             raise DeepD3Error(u"There is no correction of the spines of %s to take back." % quoted(self.anchor))
-        rois, planes, provenance, shown = steps[-1]
+        rois, planes, provenance, shown, by_hand = steps[-1]
         self.anchor.setProperty(_EARLIER, steps[:-1])
         self._turn_to(self._rows()[0], list(zip(rois, planes)), provenance)
         self.anchor.setProperty(_SHOWN, shown)
+        self.anchor.setProperty(_BY_HAND, by_hand)
 
     def replace(self, ids, reply, arrays):
         """Put the service's ROIs in the place of those of some spines."""
@@ -420,6 +467,9 @@ class Spines(object):
         wanted = [(roi, plane) for roi, plane, _ in found if spine_of(roi) not in ids] \
             + [(roi, roi.getZPosition()) for roi in new]
         self._turn_to(found, wanted, self.provenance() or "{}")
+        self.anchor.setProperty(_BY_HAND, dict(
+            (kind, dict(item for item in of_kind.items() if item[0] not in ids))
+            for kind, of_kind in self.by_hand().items()))
 
     def _turn_to(self, found, wanted, provenance):
         """Show other ROIs; those that are there already stay as they are in the ROI Manager and over the images.
@@ -430,6 +480,7 @@ class Spines(object):
         manager = _manager()
         if manager is None or self._lacks(manager):
             self._put([self._as_stored(roi, plane) for roi, plane in wanted], provenance)
+            forget_shapes(self)
             return
         self.anchor.setProp(ROIS_PROVENANCE, provenance)
         there, stay = IdentityHashMap(), IdentityHashMap()
@@ -447,6 +498,28 @@ class Spines(object):
                 manager.addRoi(roi)
         self._seen = None
         self._draw_change(gone, new)
+        forget_shapes(self, set(spine_of(roi) for roi in gone + [roi for roi, _ in new]))
+
+    # What a person decided
+
+    def by_hand(self):
+        """Decisions of a person: 'placed' and 'reviewed', tables by spine, as the service takes them."""
+        return self.anchor.getProperty(_BY_HAND) or {"placed": {}, "reviewed": {}}
+
+    def place(self, spine, base_um, tip_um):
+        """Let base and tip (z, y, x) of a spine be where a person says."""
+        self._decide("placed", dict([(spine, list(base_um) + list(tip_um))]))
+
+    def review(self, ids, decision, undoable=True):
+        """Note what a person decided about spines."""
+        self._decide("reviewed", dict((spine, decision) for spine in ids), undoable)
+
+    def _decide(self, kind, new, undoable=True):
+        if undoable:
+            self.remember()
+        decided = dict((each, dict(of_kind)) for each, of_kind in self.by_hand().items())
+        decided[kind].update(new)
+        self.anchor.setProperty(_BY_HAND, decided)
 
     def _lacks(self, manager):
         return not (self.anchor.getProperty(_MANAGER) is manager or self._has_any(manager))
@@ -529,12 +602,14 @@ def _look_of(roi):
 
 
 def _is_roi(roi):
-    return roi.getProperty(ROI_IMAGE) is not None or spine_of(roi) is not None
+    return not is_part(roi) and (roi.getProperty(ROI_IMAGE) is not None or spine_of(roi) is not None)
 
 
 def _others(image):
+    """(what lies over an image and has nothing to do with spines, the shapes of spines)."""
     overlay = image.getOverlay()
-    return [roi for roi in overlay.toArray() if not _is_roi(roi)] if overlay is not None else []
+    found = [roi for roi in overlay.toArray() if not _is_roi(roi)] if overlay is not None else []
+    return [roi for roi in found if not is_part(roi)], [roi for roi in found if is_part(roi)]
 
 
 def _same_source(one, other):

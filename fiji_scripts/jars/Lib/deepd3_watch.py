@@ -7,6 +7,7 @@ second; only if something differs is more done.
 from deepd3_events import Acted, later
 from deepd3_images import is_open
 from deepd3_recorder import nothing_recorded
+from deepd3_shapes import plane_of_shape
 from ij import ImageListener, ImagePlus, WindowManager
 from ij.plugin.frame import RoiManager
 from java.awt import Rectangle
@@ -14,6 +15,8 @@ from java.awt.event import MouseAdapter
 from javax.swing import Timer
 
 _INTERVAL_MS = 250
+_CLOSE_UP_UM = 7.0
+_CLOSE_UP_BOUNDS = 3.0
 _STILL_PX = 2
 
 
@@ -25,6 +28,7 @@ class Watch(object):
         self._seen = None
         self._chosen = []
         self._clicks = []
+        self._whole = None
         self._planes = _Planes(panel)
         ImagePlus.addImageListener(self._planes)
         self._timer = Timer(_INTERVAL_MS, Acted(self._look))
@@ -59,8 +63,9 @@ class Watch(object):
         if go and ids:
             where = spines.place_of(ids[0])
             if where is not None:
+                plane = plane_of_shape(spines, ids[0]) or where[0]
                 # ImageJ shows the first of the rows that were selected now; go after it.
-                later(lambda: self._go(*where))
+                later(lambda: self._go(plane, where[1]))
 
     def go_to(self, plane):
         """Show a plane (from 1) of the anchor in all images."""
@@ -71,17 +76,37 @@ class Watch(object):
         anchor = self._panel.spines.anchor
         self.go_to(max(1, min(anchor.getNSlices(), anchor.getZ() + planes)))
 
+    def close_up(self, near):
+        """Show spines from near when going to them, or the images as they were before."""
+        if near and self._whole is None:
+            self._whole = [(image, Rectangle(image.getCanvas().getSrcRect()))
+                           for image in self._panel.spines.members() if image.getCanvas() is not None]
+        elif not near:
+            for image, seen in self._whole or ():
+                if image.getCanvas() is not None:
+                    image.getCanvas().setSourceRect(seen)
+                    image.draw()
+            self._whole = None
+
     def _go(self, plane, bounds):
         spines = self._panel.spines
         self.go_to(plane)
         for image in spines.members():
             canvas = image.getCanvas()
-            if canvas is not None and not canvas.getSrcRect().contains(bounds):
-                seen = Rectangle(canvas.getSrcRect())
-                seen.x = max(0, min(image.getWidth() - seen.width, int(bounds.getCenterX()) - seen.width // 2))
-                seen.y = max(0, min(image.getHeight() - seen.height, int(bounds.getCenterY()) - seen.height // 2))
-                canvas.setSourceRect(seen)
-                image.draw()
+            if canvas is None:
+                continue
+            seen = Rectangle(canvas.getSrcRect())
+            if self._whole is not None:
+                side = max(_CLOSE_UP_UM / spines.voxel_um()[2], _CLOSE_UP_BOUNDS * max(bounds.width, bounds.height))
+                scale = side / min(canvas.getWidth(), canvas.getHeight())
+                seen.setSize(min(image.getWidth(), int(canvas.getWidth() * scale)),
+                             min(image.getHeight(), int(canvas.getHeight() * scale)))
+            elif seen.contains(bounds):
+                continue
+            seen.x = max(0, min(image.getWidth() - seen.width, int(bounds.getCenterX()) - seen.width // 2))
+            seen.y = max(0, min(image.getHeight() - seen.height, int(bounds.getCenterY()) - seen.height // 2))
+            canvas.setSourceRect(seen)
+            image.draw()
 
     def _look(self):
         if self._panel.busy:
@@ -93,6 +118,7 @@ class Watch(object):
         if not is_open(self._panel.spines.anchor):
             return
         self._listen_to_clicks()
+        self._panel.take_moved()
         state = self._state()
         if self._seen is None or not _equal(state, self._seen):
             self._seen = state
@@ -196,6 +222,7 @@ class _Clicks(MouseAdapter):
     def mouseReleased(self, event):  # noqa: N802 - Java's name
         pressed, self._pressed = self._pressed, None
         if pressed is None or abs(event.getX() - pressed[0]) > _STILL_PX or abs(event.getY() - pressed[1]) > _STILL_PX:
+            self._panel.drawn(self._image)
             return
         canvas = self._image.getCanvas()
         spine = self._panel.spines.spine_at(self._image, canvas.offScreenX(event.getX()),

@@ -10,6 +10,11 @@ from java.lang import Runnable
 from javax.swing import SwingUtilities
 
 
+def corners(roi):
+    polygon = roi.getFloatPolygon()
+    return [list(corner) for corner in zip(polygon.xpoints, polygon.ypoints)[:polygon.npoints]]
+
+
 class Look(Runnable):
     def run(self):
         panel = open_panel()
@@ -18,6 +23,8 @@ class Look(Runnable):
             return
         table, manager = panel._table, RoiManager.getInstance()
         corner = table.getLocationOnScreen() if table.isShowing() else None
+        overlay = panel.looked_at().getOverlay()
+        overlay = overlay.toArray() if overlay is not None else ()
         rows, places = {}, {}
         for row in range(table.getRowCount()):
             spine = int(table.getValueAt(row, 0))
@@ -36,6 +43,15 @@ class Look(Runnable):
             "white": sorted(set(spine_of(roi) or 0 for image in panel.spines.members()
                                 for roi in (image.getOverlay().toArray() if image.getOverlay() else ())
                                 if roi.getStrokeWidth() > 1)),
+            "bounds": dict((spine_of(roi), [roi.getBounds().getCenterX(), roi.getBounds().getCenterY()])
+                           for roi in manager.getRoisAsArray() if spine_of(roi)),
+            "shapes": dict((spine_of(roi), corners(roi)) for roi in overlay
+                           if roi.getProperty("deepd3.shape") == "line"),
+            "focused": table.isFocusOwner(),
+            "selection": None if panel.looked_at().getRoi() is None
+            else panel.looked_at().getRoi().getProperty("deepd3.shape"),
+            "review": None if panel.review is None else panel.review._text.getText(),
+            "zoom": dict((image.getTitle(), image.getCanvas().getMagnification()) for image in panel.spines.members()),
             "frame": [panel.frame.getX(), panel.frame.getY(), panel.frame.getWidth(), panel.frame.getHeight()]}
 
 

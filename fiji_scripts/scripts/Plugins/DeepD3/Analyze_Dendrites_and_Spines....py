@@ -27,7 +27,7 @@ def analyze(fiji):
     prediction = fiji.images.display_prediction(new_prediction(arrays, reply, stack, part=taken.part), stack)
     show_rois(fiji.images, prediction, reply, arrays, detected_rois(reply, arrays))
     if not fiji.can_ask():  # a user finds the spines in the panel
-        show_tables(reply, arrays, prediction)
+        show_tables(reply, arrays, prediction, fiji.images)
     summary = measured_summary(reply, arrays)
     fiji.say(summary + u"; " + written(reply["files"]) if reply["files"] else summary)
     fiji.lay_maps_over_stack(prediction)

@@ -12,7 +12,7 @@ def add_spine(fiji):
     corners = corners_of(text) if text else drawn_corners(fiji.image)
     spines = Spines(fiji.images, fiji.image)
     fiji.say(add(spines, fiji.call, fiji.image, corners, fiji.value("plane") or fiji.image.getZ(),
-                 fiji.value("grow"))[1])
+                 fiji.value("grow"), fiji.value("instead_of"))[1])
 
 
 run(globals(), "Add Spine...", add_spine, IMAGE)

@@ -1,18 +1,14 @@
 #@ Context context
 #@ ImagePlus (required=false, persist=false, label="Prediction") image
-"""Measure the ROIs as they are now and the dendrites; shows two tables."""
+"""Measure the ROIs as they are now and the dendrites; shows two tables, and shapes over the images."""
 
 from deepd3_command import IMAGE, run
-from deepd3_results import MEASURED, gathered
-from deepd3_tables import measured_summary, show_tables
+from deepd3_results import measured
+from deepd3_tables import measured_summary
 
 
 def measure(fiji):
-    values, arrays = gathered(fiji, fiji.image, MEASURED)
-    values.pop("shape")
-    reply, tables = fiji.call("measure", dict(values, choices=fiji.choices()), arrays)
-    show_tables(reply, tables, fiji.image)
-    fiji.say(measured_summary(reply, tables))
+    fiji.say(measured_summary(*measured(fiji, fiji.image)))
 
 
 run(globals(), "Measure Dendrites and Spines...", measure, IMAGE)
