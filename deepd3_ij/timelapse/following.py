@@ -226,8 +226,9 @@ def _registered(points: Sequence[TimePoint], placements: Sequence[Placement], re
     registrar = Registrar(points[reference], points)
     reasons = []
     for number in sorted(set(range(len(points))) - set(good)):
-        how = next((name for name, turn in TURNS.items() if is_registered(registrar(turned(points[number], turn))[1])),
-                   "")
+        tried = {name: registrar(turned(points[number], turn))[1] for name, turn in TURNS.items()}
+        how = max(tried, key=lambda name: tried[name].line_share + tried[name].spine_share)
+        how = how if is_registered(tried[how]) else ""
         why = f"it is {how}" if how else "it shows another field, or too little of the same dendrites"
         reasons.append(f"{points[number].name} was not registered to {points[reference].name}: {why}")
     if len(good) < 2:
