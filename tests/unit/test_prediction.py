@@ -209,7 +209,7 @@ def test_progress_counts_up_to_the_end_and_can_cancel(model):
 def test_the_provenance_tells_how_the_maps_were_made(model):
     found = predict(stack(noise(1, 40, 40)), model, tiling("inset", padding="min"))
     story = json.loads(found.attrs["provenance"])
-    assert story["model"] == {"name": "random", "sha256": model.sha256, "recommended": {}}
+    assert story["model"] == {"name": "random", "sha256": model.sha256, "recommended": {}, "confidence": {}}
     assert story["PredictionParameters"] == tiling("inset", padding="min").to_dict()
     assert story["voxel_size_um"] == [0.5, 0.1, 0.1]
     assert story["source"] == "noise.tif"
