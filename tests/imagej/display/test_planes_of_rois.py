@@ -201,5 +201,4 @@ def test_rois_that_python_pushes_onto_a_plain_stack_show_in_their_plane_only(ses
     labels = np.zeros(stack.shape, np.int32)
     labels[3, 10:15, 10:15] = 1
     session.push_rois(RoiSet.from_labels(labels, stack), image, where=where)
-    shown = [plane for plane in range(1, PLANES + 1) if has_lines(image, plane)]
-    assert shown == [4], (java_class("ij.Prefs").showAllSliceOnly, str(image.getRoi()), str(image.getOverlay()))
+    wait_for(lambda: [plane for plane in range(1, PLANES + 1) if has_lines(image, plane)] == [4], 20)
