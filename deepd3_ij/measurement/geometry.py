@@ -15,7 +15,6 @@ from typing import NamedTuple
 import numpy as np
 import xarray as xr
 from scipy.ndimage import distance_transform_edt
-from scipy.spatial import cKDTree
 
 from deepd3_ij.measurement.dendrites import Dendrites
 from deepd3_ij.measurement.sampling import Volumes, trilinear
@@ -137,16 +136,15 @@ def find_geometry(
     volumes = Volumes(rois.labels, prediction, stack)
     count = len(voxels.ids)
     rows = [_Row.unknown() for _ in range(count)]
-    lines = {int(one): _Line.of(dendrites.centre_lines[one - 1]) for one in np.unique(dendrite_id[dendrite_id > 0])}
     bounds = np.append(voxels.starts, len(voxels.zyx))
     order = np.argsort(voxels.zyx[voxels.starts, 0], kind="stable") if count else np.zeros(0, np.int64)
     progress(0, count, "Measuring shapes")
     for done, row in enumerate(order, start=1):
         own = voxels.zyx[bounds[row]:bounds[row + 1]]
         head = _head(own, volumes, voxel_um)
-        line = lines.get(int(dendrite_id[row]))
         identity = int(voxels.ids[row])
-        if line is not None:
+        if dendrite_id[row] > 0:
+            line = dendrites.centre_lines[dendrite_id[row] - 1]
             rows[row] = _of_spine(identity, head, line, volumes, voxel_um, by_hand.get(identity))
         else:
             rows[row] = _Row.unknown(head)
@@ -191,26 +189,6 @@ class _Row(NamedTuple):
                    np.empty((0, 3)), Profile.empty())
 
 
-@dataclass(frozen=True, eq=False)
-class _Line:
-    """A centre line with a search tree and the branch of each point."""
-
-    line: CentreLine
-    tree: cKDTree
-    branch: np.ndarray
-
-    @classmethod
-    def of(cls, line: CentreLine) -> _Line:
-        steps = np.linalg.norm(np.diff(line.zyx_um, axis=0), axis=1)
-        starts = np.abs(np.diff(line.position_um) - steps) > 1e-6
-        return cls(line, cKDTree(line.zyx_um), np.concatenate([[0], np.cumsum(starts)]))
-
-    def near(self, node: int, reach_um: float) -> np.ndarray:
-        """Points of the node's branch within a length along it."""
-        away = np.abs(self.line.position_um - self.line.position_um[node]) <= reach_um
-        return np.flatnonzero(away & (self.branch == self.branch[node]))
-
-
 def _head(own: np.ndarray, volumes: Volumes, voxel_um: np.ndarray) -> np.ndarray:
     """Middle of the thick part of a ROI, in µm: its voxels weigh as the square of their distance to its surface."""
     low, high = own.min(axis=0), own.max(axis=0) + 1
@@ -223,19 +201,19 @@ def _head(own: np.ndarray, volumes: Volumes, voxel_um: np.ndarray) -> np.ndarray
 
 
 def _of_spine(
-    identity: int, head: np.ndarray, line: _Line, volumes: Volumes, voxel_um: np.ndarray, placed: _Ends | None
+    identity: int, head: np.ndarray, line: CentreLine, volumes: Volumes, voxel_um: np.ndarray, placed: _Ends | None
 ) -> _Row:
     node = int(line.tree.query(head if placed is None else placed.base)[1])
-    foot = line.line.zyx_um[node]
+    foot = line.zyx_um[node]
     tangent = _tangent(line, node)
     nodes = line.near(node, SHAFT_UM)
     along, across = _frame(tangent, (head - foot)[1:])
-    surroundings = Surroundings.of(identity, head, foot, line.line.zyx_um[nodes], across, volumes, voxel_um)
+    surroundings = Surroundings.of(identity, head, foot, line.zyx_um[nodes], across, volumes, voxel_um)
     shaft = surroundings.shaft()
-    radius_um = shaft.half_width_um if np.isfinite(shaft.half_width_um) else float(line.line.radius_um[node])
+    radius_um = shaft.half_width_um if np.isfinite(shaft.half_width_um) else float(line.radius_um[node])
     if placed is not None:
         return _from_ends(head, placed, foot, tangent, radius_um, line, node, surroundings, shaft)
-    lean, bend_um = surroundings.way(shaft, radius_um, foot[1:], along, across, head[1:])
+    lean, bend_um = surroundings.way(shaft, radius_um, foot[1:], along, head[1:])
     away = (head - foot)[1:]
     along_um = float(away @ along - lean * (away @ across - shaft.middle_um))
     axis = _moved_along(line, nodes, node, along_um) + np.concatenate([[0.0], shaft.middle_um * across])
@@ -249,7 +227,7 @@ def _of_spine(
     outward = _without_doubtful_depth(head - base, voxel_um)
     outward = direction if not outward @ direction > 0 else outward / np.linalg.norm(outward)
     tip = head + outward * _seen_radius(head, outward, volumes, voxel_um)
-    position_um = float(line.line.position_um[node] + (axis - foot) @ tangent)
+    position_um = float(line.position_um[node] + (axis - foot) @ tangent)
     if (tip - base) @ direction <= 0:  # all of it lies inside the shaft
         unknown = _Row.unknown(head)
         return unknown._replace(axis_zyx_um=axis, tangent_zyx=tangent, node=node, position_um=position_um,
@@ -260,8 +238,8 @@ def _of_spine(
 
 
 def _from_ends(
-    head: np.ndarray, placed: _Ends, foot: np.ndarray, tangent: np.ndarray, radius_um: float, line: _Line, node: int,
-    surroundings: Surroundings, shaft: Shaft,
+    head: np.ndarray, placed: _Ends, foot: np.ndarray, tangent: np.ndarray, radius_um: float, line: CentreLine,
+    node: int, surroundings: Surroundings, shaft: Shaft,
 ) -> _Row:
     """Geometry of a spine whose base and tip a user placed; the head stays where it is if it lies between them."""
     straight = placed.tip - placed.base
@@ -274,7 +252,7 @@ def _from_ends(
         head = placed.tip - straight / length_um * min(USUAL_HEAD_UM, length_um / 2)
     way = _way(foot, placed.base, head, placed.tip, np.zeros(3))
     profile = surroundings.profile(shaft, way, float(np.linalg.norm(placed.base - foot)), foot[1:])
-    position_um = float(line.line.position_um[node])
+    position_um = float(line.position_um[node])
     return _Row(foot, tangent, node, position_um, radius_um, placed.base, head, placed.tip, way, profile)
 
 
@@ -310,20 +288,20 @@ def _steps(begin: np.ndarray, end: np.ndarray) -> np.ndarray:
     return np.asarray(begin + np.arange(count)[:, None] / count * (end - begin))
 
 
-def _tangent(line: _Line, node: int) -> np.ndarray:
+def _tangent(line: CentreLine, node: int) -> np.ndarray:
     """Direction of a centre line around one of its points, of length 1; zeros for a line that is a point."""
     nodes = line.near(node, TANGENT_UM)
-    position = line.line.position_um[nodes] - line.line.position_um[nodes].mean()
-    slope = position @ line.line.zyx_um[nodes]
+    position = line.position_um[nodes] - line.position_um[nodes].mean()
+    slope = position @ line.zyx_um[nodes]
     length = np.linalg.norm(slope)
     return np.asarray(slope / length if length > 0 else np.zeros(3))
 
 
-def _moved_along(line: _Line, nodes: np.ndarray, node: int, along_um: float) -> np.ndarray:
+def _moved_along(line: CentreLine, nodes: np.ndarray, node: int, along_um: float) -> np.ndarray:
     """Point of the centre line at a distance along it from one of its points; straight on beyond `nodes`."""
-    position = line.line.position_um[nodes] - line.line.position_um[node]
+    position = line.position_um[nodes] - line.position_um[node]
     order = np.argsort(position)
-    points = line.line.zyx_um[nodes][order]
+    points = line.zyx_um[nodes][order]
     place = np.array([np.interp(along_um, position[order], column) for column in points.T])
     return np.asarray(place + _tangent(line, node) * (along_um - np.clip(along_um, position.min(), position.max())))
 

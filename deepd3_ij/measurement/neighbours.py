@@ -44,8 +44,7 @@ def gaps_between(geometry: SpineGeometry, dendrites: Dendrites) -> Gaps:
     known = geometry.node >= 0
     for identity in np.unique(geometry.dendrite_id[known]):
         line = dendrites.centre_lines[identity - 1]
-        parents = line.parents
-        branch = np.cumsum(parents != np.arange(len(parents)) - 1)
+        branch = line.branch_of_points
         own = np.flatnonzero(known & (geometry.dendrite_id == identity))
         nodes = geometry.node[own]
         for one in np.unique(branch[nodes]):
@@ -54,17 +53,18 @@ def gaps_between(geometry: SpineGeometry, dendrites: Dendrites) -> Gaps:
             between = np.diff(geometry.position_um[here])
             gaps.previous_um[here[1:]] = between
             gaps.next_um[here[:-1]] = between
-        elsewhere = _nearest_on_tree(line, parents, nodes, branch)
+        elsewhere = _nearest_on_tree(line, nodes)
         gaps.nearest_um[own] = np.fmin(np.fmin(gaps.previous_um[own], gaps.next_um[own]), elsewhere)
     return gaps
 
 
-def _nearest_on_tree(line: CentreLine, parents: np.ndarray, nodes: np.ndarray, branch: np.ndarray) -> np.ndarray:
+def _nearest_on_tree(line: CentreLine, nodes: np.ndarray) -> np.ndarray:
     """Distance of each spine to the nearest one of another branch of the tree; NaN where a nearer one is on its own.
 
     The points of the tree are shared out to the spines nearest to them; the nearest spine of another is on the other
     side of the border of its share.
     """
+    parents, branch = line.parents, line.branch_of_points
     nearest = np.full(len(nodes), np.nan)
     sources, inverse = np.unique(nodes, return_inverse=True)
     if len(np.unique(branch[nodes])) < 2:

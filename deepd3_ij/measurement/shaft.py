@@ -40,6 +40,7 @@ SAMPLES_ACROSS = 2.0
 SHARED_SAMPLES = 4.0
 """So many samples along a way count as one, since they share pixels and noise."""
 
+
 class Shaft(NamedTuple):
     """Light across a shaft.
 
@@ -150,13 +151,10 @@ class Surroundings:
             half_width_um = np.nanmax([-left, right])
         distance = np.arange(0.0, ACROSS_UM + STEP_UM / 2, STEP_UM)
         known = np.isfinite(profile)
-        if known.sum() < 2:
-            return Shaft(0.0, np.nan, np.zeros(len(distance)), 0.0)
-        sides = [np.interp(middle_um + sign * distance, offsets[known], profile[known]) for sign in (-1, 1)]
-        light = np.minimum(*sides)
-        if self.spine_light is not self.shaft_light:
+        if known.sum() < 2 or self.spine_light is not self.shaft_light:
             return Shaft(float(middle_um), float(half_width_um), np.zeros(len(distance)), 0.0)
-        return Shaft(float(middle_um), float(half_width_um), light, background)
+        sides = [np.interp(middle_um + sign * distance, offsets[known], profile[known]) for sign in (-1, 1)]
+        return Shaft(float(middle_um), float(half_width_um), np.minimum(*sides), background)
 
     def profile(self, shaft: Shaft, way: np.ndarray, base_um: float, foot: np.ndarray) -> Profile:
         """Light along a way from axis to tip; `base_um` is the length from its first point to the base."""
@@ -168,16 +166,16 @@ class Surroundings:
         return Profile(distance, light - shaft.background, light - own,
                        _noise_slope(self.spine_light) / SAMPLES_ACROSS, shaft.background)
 
-    def way(self, shaft: Shaft, radius_um: float, foot: np.ndarray, along: np.ndarray, across: np.ndarray,
-            head: np.ndarray) -> tuple[float, float]:
+    def way(self, shaft: Shaft, radius_um: float, foot: np.ndarray, along: np.ndarray, head: np.ndarray
+            ) -> tuple[float, float]:
         """Lean along the shaft and bend (in µm) of the way from axis to head."""
         away = head - foot
-        along_um, across_um = float(away @ along), float(away @ across) - shaft.middle_um
+        along_um, across_um = float(away @ along), float(away @ self.across) - shaft.middle_um
         if across_um - AROUND_HEAD_UM - radius_um < 2 * STEP_UM:
             return 0.0, 0.0
-        origin = foot + shaft.middle_um * across
-        ridges = _ridges(self.spine_light, self.others, self.origin_um, self.pixel_um, origin, along, across, radius_um,
-                         along_um, across_um)
+        origin = foot + shaft.middle_um * self.across
+        ridges = _ridges(self.spine_light, self.others, self.origin_um, self.pixel_um, origin, along, self.across,
+                         radius_um, along_um, across_um)
         known = ridges[np.isfinite(ridges)]
         noise = 1.4826 * float(np.median(np.abs(known - np.median(known)))) if len(known) else 0.0
         gain = _evidence(ridges, noise, LEANS, BENDS) if noise > 0 else np.zeros((len(LEANS), len(BENDS)))
@@ -259,17 +257,16 @@ def _ridges(picture, others, origin, pixel, axis, along, across, radius, head_al
     Rows go from the shaft's surface to the head, columns along the shaft, relative to the head; both in steps of
     0.05 µm. The shaft's own light is the same beside a place, so that it cancels out. NaN where another ROI lies.
     """
-    step = 0.05
-    rows = max(int((head_across - radius - 0.15) / step), 1)
-    reach = int((head_across - radius) * 1.35 / step) + 4
+    rows = max(int((head_across - radius - AROUND_HEAD_UM) / STEP_UM), 1)
+    reach = int((head_across - radius) * 1.35 / STEP_UM) + 4
     beside = 7
     columns = 2 * (reach + beside + 1) + 1
     light = np.empty(columns)
     ridges = np.full((rows, 2 * reach + 1), np.nan)
     for row in range(rows):
-        outward = radius + (row + 0.5) * step
+        outward = radius + (row + 0.5) * STEP_UM
         for column in range(columns):
-            sideways = head_along + (column - reach - beside - 1) * step
+            sideways = head_along + (column - reach - beside - 1) * STEP_UM
             y = (axis[0] + sideways * along[0] + outward * across[0] - origin[0]) / pixel
             x = (axis[1] + sideways * along[1] + outward * across[1] - origin[1]) / pixel
             light[column] = bilinear(picture, y, x)
@@ -296,17 +293,16 @@ def _evidence(ridges, noise, leans, bends):  # type: ignore[no-untyped-def]  # n
     evidence = np.zeros((len(leans), len(bends)))
     for i in range(len(leans)):
         for j in range(len(bends)):
-            total, count = 0.0, 0
+            total = 0.0
             for row in range(rows):
                 share = (row + 0.5) / rows
                 column = reach + int(np.round(-leans[i] * (rows - row - 0.5)
                                               + 4 * share * (1 - share) * bends[j] * rows))
                 if 0 <= column < columns and not np.isnan(ridges[row, column]):
                     total += min(ridges[row, column], 6 * noise)
-                count += 1
             # Neighbouring samples are half a pixel apart and share their noise.
-            mean = max(total / count, 0.0)
-            evidence[i, j] = mean * mean / (2 * noise * noise) * max(count / SHARED_SAMPLES, 1.0)
+            mean = max(total / rows, 0.0)
+            evidence[i, j] = mean * mean / (2 * noise * noise) * max(rows / SHARED_SAMPLES, 1.0)
     return evidence
 
 

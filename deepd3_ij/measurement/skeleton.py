@@ -9,10 +9,12 @@ their sum too long; so each branch is smoothed before it is measured.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 from scipy.signal import fftconvolve
+from scipy.spatial import cKDTree
 
 from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.runs import Runs
@@ -64,7 +66,7 @@ class CentreLine:
     total_um: float
     branches: int
 
-    @property
+    @cached_property
     def branch_starts(self) -> np.ndarray:
         """First point of each branch, int64; branches follow each other in the arrays.
 
@@ -75,13 +77,29 @@ class CentreLine:
         jumps = np.flatnonzero(np.abs(np.diff(self.position_um) - steps) > _TOLERANCE_UM) + 1
         return np.concatenate([[0], jumps])
 
-    @property
+    @cached_property
+    def branch_of_points(self) -> np.ndarray:
+        """Number of the branch of each point, from 0, int64."""
+        starts = self.branch_starts
+        return np.repeat(np.arange(len(starts)), np.diff(starts, append=len(self.zyx_um)))
+
+    @cached_property
     def parents(self) -> np.ndarray:
         """Index of each point's parent, int64; −1 for the first. The parent of a copy is the point that was copied."""
         parents = np.arange(len(self.zyx_um)) - 1
         for start in self.branch_starts[1:]:
             parents[start] = np.linalg.norm(self.zyx_um[:start] - self.zyx_um[start], axis=1).argmin()
         return parents
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """Finds the points that are nearest to others."""
+        return cKDTree(self.zyx_um)
+
+    def near(self, node: int, reach_um: float) -> np.ndarray:
+        """Points of a point's branch within a length along it."""
+        away = np.abs(self.position_um - self.position_um[node]) <= reach_um
+        return np.flatnonzero(away & (self.branch_of_points == self.branch_of_points[node]))
 
     def moved(self, offset_um: np.ndarray) -> CentreLine:
         """The same line in other coordinates."""

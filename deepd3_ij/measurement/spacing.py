@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 from scipy.stats import chi2
 
 from deepd3_ij.compiled import compiled
@@ -68,12 +67,12 @@ class Tree:
         starts = line.branch_starts
         lasts = np.append(starts[1:], len(line.zyx_um)) - 1
         parents = line.parents[starts]
-        mother = np.where(parents >= 0, branch_of_points(line)[parents], -1)
+        mother = np.where(parents >= 0, line.branch_of_points[parents], -1)
         begins, ends = line.position_um[starts], line.position_um[lasts]
         entries = np.full((len(starts), len(starts)), np.nan)
-        for one in range(len(starts)):
-            for other in range(len(starts)):
-                above = _ancestors(mother, other)
+        for other in range(len(starts)):
+            above = _ancestors(mother, other)
+            for one in range(len(starts)):
                 here, entry = one, np.nan
                 while here not in above:
                     here, entry = int(mother[here]), float(begins[here])
@@ -90,16 +89,10 @@ class Tree:
         return _distances(branch, position, self.entries)
 
 
-def branch_of_points(line: CentreLine) -> np.ndarray:
-    """Number of the branch of each point of a centre line, from 0, int64."""
-    starts = line.branch_starts
-    return np.repeat(np.arange(len(starts)), np.diff(starts, append=len(line.zyx_um)))
-
-
 def places_on(line: CentreLine, points_um: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Branch (int64) and position (float64) of the points of a centre line that are nearest to other points."""
-    nearest = cKDTree(line.zyx_um).query(points_um)[1]
-    return branch_of_points(line)[nearest], line.position_um[nearest]
+    nearest = line.tree.query(points_um)[1]
+    return line.branch_of_points[nearest], line.position_um[nearest]
 
 
 def spacing(tree: Tree, branch: np.ndarray, position: np.ndarray, seed: int = 0) -> Mapping[str, float]:

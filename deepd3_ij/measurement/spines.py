@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.spatial import cKDTree
 
 from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.columns import as_table, spine_columns
@@ -261,7 +260,7 @@ def positions_along(points_um: np.ndarray, dendrite_id: np.ndarray, dendrites: D
     for identity in np.unique(dendrite_id[dendrite_id > 0]):
         line = dendrites.centre_lines[identity - 1]
         chosen = dendrite_id == identity
-        position[chosen] = line.position_um[cKDTree(line.zyx_um).query(points_um[chosen])[1]]
+        position[chosen] = line.position_um[line.tree.query(points_um[chosen])[1]]
     return position
 
 
