@@ -20,6 +20,7 @@ import pandas as pd
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.drawing import drawing_library
 from deepd3_ij.measurement import measure
+from deepd3_ij.measurement.light import SHAFT_FAR_UM, SHAFT_NEAR_UM
 from deepd3_ij.parameters import MeasureParameters, SimulationParameters
 from deepd3_ij.pipeline import analyze
 from deepd3_ij.rois import RoiSet
@@ -33,7 +34,6 @@ SOURCES = ("truth", "model")
 FROM_A_LIMIT_DEG = 20.0
 LONG_NECK_UM = 0.6
 WIDE_HEAD_UM = 0.5
-SHAFT_UM = (1.5, 4.0)
 FIRST_SEED = 300
 
 
@@ -47,17 +47,17 @@ def _of_scene(scene: SimulatedScene, source: str) -> pd.DataFrame:
     parameters = MeasureParameters(psf_xy_um=scene.parameters.psf_xy_um, psf_z_um=scene.parameters.psf_z_um)
     if source == "truth":
         maps = (scene.dendrite.values.astype(np.float32), (scene.spine.values > 0).astype(np.float32))
-        rois = RoiSet(scene.spine)
-        measured = measure(rois, label_prediction(*maps, scene.stack, {}), scene.stack, parameters)
+        rois, prediction = RoiSet(scene.spine), label_prediction(*maps, scene.stack, {})
     else:
         analysis = analyze(scene.stack)
-        rois = analysis.rois
-        measured = measure(rois, analysis.prediction, scene.stack, parameters)
+        rois, prediction = analysis.rois, analysis.prediction
+    measured = measure(rois, prediction, scene.stack, parameters)
     table = measured.spines.assign(true_id=_true_ids(rois, scene))
     truth = scene.spines.rename(columns=lambda name: f"true_{name}")
     rows = table.merge(truth, on="true_id").sort_values("voxels").drop_duplicates("true_id", keep="last")
-    rows = rows.assign(true_shaft_area_um2=_shaft_areas(rows, _tracing_of(scene)))
-    turned = _tangents(rows, _tracing_of(scene)) * _tangents(rows, measured.tracing)
+    true_tracing = scene.dendrite_tracing
+    rows = rows.assign(true_shaft_area_um2=_shaft_areas(rows, true_tracing))
+    turned = _tangents(rows, true_tracing) * _tangents(rows, measured.tracing)
     sign = np.sign(turned.sum(axis=1))
     return rows.assign(sign=sign, sides_agree=_sides_agree(rows, sign))
 
@@ -69,12 +69,6 @@ def _true_ids(rois: RoiSet, scene: SimulatedScene) -> list[int]:
     return [int(votes.get(roi, 0)) for roi in np.unique(pairs["roi"])]
 
 
-def _tracing_of(scene: SimulatedScene) -> Tracing:
-    nodes = scene.tracing
-    return Tracing(nodes["id"].to_numpy(), nodes["type"].to_numpy(), nodes[["x_um", "y_um", "z_um"]].to_numpy(),
-                   nodes["radius_um"].to_numpy(), nodes["parent"].to_numpy())
-
-
 def _shaft_areas(rows: pd.DataFrame, tracing: Tracing) -> np.ndarray:
     """Mean cross section, µm², of the piece of shaft that a spine's light is compared with."""
     radius = tracing.radius
@@ -83,16 +77,15 @@ def _shaft_areas(rows: pd.DataFrame, tracing: Tracing) -> np.ndarray:
     areas = np.full(len(axis), np.nan)
     for number, point in enumerate(axis):
         away = np.linalg.norm(tracing.xyz - point, axis=1)
-        near, far = SHAFT_UM
-        piece = (trees == trees[away.argmin()]) & (away >= near) & (away <= far)
+        piece = (trees == trees[away.argmin()]) & (away >= SHAFT_NEAR_UM) & (away <= SHAFT_FAR_UM)
         areas[number] = np.pi * (radius[piece] ** 2).mean() if piece.any() else np.nan
     return areas
 
 
 def _trees(tracing: Tracing) -> np.ndarray:
     """Number of its tree for each node."""
-    root = np.arange(len(tracing.ids))
-    parent = np.where(tracing.parents > 0, np.searchsorted(tracing.ids, tracing.parents), root)
+    rows = tracing.parent_rows
+    parent = np.where(rows >= 0, rows, np.arange(len(rows)))
     while (parent[parent] != parent).any():
         parent = parent[parent]
     return parent
@@ -100,8 +93,7 @@ def _trees(tracing: Tracing) -> np.ndarray:
 
 def _tangents(rows: pd.DataFrame, tracing: Tracing) -> np.ndarray:
     """Direction of the tracing, from parent to child, next to the true axis points."""
-    child = np.flatnonzero(tracing.parents > 0)
-    parent = np.searchsorted(tracing.ids, tracing.parents[child])
+    parent, child = tracing.segments.T
     middles = (tracing.xyz[child] + tracing.xyz[parent]) / 2
     axis = rows[["true_base_x_um", "true_base_y_um", "true_base_z_um"]].to_numpy()
     nearest = np.array([np.argmin(((middles - point) ** 2).sum(axis=1)) for point in axis], dtype=np.int64)
@@ -112,10 +104,6 @@ def _sides_agree(rows: pd.DataFrame, sign: np.ndarray) -> np.ndarray:
     swapped = {"left": "right", "right": "left"}
     true = [side if same > 0 else swapped.get(side, side) for side, same in zip(rows["true_side"], sign, strict=True)]
     return np.asarray(rows["side"] == true)
-
-
-def _sideways(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows[rows["true_side"].isin(["left", "right"])]
 
 
 def _distance(rows: pd.DataFrame, first: str, second: str) -> pd.Series:
@@ -172,7 +160,7 @@ def summary(rows: pd.DataFrame) -> Iterator[tuple[str, str]]:
         yield "… within its standard error", _within(rows["diameter_error"], rows["head_diameter_se_um"])
     clear = rows[(rows["true_azimuth_deg"].abs() % 90 - 45).abs() > FROM_A_LIMIT_DEG]
     known = clear[clear["side"] != ""]
-    yield "`side`, more than 20° from a limit", f"{100 * known['sides_agree'].mean():.0f} %"
+    yield f"`side`, more than {FROM_A_LIMIT_DEG:g}° from a limit", f"{100 * known['sides_agree'].mean():.0f} %"
 
 
 def markdown(results: dict[tuple[str, str], pd.DataFrame]) -> str:

@@ -19,6 +19,7 @@ import pandas as pd
 import xarray as xr
 from scipy import ndimage
 
+from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.orientation import azimuth_deg, side_of
 from deepd3_ij.parameters import SimulationParameters
@@ -79,6 +80,13 @@ class SimulatedScene:
     spines: pd.DataFrame
     parameters: SimulationParameters
     seed: int
+
+    @property
+    def dendrite_tracing(self) -> Tracing:
+        """The nodes of `tracing`."""
+        nodes = self.tracing
+        return Tracing(nodes["id"].to_numpy(), nodes["type"].to_numpy(), nodes[["x_um", "y_um", "z_um"]].to_numpy(),
+                       nodes["radius_um"].to_numpy(), nodes["parent"].to_numpy())
 
 
 @dataclass
@@ -533,7 +541,8 @@ def image_of(
     light += _halo(light, voxel, p.halo)
     light *= np.exp(0.12 * ndimage.zoom(rng.normal(0, 1, (4, 4, 4)), np.array(shape) / 4, order=1)).astype(np.float32)
     light += np.float32(p.background)
-    image = _detect(rng if noise is None else noise, light * np.float32(brightness), p)
+    light *= np.float32(brightness)
+    image = _detect(rng if noise is None else noise, light, p)
 
     bright, dim = _label_dendrites(dendrites, shaft_light, voxel, p)
     stack = label_stack(image, xy_um=p.xy_um, z_um=p.z_um, source=f"simulation, seed {seed}")
