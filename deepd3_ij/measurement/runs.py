@@ -82,11 +82,6 @@ class Runs:
         """
         return _numbered(self.row_starts, self.begins, self.ends, self.shape[0], self.shape[1], True)
 
-    def at(self, zyx: np.ndarray) -> np.ndarray:
-        """Labels of voxels given by their indices (int, shape ``(n, 3)``), int64; 0 where none is."""
-        return _labels_at(self.row_starts, self.begins, self.ends, self.labels, self.shape[1],
-                          np.asarray(zyx, dtype=np.int64))
-
     def drawn(self, box: Box) -> np.ndarray:
         """Labels in a box of the volume, int32."""
         (z0, z1), (y0, y1), (x0, x1) = (part.indices(size)[:2] for part, size in zip(box, self.shape, strict=True))
@@ -223,17 +218,6 @@ def _numbered(starts, begins, ends, depth, height, corners):  # type: ignore[no-
         else:
             numbers[run] = numbers[root]
     return numbers, count
-
-
-@compiled
-def _labels_at(starts, begins, ends, labels, height, zyx):  # type: ignore[no-untyped-def]  # numba types
-    found = np.zeros(len(zyx), np.int64)
-    for i in range(len(zyx)):
-        row = zyx[i, 0] * height + zyx[i, 1]
-        for run in range(starts[row], starts[row + 1]):
-            if begins[run] <= zyx[i, 2] < ends[run]:
-                found[i] = labels[run]
-    return found
 
 
 @compiled

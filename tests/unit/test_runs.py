@@ -73,7 +73,8 @@ def test_labels_are_found_at_places_and_dropped_with_zero() -> None:
     mask = np.zeros((2, 3, 12), dtype=bool)
     mask[0, 1, 2:5] = mask[0, 1, 8:9] = mask[1, 2, 11:] = True
     runs = Runs.of_mask(mask).labelled(np.array([3, 0, 7], dtype=np.int32))
-    assert runs.at(np.array([[0, 1, 1], [0, 1, 4], [0, 1, 5], [0, 1, 8], [1, 2, 11]])).tolist() == [0, 3, 0, 0, 7]
+    places = np.array([[0, 1, 1], [0, 1, 4], [0, 1, 5], [0, 1, 8], [1, 2, 11]])
+    assert runs.drawn(WHOLE)[tuple(places.T)].tolist() == [0, 3, 0, 0, 7]
 
 
 def test_runs_above_a_threshold_have_their_sums() -> None:
