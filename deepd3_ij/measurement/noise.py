@@ -109,5 +109,7 @@ def _part(plane: np.ndarray, share: float) -> np.ndarray:
 
 def full_scale(stack: xr.DataArray) -> float:
     """Grey level at which the image is saturated: its largest if that is a digitiser's, else infinite."""
+    if not np.issubdtype(stack.dtype, np.integer):
+        return np.inf
     largest = max(float(stack.variable[z].values.max()) for z in range(len(stack)))
-    return largest if np.issubdtype(stack.dtype, np.integer) and largest in FULL_SCALES else np.inf
+    return largest if largest in FULL_SCALES else np.inf
