@@ -21,6 +21,7 @@ from scipy import ndimage
 
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.compiled import compiled
+from deepd3_ij.measurement.optics import FWHM_PER_SIGMA, HALF_LIGHT
 from deepd3_ij.measurement.orientation import azimuth_deg, side_of
 from deepd3_ij.parameters import SimulationParameters
 from deepd3_ij.stack import DIMS, label_like, label_stack
@@ -31,9 +32,6 @@ Move = Callable[[Float], Float]
 
 STEP_UM = 0.12
 """Spacing of the nodes of a dendrite or an axon."""
-FWHM_PER_SIGMA = 2.0 * math.sqrt(2.0 * math.log(2.0))
-HALF_LIGHT = math.sqrt(math.sqrt(2.0) - 1.0)
-"""Defocus, in Rayleigh lengths, at which the light on the axis of a two-photon focus is halved."""
 BEAM_REACH = 3.0
 """Defocus, in Rayleigh lengths, beyond which light is neglected."""
 SEEN_SNR = 7.0

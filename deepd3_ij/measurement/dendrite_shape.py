@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import xarray as xr
 from scipy.stats import theilslopes
 
+from deepd3_ij.measurement.optics import FWHM_PER_SIGMA
 from deepd3_ij.measurement.skeleton import CentreLine
-from deepd3_ij.measurement.straightened import (
-    FWHM_PER_SIGMA,
-    Imaging,
-    StraightBranch,
-    gaussian_width,
-    straight_branches,
-    tube_radius_um,
-)
+from deepd3_ij.measurement.straightened import Imaging, StraightBranch, gaussian_width, tube_radius_um
 from deepd3_ij.parameters import MeasureParameters
 
 SPACING_UM = 0.5
@@ -44,19 +37,14 @@ class DiameterProfile:
 
 
 def diameter_profiles(
-    line: CentreLine, stack: xr.DataArray, rois: xr.DataArray | None, parameters: MeasureParameters,
-    imaging: Imaging,
+    branches: Sequence[StraightBranch], parameters: MeasureParameters, imaging: Imaging
 ) -> list[DiameterProfile]:
-    """Diameters along the branches of a centre line, across it in the plane (light blurs too much along z).
+    """Diameters along the branches of a dendrite, across it in the plane (light blurs too much along z).
 
     Parameters
     ----------
-    line
-        Centre line, µm from the centre of the volume's first voxel.
-    stack
-        Image ``(z, y, x)``.
-    rois
-        Label volume of the ROIs, whose places are left out.
+    branches
+        The dendrite's; places of ROIs are left out.
     parameters
         ``psf_xy_um``. Without it, diameters are full widths at half maximum, blur included.
     imaging
@@ -65,18 +53,15 @@ def diameter_profiles(
     Returns
     -------
     list of DiameterProfile
-        One per branch of more than a point.
+        One per branch.
     """
-    psf_xy_um = parameters.psf_xy_um
-    blur_um = None if psf_xy_um is None else imaging.focus.blur_um(psf_xy_um, float(imaging.voxel_um[0]))
-    return [_profile(branch, blur_um, imaging.smear_um2) for branch in straight_branches(line, stack, rois, imaging)]
+    return [_profile(branch, parameters.psf_xy_um, imaging) for branch in branches]
 
 
-def _profile(branch: StraightBranch, blur_um: float | None, smear_um2: float) -> DiameterProfile:
+def _profile(branch: StraightBranch, psf_xy_um: float | None, imaging: Imaging) -> DiameterProfile:
     along = branch.position_um
     places = np.arange(along[0], along[-1] + SPACING_UM / 2, SPACING_UM)
-    light = np.where(branch.free, branch.light, np.nan)
-    light = np.where(np.isnan(light), light[:, ::-1], light)  # what a spine covers is taken from the other side
+    light = branch.own_light
     diameters = np.full(len(places), np.nan)
     for row, place in enumerate(places):
         near = np.abs(along - place) <= AVERAGED_UM / 2
@@ -84,12 +69,11 @@ def _profile(branch: StraightBranch, blur_um: float | None, smear_um2: float) ->
         with np.errstate(invalid="ignore"):
             column = np.where(known.any(axis=0), np.nansum(light[near], axis=0), np.nan) / known.sum(axis=0)
         sigma = gaussian_width(branch.across_um, column)[0]
-        if blur_um is None:
+        if psf_xy_um is None:
             diameters[row] = sigma * FWHM_PER_SIGMA
             continue
         tangent = branch.tangent_zyx[near, 1:].mean(axis=0)
-        across_x = tangent[0] ** 2 / max((tangent ** 2).sum(), 1e-9)
-        diameters[row] = 2 * tube_radius_um(float(sigma), float(np.sqrt(blur_um ** 2 + smear_um2 * across_x)))
+        diameters[row] = 2 * tube_radius_um(float(sigma), imaging.blur_across_um(psf_xy_um, tangent))
     return DiameterProfile(places, diameters)
 
 

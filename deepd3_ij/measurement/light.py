@@ -8,7 +8,7 @@ from the spot's size.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,14 +19,13 @@ from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.dendrites import Dendrites
 from deepd3_ij.measurement.geometry import SpineGeometry
 from deepd3_ij.measurement.noise import Noise
+from deepd3_ij.measurement.optics import FWHM_PER_SIGMA
 from deepd3_ij.measurement.straightened import (
     DEPTH_UM,
-    FWHM_PER_SIGMA,
     Imaging,
     StraightBranch,
     gaussian_width,
     rows_of_planes,
-    straight_branches,
     tube_radius_um,
 )
 from deepd3_ij.parameters import MeasureParameters
@@ -40,6 +39,7 @@ MOST_COVERED = 0.75
 """Half width of the window that is fitted; how much may be covered of what is so near to the head's middle."""
 SHAFT_NEAR_UM, SHAFT_FAR_UM = 1.5, 4.0
 FEWEST_SLICES = 8
+KNOWN_ACROSS_UM = 1.5
 SLICE_CORRELATION_UM = 1.0
 INTO_SHAFT_UM = 0.15
 PLACE_SD_UM = 0.1
@@ -87,7 +87,7 @@ class _Shaft:
     """The shaft beside a spine.
 
     Light of a µm of it (grey level × µm²) and its relative error, profile across, width of that (a Gaussian's standard
-    deviation), how much of the direction across is along x, and the share of saturated places.
+    deviation), its direction, and the share of saturated places.
     """
 
     per_um: float
@@ -95,15 +95,14 @@ class _Shaft:
     across_um: np.ndarray
     profile: np.ndarray
     sigma_um: float
-    across_x: float
+    tangent_yx: np.ndarray
     saturated: float
 
 
 def head_light(
     stack: xr.DataArray,
-    rois: xr.DataArray,
-    ids: np.ndarray,
     dendrites: Dendrites,
+    branches: Sequence[Sequence[StraightBranch]],
     geometry: SpineGeometry,
     parameters: MeasureParameters,
     imaging: Imaging,
@@ -114,14 +113,12 @@ def head_light(
     ----------
     stack
         Image ``(z, y, x)``; may be lazy.
-    rois
-        Label volume of the ROIs, int32.
-    ids
-        Label of each spine, int64, shape ``(n,)``.
     dendrites
         Dendrites on the same grid.
+    branches
+        Branches of each dendrite, without the places of the ROIs.
     geometry
-        Where the spines are, one row per id.
+        Where the spines are.
     parameters
         ``psf_xy_um``. Without it the blur is that of the smallest heads, if there are 50.
     imaging
@@ -132,25 +129,21 @@ def head_light(
     Light
         Values and the reasons for those that are missing.
     """
-    shafts = _shafts(stack, rois, dendrites, geometry, imaging)
-    windows = _windows(stack, rois, ids, dendrites, geometry, shafts, imaging)
+    shafts = _shafts(branches, geometry)
+    windows = _windows(stack, dendrites, geometry, shafts, imaging)
     fits = _fitted(windows, imaging, parameters.psf_xy_um or USUAL_PSF_XY_UM)
     return _sizes(fits, windows, shafts, imaging, parameters)
 
 
-def _shafts(
-    stack: xr.DataArray, rois: xr.DataArray, dendrites: Dendrites, geometry: SpineGeometry, imaging: Imaging
-) -> list[_Shaft | None]:
+def _shafts(branches: Sequence[Sequence[StraightBranch]], geometry: SpineGeometry) -> list[_Shaft | None]:
     shafts: list[_Shaft | None] = [None] * len(geometry)
-    for identity in np.unique(geometry.dendrite_id[geometry.dendrite_id > 0]):
-        branches = straight_branches(dendrites.centre_lines[identity - 1], stack, rois, imaging)
-        for spine in np.flatnonzero(geometry.dendrite_id == identity):
-            axis = geometry.axis_zyx_um[spine]
-            if not np.isfinite(axis).all() or not branches:
-                continue
-            away = [((branch.zyx_um - axis) ** 2).sum(axis=1) for branch in branches]
-            branch = int(np.argmin([distance.min() for distance in away]))
-            shafts[spine] = _shaft_beside(branches[branch], int(away[branch].argmin()))
+    for spine in np.flatnonzero(geometry.dendrite_id > 0):
+        own, axis = branches[geometry.dendrite_id[spine] - 1], geometry.axis_zyx_um[spine]
+        if not np.isfinite(axis).all() or not own:
+            continue
+        away = [((branch.zyx_um - axis) ** 2).sum(axis=1) for branch in own]
+        branch = int(np.argmin([distance.min() for distance in away]))
+        shafts[spine] = _shaft_beside(own[branch], int(away[branch].argmin()))
     return shafts
 
 
@@ -160,18 +153,12 @@ def _shaft_beside(branch: StraightBranch, row: int) -> _Shaft | None:
     rows = np.flatnonzero((apart >= SHAFT_NEAR_UM) & (apart <= SHAFT_FAR_UM))
     if len(rows) < FEWEST_SLICES:
         return None
-    light = branch.light[rows].astype(np.float64)
-    free = branch.free[rows] & np.isfinite(light)
-    # What a ROI covers on one side is taken from the other side.
-    mirrored = free[:, ::-1]
-    light = np.where(free, light, np.where(mirrored, light[:, ::-1], np.nan))
+    light = branch.own_light[rows]
     across, step = branch.across_um, branch.across_um[1] - branch.across_um[0]
     known = np.isfinite(light)
     counts = known.sum(axis=0)
-    if (counts < FEWEST_SLICES).any():
-        keep = np.abs(across) <= 1.5
-        if (counts[keep] < FEWEST_SLICES).any():
-            return None
+    if (counts[np.abs(across) <= KNOWN_ACROSS_UM] < FEWEST_SLICES).any():
+        return None
     column = np.where(counts > 0, np.nansum(light, axis=0) / np.maximum(counts, 1), np.nan)
     sigma, base, _ = gaussian_width(across, column)
     if not sigma > 0:
@@ -190,10 +177,9 @@ def _shaft_beside(branch: StraightBranch, row: int) -> _Shaft | None:
     independent = max(len(slices) * step / SLICE_CORRELATION_UM, 1.0)
     if per_um <= 0:
         return None
-    tangent = branch.tangent_zyx[row, 1:]
     return _Shaft(per_um=per_um, error=spread / np.sqrt(independent) / per_um,
                   across_um=across, profile=np.nan_to_num(column - base), sigma_um=sigma,
-                  across_x=float(tangent[0] ** 2 / max((tangent ** 2).sum(), 1e-9)),
+                  tangent_yx=branch.tangent_zyx[row, 1:],
                   saturated=float(branch.saturated[rows][:, inside].mean()))
 
 
@@ -214,8 +200,7 @@ class _Window:
 
 
 def _windows(
-    stack: xr.DataArray, rois: xr.DataArray, ids: np.ndarray, dendrites: Dendrites, geometry: SpineGeometry,
-    shafts: list[_Shaft | None], imaging: Imaging
+    stack: xr.DataArray, dendrites: Dendrites, geometry: SpineGeometry, shafts: list[_Shaft | None], imaging: Imaging
 ) -> list[_Window | None]:
     voxel, noise, focus, top = imaging.voxel_um, imaging.noise, imaging.focus, imaging.top
     count = len(geometry)
@@ -227,35 +212,31 @@ def _windows(
     low = np.clip(middle[:, 1:] - reach, 0, shape[1:])
     high = np.clip(middle[:, 1:] + reach + 1, 0, shape[1:])
     usable = known & (high > low).all(axis=1)
-    total = [np.zeros(tuple(size)) for size in np.maximum(high - low, 0)]
-    raw = [np.zeros_like(one) for one in total]
-    taken = [np.zeros(one.shape, dtype=bool) for one in total]
+    raw = [np.zeros(tuple(size)) for size in np.maximum(high - low, 0)]
     full, looked = np.zeros(count), np.zeros(count)
     squares, fadings = np.zeros(count), np.zeros(count)
     planes_um: list[list[float]] = [[] for _ in range(count)]
     rows = np.flatnonzero(usable)
     for z, chosen in rows_of_planes(head[rows, 0], max(DEPTH_UM / voxel[0], 0.5), shape[0]):
-        plane, labels = stack.variable[z].values, rois.variable[z].values
+        plane = stack.variable[z].values
         for spine in rows[chosen]:
             box = (slice(low[spine, 0], high[spine, 0]), slice(low[spine, 1], high[spine, 1]))
             away = float((z - head[spine, 0]) * voxel[0])
             fading = float(focus.fading(np.array(away)))
             values = plane[box].astype(np.float64)
-            total[spine] += fading * (values - noise.level)
             raw[spine] += fading * values
             squares[spine] += fading ** 2
             fadings[spine] += fading
             planes_um[spine].append(away)
-            taken[spine] |= (labels[box] > 0) & (labels[box] != ids[spine])
             core = _near(middle[spine, 1:], low[spine], values.shape, voxel[1:], 0.4)
             full[spine] += (values[core] >= top).sum()
             looked[spine] += core.sum()
     windows: list[_Window | None] = [None] * count
     for spine in rows:
         windows[spine] = _window(
-            int(spine), total[spine] / squares[spine], raw[spine] / fadings[spine], taken[spine], squares[spine],
-            np.array(planes_um[spine]), full[spine] / max(looked[spine], 1), low[spine], head[spine], geometry,
-            shafts[spine], dendrites, voxel, noise)
+            int(spine), (raw[spine] - noise.level * fadings[spine]) / squares[spine], raw[spine] / fadings[spine],
+            squares[spine], np.array(planes_um[spine]), full[spine] / max(looked[spine], 1), low[spine], head[spine],
+            geometry, shafts[spine], dendrites, voxel, noise)
     return windows
 
 
@@ -267,7 +248,7 @@ def _near(
 
 
 def _window(
-    spine: int, light: np.ndarray, raw: np.ndarray, taken: np.ndarray, squares: float, planes_um: np.ndarray,
+    spine: int, light: np.ndarray, raw: np.ndarray, squares: float, planes_um: np.ndarray,
     saturated: float, low: np.ndarray, head: np.ndarray, geometry: SpineGeometry, shaft: _Shaft | None,
     dendrites: Dendrites, voxel: np.ndarray, noise: Noise
 ) -> _Window:
@@ -420,16 +401,15 @@ def _sizes(
     fits: _Fits, windows: list[_Window | None], shafts: list[_Shaft | None], imaging: Imaging,
     parameters: MeasureParameters,
 ) -> Light:
-    count = len(windows)
     sigma, sigma_error = _best_sigmas(fits.misfit)
     value, error = _averaged(fits, sigma, sigma_error)
     dim = ~(value > SEEN * error) & np.isfinite(value)
     saturated = np.array([np.nan if window is None else max(window.saturated, shaft.saturated if shaft else 0.0)
-                          for window, shaft in zip(windows, shafts, strict=True)]).reshape(count)
+                          for window, shaft in zip(windows, shafts, strict=True)])
     full = saturated > MOST_SATURATED
     unusable = full | dim
-    per_um = np.array([shaft.per_um if shaft else np.nan for shaft in shafts]).reshape(count)
-    shaft_error = np.array([shaft.error if shaft else np.nan for shaft in shafts]).reshape(count)
+    per_um = np.array([shaft.per_um if shaft else np.nan for shaft in shafts])
+    shaft_error = np.array([shaft.error if shaft else np.nan for shaft in shafts])
     relative = np.where(unusable, np.nan, value / per_um)
     relative_error = np.where(unusable, np.nan, np.hypot(error / per_um, relative * np.hypot(shaft_error, MODEL_ERROR)))
     fwhm = np.where(dim, np.nan, sigma * FWHM_PER_SIGMA)
@@ -446,13 +426,12 @@ def _sizes(
         # d² = 20 (σ² − σ_psf²)
         diameter_error = np.where(np.isfinite(diameter), np.hypot(10 * wider_error / diameter, DIAMETER_MODEL_ERROR_UM),
                                   np.nan)
-        blur = imaging.focus.blur_um(psf_um, float(imaging.voxel_um[0]))
-        radius = np.array([tube_radius_um(shaft.sigma_um, np.sqrt(blur ** 2 + imaging.smear_um2 * shaft.across_x))
-                           if shaft else np.nan for shaft in shafts]).reshape(count)
+        radius = np.array([tube_radius_um(shaft.sigma_um, imaging.blur_across_um(psf_um, shaft.tangent_yx))
+                           if shaft else np.nan for shaft in shafts])
         thick = radius >= SMALLEST_SHAFT * psf
         volume = np.where(thick, relative * np.pi * radius ** 2, np.nan)
     covered = np.array([window is not None and window.covered > MOST_COVERED for window in windows], dtype=bool)
-    uncalibrated = np.full(count, np.isnan(psf))
+    uncalibrated = np.full(len(windows), np.isnan(psf))
     return Light(
         columns={"head_fwhm_um": fwhm, "head_diameter_um": diameter, "head_diameter_se_um": diameter_error,
                  "volume_relative": relative, "volume_relative_se": relative_error, "volume_intensity_um3": volume,

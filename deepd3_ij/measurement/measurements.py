@@ -18,7 +18,7 @@ from deepd3_ij.measurement.dendrites import dendrite_table, find_dendrites
 from deepd3_ij.measurement.geometry import Placed
 from deepd3_ij.measurement.shapes import dendrite_shape_columns, shape_columns
 from deepd3_ij.measurement.spines import roi_voxels, spine_table
-from deepd3_ij.measurement.straightened import Imaging
+from deepd3_ij.measurement.straightened import Imaging, straight_branches
 from deepd3_ij.parameters import Choice, MeasureParameters
 from deepd3_ij.probabilities import resolve_for
 from deepd3_ij.progress import Progress, no_progress
@@ -110,10 +110,12 @@ def measure(
     thick_and_spaced: dict[str, np.ndarray] = {}
     if chosen.shapes:
         imaging = None if stack is None else Imaging.of(stack, chosen)
+        branches = [] if stack is None or imaging is None else [
+            straight_branches(line, stack, rois.labels, imaging) for line in dendrites.centre_lines]
         shapes = shape_columns(voxels, rois, prediction, dendrites, spines["dendrite_id"].to_numpy(), chosen, stack,
-                               imaging, placed, progress)
+                               imaging, branches, placed, progress)
         spines = as_table({**spines, **shapes}, spine_columns(chosen, with_image=stack is not None))
-        thick_and_spaced = dendrite_shape_columns(dendrites, spines, rois, chosen, stack, imaging)
+        thick_and_spaced = dendrite_shape_columns(dendrites, spines, chosen, imaging, branches)
     spines["confidence"] = confidences(spines, provenance_of(prediction), dimensions=rois.dimensions)
     table = dendrite_table(dendrites, spines["dendrite_id"].to_numpy(), thick_and_spaced)
     return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,7 @@ from deepd3_ij.measurement.neighbours import gaps_between
 from deepd3_ij.measurement.orientation import angle_deg, azimuth_deg, side_of
 from deepd3_ij.measurement.spacing import Tree, places_on, spacing
 from deepd3_ij.measurement.spines import RoiVoxels
-from deepd3_ij.measurement.straightened import Imaging
+from deepd3_ij.measurement.straightened import Imaging, StraightBranch
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
@@ -41,6 +41,7 @@ def shape_columns(
     parameters: MeasureParameters,
     stack: xr.DataArray | None = None,
     imaging: Imaging | None = None,
+    branches: Sequence[Sequence[StraightBranch]] = (),
     placed: Mapping[int, Placed] | None = None,
     progress: Progress = no_progress,
 ) -> dict[str, np.ndarray]:
@@ -60,8 +61,8 @@ def shape_columns(
         ``psf_xy_um``, ``psf_z_um`` and ``spine_classes``.
     stack
         Image of the same shape; without it there is geometry only.
-    imaging
-        How the image was taken.
+    imaging, branches
+        How the image was taken, and the branches of each dendrite in it.
     placed
         Bases and tips that a user placed, by the ROI's id.
     progress
@@ -100,7 +101,7 @@ def shape_columns(
                 "head_neck_split": np.array([neck.split for neck in necks], dtype=object)}
     reasons: Mapping[str, np.ndarray] = {}
     if stack is not None and imaging is not None:
-        light = head_light(stack, rois.labels, voxels.ids, dendrites, geometry, parameters, imaging)
+        light = head_light(stack, dendrites, branches, geometry, parameters, imaging)
         columns |= light.columns
         reasons = light.reasons
     gaps = gaps_between(geometry, dendrites)
@@ -167,8 +168,8 @@ def _near_others(head: np.ndarray) -> np.ndarray:
 
 
 def dendrite_shape_columns(
-    dendrites: Dendrites, spines: pd.DataFrame, rois: RoiSet, parameters: MeasureParameters,
-    stack: xr.DataArray | None = None, imaging: Imaging | None = None,
+    dendrites: Dendrites, spines: pd.DataFrame, parameters: MeasureParameters, imaging: Imaging | None = None,
+    branches: Sequence[Sequence[StraightBranch]] = (),
 ) -> dict[str, np.ndarray]:
     """Measure the thickness of dendrites and the spacing of their spines.
 
@@ -178,12 +179,10 @@ def dendrite_shape_columns(
         The dendrites.
     spines
         Table of spines with their bases.
-    rois
-        The ROIs; their places are left out where diameters are measured.
     parameters
         ``psf_xy_um``.
-    stack, imaging
-        Image, and how it was taken; without it there are no diameters.
+    imaging, branches
+        How the image was taken, and the branches of each dendrite in it; without them there are no diameters.
 
     Returns
     -------
@@ -196,8 +195,7 @@ def dendrite_shape_columns(
     rows: list[dict[str, float]] = []
     for index, line in enumerate(dendrites.centre_lines):
         own = points[(spines["dendrite_id"] == index + 1).to_numpy()]
-        profiles = ([] if stack is None or imaging is None else
-                    diameter_profiles(line, stack, rois.labels, parameters, imaging))
+        profiles = [] if imaging is None else diameter_profiles(branches[index], parameters, imaging)
         branch, position = places_on(line, own) if len(own) else (np.empty(0, np.int64), np.empty(0))
         rows.append({**thickness(profiles), **spacing(Tree.of(line), branch, position, seed=index)})
     return {name: np.array([row[name] for row in rows], dtype=np.float64) for name in rows[0]} if rows else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import xarray as xr
@@ -13,13 +13,12 @@ from scipy.signal import fftconvolve
 
 from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.noise import Noise, full_scale, noise_of
+from deepd3_ij.measurement.optics import FWHM_PER_SIGMA, HALF_LIGHT
+from deepd3_ij.measurement.sampling import bilinear
 from deepd3_ij.measurement.skeleton import CentreLine
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.stack import voxel_size_um
 
-FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
-HALF_LIGHT = np.sqrt(np.sqrt(2) - 1)
-"""Defocus, relative to the focus's range, at which the light on the axis is halved."""
 USUAL_PSF_Z_UM = 2.2
 STEP_UM = 0.1
 HALF_WIDTH_UM = 2.2
@@ -33,6 +32,7 @@ FEWEST_PLANES = 3
 FITTED_UM = 1.6
 NARROWEST_UM, WIDEST_UM, WIDTHS = 0.08, 1.2, 100
 
+
 @dataclass(frozen=True)
 class Focus:
     """How light fades with the distance from the plane in focus: 1 / (1 + (distance / range)²)."""
@@ -42,7 +42,6 @@ class Focus:
     def fading(self, away_um: np.ndarray) -> np.ndarray:
         """Share of the light at these distances along z."""
         return 1.0 / (1.0 + (away_um / self.range_um) ** 2)
-
 
     def blur_um(self, psf_xy_um: float, z_um: float) -> float:
         """Standard deviation of the blur in light that was put together from the planes near a structure."""
@@ -84,6 +83,11 @@ class Imaging:
         """What the smear along rows adds to the squared widths along x."""
         return float(self.noise.smear_variance_px2 * self.voxel_um[2] ** 2)
 
+    def blur_across_um(self, psf_xy_um: float, tangent_yx: np.ndarray) -> float:
+        """Standard deviation of blur and smear in light that was put together, across a branch of this direction."""
+        across_x = tangent_yx[0] ** 2 / max((tangent_yx ** 2).sum(), 1e-9)
+        return float(np.sqrt(self.focus.blur_um(psf_xy_um, float(self.voxel_um[0])) ** 2 + self.smear_um2 * across_x))
+
 
 @dataclass(frozen=True, eq=False)
 class StraightBranch:
@@ -111,6 +115,12 @@ class StraightBranch:
     light: np.ndarray
     free: np.ndarray
     saturated: np.ndarray
+
+    @cached_property
+    def own_light(self) -> np.ndarray:
+        """Light without spines, float64: what a ROI covers is taken from the other side; NaN where neither is free."""
+        light = np.where(self.free, self.light.astype(np.float64), np.nan)
+        return np.where(np.isfinite(light), light, light[:, ::-1])
 
 
 def straight_branches(
@@ -165,7 +175,7 @@ def _lift_um(zyx: np.ndarray, tangent: np.ndarray, stack: xr.DataArray, imaging:
     matched, squares = np.zeros((len(zyx), len(lifts))), np.zeros((len(zyx), len(lifts)))
     height = zyx[:, 0] / voxel_um[0]
     for z, rows in rows_of_planes(height, HIGHEST_UM / voxel_um[0] + 1, len(stack)):
-        values = _bilinear(stack.variable[z].values, places[rows], np.inf)[0] - imaging.noise.level
+        values = _read(stack.variable[z].values, places[rows], np.inf)[0] - imaging.noise.level
         values = np.nan_to_num(values).mean(axis=1)
         fading = focus.fading(z * voxel_um[0] - zyx[rows, :1] - lifts)
         matched[rows] += fading * values[:, None]
@@ -199,7 +209,7 @@ def _sampled(
     for z, rows in rows_of_planes(height, max(DEPTH_UM / voxel_um[0], 0.5), len(stack)):
         fading = focus.fading((z - height[rows]) * voxel_um[0])
         plane = stack.variable[z].values
-        values, full = _bilinear(plane, places[rows], imaging.top)
+        values, full = _read(plane, places[rows], imaging.top)
         total[rows] += fading[:, None] * (values - imaging.noise.level)
         saturated[rows] |= full
         squares[rows] += fading ** 2
@@ -225,22 +235,17 @@ def rows_of_planes(height: np.ndarray, reach: float, planes: int) -> list[tuple[
 
 
 @compiled
-def _bilinear(plane, places, top):  # type: ignore[no-untyped-def]  # numba types
-    """Values between pixels, NaN outside, and whether a pixel beside is saturated."""
+def _read(plane, places, top):  # type: ignore[no-untyped-def]  # numba types
+    """Values between pixels, NaN outside, and whether the nearest pixel is saturated."""
     values = np.full(places.shape[:2], np.nan)
     full = np.zeros(places.shape[:2], np.bool_)
     height, width = plane.shape
     for row in range(places.shape[0]):
         for column in range(places.shape[1]):
             y, x = places[row, column, 0], places[row, column, 1]
-            if not (0 <= y <= height - 1 and 0 <= x <= width - 1):
-                continue
-            y0, x0 = min(int(y), max(height - 2, 0)), min(int(x), max(width - 2, 0))
-            y1, x1 = min(y0 + 1, height - 1), min(x0 + 1, width - 1)
-            dy, dx = y - y0, x - x0
-            values[row, column] = ((plane[y0, x0] * (1 - dx) + plane[y0, x1] * dx) * (1 - dy)
-                                   + (plane[y1, x0] * (1 - dx) + plane[y1, x1] * dx) * dy)
-            full[row, column] = plane[int(y + 0.5), int(x + 0.5)] >= top
+            values[row, column] = bilinear(plane, y, x)
+            if 0 <= y <= height - 1 and 0 <= x <= width - 1:
+                full[row, column] = plane[int(y + 0.5), int(x + 0.5)] >= top
     return values, full
 
 

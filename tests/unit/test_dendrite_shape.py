@@ -13,7 +13,7 @@ from deepd3_ij.measurement.dendrite_shape import (
     thickness,
 )
 from deepd3_ij.measurement.dendrites import find_dendrites
-from deepd3_ij.measurement.straightened import Imaging, gaussian_width, tube_radius_um
+from deepd3_ij.measurement.straightened import Imaging, gaussian_width, straight_branches, tube_radius_um
 from deepd3_ij.parameters import MeasureParameters, SimulationParameters
 from deepd3_ij.simulation import simulate
 from tests.unit.test_spacing import y_shaped
@@ -80,8 +80,9 @@ def test_diameters_agree_with_the_simulated_dendrite() -> None:
     line = find_dendrites(scene.dendrite.astype(np.float32), MeasureParameters()).centre_lines[0]
     known = MeasureParameters(psf_xy_um=0.4, psf_z_um=2.2)
     imaging = Imaging.of(scene.stack, known)
-    profiles = diameter_profiles(line, scene.stack, None, known, imaging)
+    branches = straight_branches(line, scene.stack, None, imaging)
+    profiles = diameter_profiles(branches, known, imaging)
     true = 2 * scene.tracing["radius_um"].mean()
     assert thickness(profiles)["mean_diameter_um"] == pytest.approx(true, rel=0.12)
-    wider = diameter_profiles(line, scene.stack, None, MeasureParameters(), imaging)
+    wider = diameter_profiles(branches, MeasureParameters(), imaging)
     assert thickness(wider)["mean_diameter_um"] > 0.4

@@ -14,7 +14,7 @@ from deepd3_ij.measurement.dendrites import Dendrites, find_dendrites
 from deepd3_ij.measurement.geometry import SpineGeometry
 from deepd3_ij.measurement.light import Light, head_light
 from deepd3_ij.measurement.noise import full_scale, noise_of
-from deepd3_ij.measurement.straightened import Imaging
+from deepd3_ij.measurement.straightened import Imaging, straight_branches
 from deepd3_ij.parameters import MeasureParameters, SimulationParameters
 from deepd3_ij.simulation import SimulatedScene, simulate
 from deepd3_ij.stack import label_stack
@@ -55,8 +55,9 @@ def measured(
     dendrites = find_dendrites(scene.dendrite.astype(np.float32), MeasureParameters())
     geometry = geometry_of(scene, dendrites, spines)
     image = scene.stack if stack is None else stack
-    light = head_light(image, scene.spine, spines["id"].to_numpy(), dendrites, geometry, parameters,
-                       Imaging.of(image, parameters))
+    imaging = Imaging.of(image, parameters)
+    branches = [straight_branches(line, image, scene.spine, imaging) for line in dendrites.centre_lines]
+    light = head_light(image, dendrites, branches, geometry, parameters, imaging)
     return spines, light
 
 

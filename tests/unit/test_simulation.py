@@ -79,7 +79,8 @@ def test_the_tracing_is_a_forest_whose_parents_come_first() -> None:
 
 def test_light_spreads_as_wide_as_the_point_spread_function() -> None:
     """A spine head far below resolution shows the PSF's widths."""
-    from deepd3_ij.simulation import FWHM_PER_SIGMA, HALF_LIGHT, _splat
+    from deepd3_ij.measurement.optics import FWHM_PER_SIGMA, HALF_LIGHT
+    from deepd3_ij.simulation import _splat
 
     volume = np.zeros((81, 101, 101), np.float32)
     voxel = np.array([0.1, 0.02, 0.02])
