@@ -55,9 +55,8 @@ def _of_scene(scene: SimulatedScene, source: str) -> pd.DataFrame:
     table = measured.spines.assign(true_id=_true_ids(rois, scene))
     truth = scene.spines.rename(columns=lambda name: f"true_{name}")
     rows = table.merge(truth, on="true_id").sort_values("voxels").drop_duplicates("true_id", keep="last")
-    true_tracing = scene.dendrite_tracing
-    rows = rows.assign(true_shaft_area_um2=_shaft_areas(rows, true_tracing))
-    turned = _tangents(rows, true_tracing) * _tangents(rows, measured.tracing)
+    rows = rows.assign(true_shaft_area_um2=_shaft_areas(rows, scene.neurites))
+    turned = _tangents(rows, scene.neurites) * _tangents(rows, measured.tracing)
     sign = np.sign(turned.sum(axis=1))
     return rows.assign(sign=sign, sides_agree=_sides_agree(rows, sign))
 

@@ -80,11 +80,12 @@ class SimulatedScene:
     seed: int
 
     @property
-    def dendrite_tracing(self) -> Tracing:
-        """The nodes of `tracing`."""
+    def neurites(self) -> Tracing:
+        """The same tracing as tracing programs have it; x, y, z and radius in µm."""
         nodes = self.tracing
-        return Tracing(nodes["id"].to_numpy(), nodes["type"].to_numpy(), nodes[["x_um", "y_um", "z_um"]].to_numpy(),
-                       nodes["radius_um"].to_numpy(), nodes["parent"].to_numpy())
+        return Tracing(ids=nodes["id"].to_numpy(), types=nodes["type"].to_numpy(),
+                       xyz=nodes[["x_um", "y_um", "z_um"]].to_numpy(), radius=nodes["radius_um"].to_numpy(),
+                       parents=nodes["parent"].to_numpy())
 
 
 @dataclass

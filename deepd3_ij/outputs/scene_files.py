@@ -50,7 +50,7 @@ def _write_files(scene: SimulatedScene, files: list[Path]) -> None:
     write_stack(files[1], mask.assign_attrs(scene.stack.attrs), display_range=(0, 255),
                 properties={ROLE: "true dendrites"})
     write_stack(files[2], scene.spine, properties={ROLE: "true spines"})
-    write_swc(files[3], scene.dendrite_tracing, comment="simulated dendrites; x, y, z and radius in µm")
+    write_swc(files[3], scene.neurites, comment="simulated dendrites; x, y, z and radius in µm")
     spines = scene.spines[scene.spines["visible"].astype(bool)].drop(columns="visible")
     sizes_um = {"z": scene.parameters.z_um, "y": scene.parameters.xy_um, "x": scene.parameters.xy_um}
     first = list(spines.columns).index("x_um") + 1
