@@ -111,7 +111,7 @@ TIMELAPSE_ENDINGS = tuple(output.ending for output in TIMELAPSE_OUTPUTS)
 def read_edits(folder: Path, stem: str) -> pd.DataFrame | None:
     """What a person decided about links, from the file beside the results; None without one."""
     path = folder / f"{stem}{EDITS_ENDING}"
-    return read_table(path, AnnotationError) if path.is_file() else None
+    return read_table(path, AnnotationError, text=("time_point", "other_time_point")) if path.is_file() else None
 
 
 def write_timelapse(series: Timelapse, folder: Path, stem: str, ledger: Ledger | None = None) -> list[Path]:
