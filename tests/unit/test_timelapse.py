@@ -17,7 +17,6 @@ from deepd3_ij.notes import collected_notes
 from deepd3_ij.parameters import TimelapseParameters
 from deepd3_ij.stack import label_prediction, label_stack
 from deepd3_ij.timelapse import TimePoint, link_timepoints
-from deepd3_ij.timelapse.linking import tracks_of
 from deepd3_ij.timelapse.scores import LinkScores, score_links
 from deepd3_ij.timelapse.survival import kaplan_meier
 from deepd3_ij.timelapse.tables import track_class
@@ -101,7 +100,7 @@ def series(sessions: int = 4, count: int = 90, seed: int = 0, change: float = 0.
 def scores_of(points: list[TimePoint]) -> LinkScores:
     found = link_timepoints(points)
     truth = np.concatenate([point.spines["id"].to_numpy() for point in found.points])
-    return score_links(found.detections, found.links, tracks_of(found.links, len(found.detections)), truth)
+    return score_links(found.detections, found.links, truth)
 
 
 def test_spines_of_a_field_that_moved_and_turned_are_found_again() -> None:
