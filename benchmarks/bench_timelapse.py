@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 from deepd3_ij import open_stack
-from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.files.opening import read_maps, read_rois_of_any_kind
 from deepd3_ij.files.swc import read_swc
 from deepd3_ij.measurement import measure
@@ -151,11 +150,8 @@ def perfect(series: Sequence[SimulatedTimePoint]) -> list[TimePoint]:
     """Simulated time points as a perfect annotator sees them."""
     points = []
     for number, each in enumerate(series, start=1):
-        nodes = each.scene.tracing
-        tracing = Tracing(nodes["id"].to_numpy(), nodes["type"].to_numpy(), nodes[["x_um", "y_um", "z_um"]].to_numpy(),
-                          nodes["radius_um"].to_numpy(), nodes["parent"].to_numpy())
         spines = each.scene.spines[each.scene.spines["visible"]].reset_index(drop=True)
-        points.append(TimePoint(f"t{number}", each.day, spines, tracing, box_of(each.scene.stack)))
+        points.append(TimePoint(f"t{number}", each.day, spines, each.scene.neurites, box_of(each.scene.stack)))
     return points
 
 

@@ -56,8 +56,8 @@ def _of_scene(scene: SimulatedScene, source: str) -> pd.DataFrame:
     table = measured.spines.assign(true_id=_true_ids(rois, scene))
     truth = scene.spines.rename(columns=lambda name: f"true_{name}")
     rows = table.merge(truth, on="true_id").sort_values("voxels").drop_duplicates("true_id", keep="last")
-    rows = rows.assign(true_shaft_area_um2=_shaft_areas(rows, _tracing_of(scene)))
-    turned = _tangents(rows, _tracing_of(scene)) * _tangents(rows, measured.tracing)
+    rows = rows.assign(true_shaft_area_um2=_shaft_areas(rows, scene.neurites))
+    turned = _tangents(rows, scene.neurites) * _tangents(rows, measured.tracing)
     sign = np.sign(turned.sum(axis=1))
     return rows.assign(sign=sign, sides_agree=_sides_agree(rows, sign))
 
@@ -67,12 +67,6 @@ def _true_ids(rois: RoiSet, scene: SimulatedScene) -> list[int]:
     pairs = pd.DataFrame({"roi": rois.labels.values.ravel(), "true": scene.spine.values.ravel()}).query("roi > 0")
     votes = pairs.query("true > 0").value_counts().reset_index().drop_duplicates("roi").set_index("roi")["true"]
     return [int(votes.get(roi, 0)) for roi in np.unique(pairs["roi"])]
-
-
-def _tracing_of(scene: SimulatedScene) -> Tracing:
-    nodes = scene.tracing
-    return Tracing(nodes["id"].to_numpy(), nodes["type"].to_numpy(), nodes[["x_um", "y_um", "z_um"]].to_numpy(),
-                   nodes["radius_um"].to_numpy(), nodes["parent"].to_numpy())
 
 
 def _shaft_areas(rows: pd.DataFrame, tracing: Tracing) -> np.ndarray:

@@ -19,6 +19,7 @@ import pandas as pd
 import xarray as xr
 from scipy import ndimage
 
+from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.orientation import azimuth_deg, side_of
 from deepd3_ij.parameters import SimulationParameters
@@ -79,6 +80,14 @@ class SimulatedScene:
     spines: pd.DataFrame
     parameters: SimulationParameters
     seed: int
+
+    @property
+    def neurites(self) -> Tracing:
+        """The same tracing as tracing programs have it; x, y, z and radius in µm."""
+        nodes = self.tracing
+        return Tracing(ids=nodes["id"].to_numpy(), types=nodes["type"].to_numpy(),
+                       xyz=nodes[["x_um", "y_um", "z_um"]].to_numpy(), radius=nodes["radius_um"].to_numpy(),
+                       parents=nodes["parent"].to_numpy())
 
 
 @dataclass

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.atomic import replacing_together
 from deepd3_ij.files.swc import write_swc
 from deepd3_ij.files.tables import write_table
@@ -51,10 +50,7 @@ def _write_files(scene: SimulatedScene, files: list[Path]) -> None:
     write_stack(files[1], mask.assign_attrs(scene.stack.attrs), display_range=(0, 255),
                 properties={ROLE: "true dendrites"})
     write_stack(files[2], scene.spine, properties={ROLE: "true spines"})
-    nodes = scene.tracing
-    tracing = Tracing(nodes["id"].to_numpy(), nodes["type"].to_numpy(), nodes[["x_um", "y_um", "z_um"]].to_numpy(),
-                      nodes["radius_um"].to_numpy(), nodes["parent"].to_numpy())
-    write_swc(files[3], tracing, comment="simulated dendrites; x, y, z and radius in µm")
+    write_swc(files[3], scene.neurites, comment="simulated dendrites; x, y, z and radius in µm")
     spines = scene.spines[scene.spines["visible"].astype(bool)].drop(columns="visible")
     sizes_um = {"z": scene.parameters.z_um, "y": scene.parameters.xy_um, "x": scene.parameters.xy_um}
     first = list(spines.columns).index("x_um") + 1

@@ -3,9 +3,10 @@ from pathlib import Path
 
 import pytest
 
-nbformat = pytest.importorskip("nbformat")
-nbclient = pytest.importorskip("nbclient")
-pytest.importorskip("ipykernel")
+MISSING = "what runs notebooks is not installed: pip install -e '.[dev]'"
+nbformat = pytest.importorskip("nbformat", reason=MISSING)
+nbclient = pytest.importorskip("nbclient", reason=MISSING)
+pytest.importorskip("ipykernel", reason=MISSING)
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]

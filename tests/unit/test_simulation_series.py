@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import ParameterError
 from deepd3_ij.parameters import SimulationParameters, TimeSeriesParameters
 from deepd3_ij.simulation_series import SimulatedTimePoint, simulate_timepoints
@@ -32,11 +31,8 @@ def annotated(series: Sequence[SimulatedTimePoint]) -> list[TimePoint]:
     """Time points as a perfect annotator sees them."""
     points = []
     for number, each in enumerate(series, start=1):
-        nodes = each.scene.tracing
-        tracing = Tracing(nodes["id"].to_numpy(), nodes["type"].to_numpy(), nodes[["x_um", "y_um", "z_um"]].to_numpy(),
-                          nodes["radius_um"].to_numpy(), nodes["parent"].to_numpy())
         spines = each.scene.spines[each.scene.spines["visible"]].reset_index(drop=True)
-        points.append(TimePoint(f"t{number}", each.day, spines, tracing, box_of(each.scene.stack)))
+        points.append(TimePoint(f"t{number}", each.day, spines, each.scene.neurites, box_of(each.scene.stack)))
     return points
 
 
