@@ -24,7 +24,6 @@ from deepd3_ij.measurement.evaluation import match_points
 from deepd3_ij.parameters import EvaluationParameters, SimulationParameters, TimeSeriesParameters
 from deepd3_ij.simulation_series import SimulatedTimePoint, simulate_timepoints
 from deepd3_ij.timelapse import Timelapse, TimePoint, link_timepoints
-from deepd3_ij.timelapse.linking import tracks_of
 from deepd3_ij.timelapse.scores import LinkScores, score_links
 from deepd3_ij.timelapse.timepoint import box_of
 
@@ -79,7 +78,7 @@ def scored(series: Timelapse, truth: np.ndarray) -> LinkScores:
     links = series.links
     known = (truth[links.first] > 0) & (truth[links.second] > 0)
     kept = type(links)(*(values[known] for values in vars(links).values()))
-    return score_links(series.detections, kept, tracks_of(links, len(truth)), truth)
+    return score_links(series.detections, kept, truth)
 
 
 def of_annotators(markers: Sequence[TimePoint]) -> list[np.ndarray]:

@@ -35,7 +35,7 @@ class SimulatedTimePoint:
     day
         When it was imaged.
     truth
-        One row per spine that lives at any time point: ``track, session`` (from 1), ``alive`` (it is there),
+        One row per spine, also for those that never appear: ``track, session`` (from 1), ``alive`` (it is there),
         ``visible`` (it has voxels in the mask), ``inside`` (its place is inside the stack), ``cut_off`` (its place
         would be inside if no planes were missing), ``z_um, y_um, x_um`` of its head.
     """
@@ -73,7 +73,8 @@ def simulate_timepoints(parameters: SimulationParameters, series: TimeSeriesPara
     rng = np.random.default_rng(seed)
     margin = np.array([series.drift_z_um, series.drift_um, series.drift_um]) + SPARE_UM
     anatomy = _wide_anatomy(rng, parameters, series, margin)
-    alive, unborn = _first_spines(rng, np.array([spine.head for spine in anatomy.spines]).reshape(-1, 3), series)
+    heads = np.array([spine.head for spine in anatomy.spines]).reshape(-1, 3)
+    alive, unborn = _first_spines(rng, heads, series)
     size = np.array([parameters.planes * parameters.z_um, parameters.height_px * parameters.xy_um,
                      parameters.width_px * parameters.xy_um])
     for session in range(series.sessions):
@@ -85,11 +86,9 @@ def simulate_timepoints(parameters: SimulationParameters, series: TimeSeriesPara
         # Diffuse light stays the same; only the noise is another one.
         scene = image_of(anatomy.moved(move, alive, growth[alive]), own, np.random.default_rng([seed, 1]),
                          np.random.default_rng([seed, 2, session]), seed=seed, brightness=brightness)
-        everything = anatomy.moved(move, np.arange(len(anatomy.spines)), np.ones(len(anatomy.spines)))
-        heads = np.array([spine.head for spine in everything.spines]).reshape(-1, 3)
         scene = _with_tracks(scene, alive)
-        yield SimulatedTimePoint(scene, session * series.interval_days,
-                                 _truth(heads, alive, np.unique(scene.spine.values), session, own, parameters, below))
+        truth = _truth(move(heads), alive, np.unique(scene.spine.values), session, own, parameters, below)
+        yield SimulatedTimePoint(scene, session * series.interval_days, truth)
 
 
 def _wide_anatomy(rng: np.random.Generator, parameters: SimulationParameters, series: TimeSeriesParameters,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from deepd3_ij.atomic import check_output_folder
 from deepd3_ij.cli.analyze_commands import typed_of
@@ -39,8 +38,8 @@ def timelapse(arguments: argparse.Namespace) -> None:
         points = []
         for member in members:
             with shown_progress(arguments.quiet) as progress:
-                point, is_new = read_time_point(member, folder, model, typed, reading, overwrite=arguments.overwrite,
-                                                progress=progress)
+                point, is_new = read_time_point(member, folder, model, typed, reading, z_range=arguments.z_range,
+                                                overwrite=arguments.overwrite, progress=progress)
             points.append(point)
             print(f"{point.name}: {len(point.spines)} spines, {point.lines.total_um:.0f} µm of dendrite"
                   + ("" if is_new else " (finished before)"))
@@ -48,7 +47,7 @@ def timelapse(arguments: argparse.Namespace) -> None:
         series = link_timepoints(points, parameters=parameters, reference=reference, edits=read_edits(folder, stem))
         files = write_timelapse(series, folder, stem, ledgers[stem])
         _print_series(series)
-        print_files([Path(file) for file in files])
+        print_files(files)
 
 
 def _print_series(series: Timelapse) -> None:

@@ -195,6 +195,37 @@ def read_rois(
     return RoiSet(label_like(labels, grid), dimensions=chosen, provenance=provenance)
 
 
+def read_spine_table(path: str | PathLike[str]) -> pd.DataFrame | None:
+    """Read the measured spines that :func:`write_rois` wrote into a ``.rois`` file.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row per ROI; None if the file has no such table.
+
+    Raises
+    ------
+    FileFormatError
+        The file is damaged or of another kind.
+    """
+    import pandas as pd
+
+    with layout.open_file(path, _ROIS) as file:
+        group = layout.node_of(file, f"{_GROUP}/table")
+        if not isinstance(group, h5py.Group):
+            return None
+        columns: dict[str, np.ndarray] = {}
+        for index, name in enumerate(json.loads(layout.read_text(group, "columns") or "[]")):
+            node = layout.node_of(group, f"column{index}")
+            if not isinstance(node, h5py.Dataset):
+                raise FileFormatError(f"{path}: the table of spines has no column {name}; write the file again.")
+            values = layout.read_values(node)
+            if values.dtype.kind == "S":
+                values = np.char.decode(values, "utf-8", "replace").astype(object)
+            columns[str(name)] = values
+        return pd.DataFrame(columns)
+
+
 def _write_origin(
     file: h5py.File, data: xr.DataArray | xr.Dataset, provenance: Any, *, entries: int
 ) -> h5py.Group:

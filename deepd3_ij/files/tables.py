@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -50,7 +51,8 @@ def write_table(path: str | PathLike[str], table: pd.DataFrame, *, index_label: 
         temporary.write_text(text, encoding="utf-8", newline="")
 
 
-def read_table(path: str | PathLike[str], error: type[DeepD3Error] = FileFormatError) -> pd.DataFrame:
+def read_table(path: str | PathLike[str], error: type[DeepD3Error] = FileFormatError, text: Sequence[str] = ()
+               ) -> pd.DataFrame:
     """Read a table that :func:`write_table` wrote, or that a spreadsheet or macro saved as CSV.
 
     Understood are semicolons or tabs between the fields, decimal commas, any byte-order mark, empty lines, and
@@ -62,6 +64,8 @@ def read_table(path: str | PathLike[str], error: type[DeepD3Error] = FileFormatE
         CSV file with a header line.
     error
         Kind of error.
+    text
+        Names of columns that hold text, also where it looks like numbers; an empty field is an empty text.
 
     Returns
     -------
@@ -74,8 +78,7 @@ def read_table(path: str | PathLike[str], error: type[DeepD3Error] = FileFormatE
         Of the kind given: the file is missing, no text, or a line has more values than the header has columns.
     """
     name = Path(path).name
-    text = read_text(path, "table (CSV)", error)
-    rows = _rows(text, name, error)
+    rows = _rows(read_text(path, "table (CSV)", error), name, error)
     if not rows or not re.search("[A-Za-z0-9]", "".join(rows[0][1])):
         raise error(f"{name} is no readable CSV table (it has no header); save it as CSV with one header line.")
     header = rows.pop(0)[1]
@@ -93,10 +96,13 @@ def read_table(path: str | PathLike[str], error: type[DeepD3Error] = FileFormatE
         padded = [_number_text(cell.strip()) for cell in cells[:len(header)]] + [""] * (len(header) - len(cells))
         writer.writerow(padded if len(padded) > 1 or padded[0] else ['""'])
     try:
-        table = pd.read_csv(io.StringIO(buffer.getvalue()), index_col=False, skip_blank_lines=False)
+        table = pd.read_csv(io.StringIO(buffer.getvalue()), index_col=False, skip_blank_lines=False,
+                            dtype=dict.fromkeys(text, str))
     except (ValueError, OverflowError) as reason:  # pandas' own errors are ValueErrors
         raise error(f"{name} is no readable CSV table ({one_line(reason, 120)}); save it as CSV with one header line."
                     ) from reason
+    for column in set(text) & set(table):
+        table[column] = table[column].fillna("")
     table.attrs["lines"] = [line for line, _ in rows]
     return table
 

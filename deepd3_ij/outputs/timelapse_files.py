@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from deepd3_ij.errors import AnnotationError, Cancelled, one_line
 from deepd3_ij.files.tables import read_table, write_table
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.timelapse import Timelapse
+from deepd3_ij.timelapse.field import REST
 from deepd3_ij.version import __version__
 
 EDITS_ENDING = "_links_user.csv"
@@ -74,16 +74,11 @@ def write_transforms(series: Timelapse, path: Path) -> None:
                  "displacement_zyx_um": field.displacement_um.round(4).tolist()} for field in placement.fields]}
         points.append(entry)
     content = {"version": __version__, "reference": series.points[series.reference].name, "unit": "um",
-               "meaning": "p' = matrix p; then, one after the other, p' + sum(w d) / (sum(w) + 0.5) with "
+               "meaning": f"p' = matrix p; then, one after the other, p' + sum(w d) / (sum(w) + {REST}) with "
                           "w = exp(-|p' - knot|^2 / (2 sigma^2))",
                "parameters": series.parameters.to_dict(), "time_points": points}
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, allow_nan=False, default=_finite), encoding="utf-8")
-
-
-def _finite(value: Any) -> Any:
-    number = float(value)
-    return number if math.isfinite(number) else None
+        temporary.write_text(json.dumps(content, indent=1, allow_nan=False, default=float), encoding="utf-8")
 
 
 TIMELAPSE_OUTPUTS = (
@@ -111,7 +106,7 @@ TIMELAPSE_ENDINGS = tuple(output.ending for output in TIMELAPSE_OUTPUTS)
 def read_edits(folder: Path, stem: str) -> pd.DataFrame | None:
     """What a person decided about links, from the file beside the results; None without one."""
     path = folder / f"{stem}{EDITS_ENDING}"
-    return read_table(path, AnnotationError) if path.is_file() else None
+    return read_table(path, AnnotationError, text=("time_point", "other_time_point")) if path.is_file() else None
 
 
 def write_timelapse(series: Timelapse, folder: Path, stem: str, ledger: Ledger | None = None) -> list[Path]:
@@ -138,7 +133,8 @@ def write_timelapse(series: Timelapse, folder: Path, stem: str, ledger: Ledger |
             name = f"{stem}{output.ending}"
             made = _is_made(output, series, place / name)
             (files if made else stale).append(folder / name)
-    _remove(stale)
+    for path in stale:
+        path.unlink(missing_ok=True)  # it shows older results
     return files
 
 
@@ -155,8 +151,3 @@ def _is_made(output: TimelapseOutput, series: Timelapse, path: Path) -> bool:
                       "are complete.", stacklevel=3)
         return False
     return path.is_file()
-
-
-def _remove(paths: Sequence[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)  # it shows older results

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -62,10 +62,8 @@ def draw_montage(path: Path, series: Timelapse) -> None:
     rows = min(count, _ROWS)
     cell = _CROP_PX + 2 * _EDGE_PX + _GAP_PX
     label = 46
-    width, height = blocks * (label + sessions * cell + 14) + 16, 112 + max(rows, 1) * cell
-    figure, axes = _canvas(max(width, 620), height)
-    axes.set_xlim(0, max(width, 620))
-    axes.set_ylim(height, 0)
+    width, height = max(620, blocks * (label + sessions * cell + 14) + 16), 112 + max(rows, 1) * cell
+    figure, axes = _canvas(width, height)
     for number, track in enumerate(tracks.itertuples()):
         block, row = divmod(number, _ROWS)
         left, top = 12 + block * (label + sessions * cell + 14), 106 + row * cell
@@ -88,7 +86,7 @@ def draw_montage(path: Path, series: Timelapse) -> None:
     _title(axes, f"{count} spines at {sessions} time points{more}",
            f"rows: spines along their dendrites; columns: days; {_CROP_UM:g} µm across")
     _legend(axes, 12, 66)
-    axes.set_xlim(0, max(width, 620))
+    axes.set_xlim(0, width)
     axes.set_ylim(height, 0)
     _save(figure, path)
 
@@ -241,12 +239,12 @@ def _canvas(width: float, height: float, room: tuple[float, float, float, float]
     return figure, axes
 
 
-def _title(axes: Any, first: str, second: str) -> None:
+def _title(axes: Axes, first: str, second: str) -> None:
     axes.text(12, 20, first, color=as_hex(PICTURE_TEXT), fontsize=12, va="center")
     axes.text(12, 42, second, color=as_hex(PICTURE_SMALL_TEXT), fontsize=9, va="center")
 
 
-def _legend(axes: Any, left: float, y: float) -> None:
+def _legend(axes: Axes, left: float, y: float) -> None:
     for number, state in enumerate(STATES):
         axes.plot(left + 6 + 116 * number, y, marker="o", markersize=7, markerfacecolor=as_hex(STATE_COLOURS[state]),
                   markeredgecolor="none")

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import filecmp
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
-import xarray as xr
 
 from deepd3_ij.errors import ParameterError, StackError
-from deepd3_ij.file_identity import identity_of, sha256_of
 from deepd3_ij.files.tables import read_table
+from deepd3_ij.measurement.columns import SOURCES
+from deepd3_ij.measurement.geometry import Placed
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.outputs.registry import USUAL, endings_of, write_analysis
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.pipeline import Typed, analyze
 from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.stack import DIMS, voxel_size_um
 from deepd3_ij.stems import beside, stem_of
 from deepd3_ij.timelapse import TimePoint
 
@@ -70,7 +73,7 @@ def series_of(files: Sequence[str | PathLike[str]], times: Sequence[float] | Non
 
 
 def _groups(path: Path) -> dict[str, list[SeriesFile]]:
-    table = read_table(path)
+    table = read_table(path, text=(FILE_COLUMN, GROUP_COLUMN))
     for name in (FILE_COLUMN, TIME_COLUMN):
         if name not in table:
             raise ParameterError(f"{path.name} has no column {name!r}; needed: file, time, and group for several "
@@ -81,11 +84,11 @@ def _groups(path: Path) -> dict[str, list[SeriesFile]]:
         if pd.isna(times.iloc[row]):
             raise ParameterError(f"{path.name}, line {table.attrs['lines'][row]}: the time is "
                                  f"{table[TIME_COLUMN].iloc[row]!r}; accepted: a number of days.")
-        group = str(table[GROUP_COLUMN].iloc[row]).strip() if GROUP_COLUMN in table else SERIES_STEM
+        group = table[GROUP_COLUMN].iloc[row].strip() if GROUP_COLUMN in table else SERIES_STEM
         if not group or Path(group).name != group or group.startswith("."):
             raise ParameterError(f"{path.name}, line {table.attrs['lines'][row]}: the group is {group!r}; accepted: a "
                                  "name that a file can have.")
-        file = path.parent / str(table[FILE_COLUMN].iloc[row]).strip()
+        file = path.parent / table[FILE_COLUMN].iloc[row].strip()
         groups.setdefault(group, []).append(SeriesFile(file, float(times.iloc[row])))
     if not groups:
         raise ParameterError(f"{path.name} names no file; give one row per time point.")
@@ -96,27 +99,19 @@ def _check(members: Sequence[SeriesFile]) -> None:
     if len(members) < 2:
         raise ParameterError(f"To follow spines takes at least two time points; received {len(members)}"
                              + (f" ({members[0].path.name})." if members else "."))
-    times: dict[float, SeriesFile] = {}
-    stems: dict[str, SeriesFile] = {}
-    seen: dict[object, SeriesFile] = {}
-    sizes: dict[int, list[SeriesFile]] = {}
-    for member in members:
-        if member.time in times:
-            raise ParameterError(f"{times[member.time].path.name} and {member.path.name} both have the time "
-                                 f"{member.time:g}; give each time point a time of its own.")
+    for number, member in enumerate(members):
         if not member.path.is_file():
             raise StackError(f"{member.path} does not exist; give a stack (TIFF) or a .prediction file.")
-        same = seen.get(identity_of(member.path))
-        same = same or next((other for other in sizes.get(member.path.stat().st_size, [])
-                             if sha256_of(other.path) == sha256_of(member.path)), None)
-        if same is not None:
-            raise StackError(f"{same.path.name} and {member.path.name} hold the same data; give different time points.")
-        stem = stem_of(member.path)
-        if stem in stems:
-            raise ParameterError(f"{stems[stem].path} and {member.path} have the same name; rename one, as their "
-                                 "results would be mixed up.")
-        times[member.time] = stems[stem] = seen[identity_of(member.path)] = member
-        sizes.setdefault(member.path.stat().st_size, []).append(member)
+        for other in members[:number]:
+            if other.time == member.time:
+                raise ParameterError(f"{other.path.name} and {member.path.name} both have the time {member.time:g}; "
+                                     "give each time point a time of its own.")
+            if filecmp.cmp(other.path, member.path, shallow=False):  # ends at the first difference
+                raise StackError(f"{other.path.name} and {member.path.name} hold the same data; give different time "
+                                 "points.")
+            if stem_of(other.path) == stem_of(member.path):
+                raise ParameterError(f"{other.path} and {member.path} have the same name; rename one, as their results "
+                                     "would be mixed up.")
 
 
 def read_time_point(
@@ -126,10 +121,13 @@ def read_time_point(
     typed: Typed,
     reading: Mapping[str, Any],
     *,
+    z_range: tuple[int, int] | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> tuple[TimePoint, bool]:
     """Read the results of a stack from the folder or from beside it; without any, analyze it and write them.
+
+    A finished analysis (``.prediction``) is read with the ROIs beside it. Bases and tips that a user placed count.
 
     Parameters
     ----------
@@ -140,7 +138,9 @@ def read_time_point(
     model, typed
         For an analysis.
     reading
-        ``xy_um, z_um, channel, frame`` of :func:`deepd3_ij.open_stack`.
+        ``xy_um, z_um, channel, frame`` of :func:`deepd3_ij.open_stack`; finished results tell the voxel size.
+    z_range
+        First plane and the plane after the last one (0-based) that an analysis looks at.
     overwrite
         Replace results that somebody changed.
     progress
@@ -155,39 +155,58 @@ def read_time_point(
 
     stem = stem_of(member.path)
     is_stack = member.path.suffix.lower() != ".prediction"
-    stack = open_stack(member.path, **reading) if is_stack else None
-    maps = _saved(member.path, folder, stem)
+    maps = _saved(member.path, folder if is_stack else None)
     if maps is not None:
-        return _of_results(stem, member, maps, stack, typed, progress), False
-    if stack is None:
+        return _of_results(member, maps, reading if is_stack else None, typed, progress), False
+    if not is_stack:
         raise StackError(f"{member.path.with_suffix('.rois').name} is not beside {member.path.name}; save the ROIs, "
                          "too, or give the stack.")
+    stack = open_stack(member.path, **reading)
     ledger = Ledger(folder, stem, overwrite)
     ledger.check(endings_of(USUAL), [member.path])
-    analysis = analyze(stack, model, typed, progress=progress)
+    analysis = analyze(stack, model, typed, z_range=z_range, progress=progress)
     write_analysis(analysis, folder, stem, ledger=ledger, progress=progress)
     point = TimePoint.from_results(stem, member.time, analysis.measurements, analysis.prediction, analysis.rois, stack)
     return point, True
 
 
-def _saved(path: Path, folder: Path, stem: str) -> tuple[Path, Path] | None:
-    """Finished maps and ROIs, in the folder of results first, then beside the file."""
-    for maps in (folder / f"{stem}.prediction", beside(path, ".prediction")):
-        rois = maps.with_suffix(".rois") if maps.suffix else maps
-        if maps.is_file() and rois.is_file():
-            return maps, rois
-    return None
+def _saved(path: Path, folder: Path | None) -> Path | None:
+    """Finished maps with ROIs beside them: in the folder of results first, then beside the file."""
+    near = beside(path, ".prediction")
+    places = [near] if folder is None else [folder / near.name, near]
+    return next((maps for maps in places if maps.is_file() and maps.with_suffix(".rois").is_file()), None)
 
 
-def _of_results(name: str, member: SeriesFile, files: tuple[Path, Path], stack: xr.DataArray | None, typed: Typed,
-                progress: Progress) -> TimePoint:
-    from deepd3_ij.files.opening import read_maps, read_rois_of_any_kind
+def _of_results(member: SeriesFile, maps: Path, reading: Mapping[str, Any] | None, typed: Typed, progress: Progress
+                ) -> TimePoint:
+    """Measure finished results; the image is read unless `reading` is None."""
+    from deepd3_ij import open_stack
+    from deepd3_ij.files.hdf5 import read_rois
+    from deepd3_ij.files.opening import read_maps
     from deepd3_ij.measurement import measure
 
-    prediction = read_maps([files[0]])
-    rois = read_rois_of_any_kind(files[1], prediction)
-    if stack is not None and stack.shape != rois.labels.shape:
-        raise StackError(f"{files[0].name} was not made from {member.path.name}: the shapes are {rois.labels.shape} "
-                         f"and {stack.shape} (z, y, x); remove {files[0]} or give another folder.")
-    measurements = measure(rois, prediction, stack, typed.get(MeasureParameters), progress)
-    return replace(TimePoint.from_results(name, member.time, measurements, prediction, rois), stack=stack)
+    prediction = read_maps([maps])
+    rois = read_rois(maps.with_suffix(".rois"), like=prediction)
+    stack = None
+    if reading is not None:
+        z_um, xy_um, _ = voxel_size_um(prediction)
+        stack = open_stack(member.path, **{**reading, "xy_um": xy_um, "z_um": z_um})
+        if stack.shape != rois.labels.shape:
+            raise StackError(f"{maps.name} was not made from {member.path.name}: the shapes are {rois.labels.shape} "
+                             f"and {stack.shape} (z, y, x); remove {maps} or give another folder.")
+    measurements = measure(rois, prediction, stack, typed.get(MeasureParameters), progress,
+                           placed=_placed(maps.with_suffix(".rois")))
+    return TimePoint.from_results(stem_of(member.path), member.time, measurements, prediction, rois, stack)
+
+
+def _placed(rois: Path) -> dict[int, Placed]:
+    """Bases and tips that a user placed, from the table in a file of ROIs."""
+    from deepd3_ij.files.hdf5 import read_spine_table
+
+    table = read_spine_table(rois)
+    names = [f"{end}_{dim}_um" for end in ("base", "tip") for dim in DIMS]
+    if table is None or not {"id", "geometry_source", *names} <= set(table):
+        return {}
+    by_user = table[table["geometry_source"] == SOURCES[1]]
+    return {int(spine): Placed((ends[0], ends[1], ends[2]), (ends[3], ends[4], ends[5]))
+            for spine, ends in zip(by_user["id"], by_user[names].to_numpy(dtype=np.float64).tolist(), strict=True)}

@@ -130,11 +130,11 @@ def link_timepoints(
     kept = without_bad(ordered, edits)
     ordered = [point if good.all() else replace(point, spines=point.spines[good].reset_index(drop=True))
                for point, good in zip(ordered, kept, strict=True)]
+    known = edits_of(ordered, edits)
     placements = placed(ordered, main, chosen)
     registered = _registered(ordered, placements, main)
     used = [ordered[number] for number in registered]
     inside = with_fields(used, [placements[number] for number in registered], registered.index(main), chosen)
-    known = edits_of(ordered, edits)
     offset = np.cumsum([0] + [len(point.spines) for point in ordered])
     row_of = np.full(offset[-1], -1, dtype=np.int64)
     whole = np.concatenate([np.arange(offset[number], offset[number + 1]) for number in registered])

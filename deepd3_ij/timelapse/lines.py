@@ -57,8 +57,8 @@ class LinePoints:
         return distance, row
 
 
-def line_points(tracing: Tracing, spacing_um: float = SPACING_UM) -> LinePoints:
-    """Cut the segments of a tracing into pieces of at most `spacing_um`."""
+def line_points(tracing: Tracing) -> LinePoints:
+    """Cut the segments of a tracing into pieces of at most ``SPACING_UM``."""
     zyx = tracing.xyz[:, ::-1]
     tree, along = _trees(tracing, zyx)
     begin, end = tracing.segments.T if len(tracing.segments) else (np.zeros(0, dtype=int), np.zeros(0, dtype=int))
@@ -66,7 +66,7 @@ def line_points(tracing: Tracing, spacing_um: float = SPACING_UM) -> LinePoints:
     length = np.linalg.norm(step, axis=1)
     kept = length > 0
     begin, end, step, length = begin[kept], end[kept], step[kept], length[kept]
-    pieces = np.maximum(1, np.ceil(length / spacing_um)).astype(int)
+    pieces = np.maximum(1, np.ceil(length / SPACING_UM)).astype(int)
     row = np.repeat(np.arange(len(length)), pieces)
     part = (np.arange(len(row)) - np.repeat(np.cumsum(pieces) - pieces, pieces) + 0.5) / pieces[row]
     return LinePoints(zyx_um=zyx[begin[row]] + part[:, None] * step[row], tangent=(step / length[:, None])[row],

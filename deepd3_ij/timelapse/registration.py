@@ -87,7 +87,7 @@ class RigidTransform:
 
 @dataclass(frozen=True)
 class RegistrationQuality:
-    """How well a time point lies on the reference.
+    """How well a time point lies on the reference; distances along z count a third.
 
     Attributes
     ----------
@@ -98,11 +98,11 @@ class RegistrationQuality:
     common_um
         Length of the reference's centre lines inside both fields.
     line_rms_um
-        Root mean square of the distance in the plane between lines that meet.
+        Root mean square of the distance between lines that meet.
     common_spines
         Number of spines inside both fields, of the time point that has fewer.
     spine_share
-        Share of them with a partner within 1.5 µm in the plane.
+        Share of them with a partner within 1.5 µm.
     peak_ratio
         Agreement at the place that was found over the best one elsewhere (at least 6 µm away); near 1, the place is one
         of many.

@@ -42,11 +42,11 @@ class States:
     state
         One of ``STATES``, object, same shape.
     reason
-        Why it is unobservable or undecided, object, same shape; empty otherwise.
+        Why it is unobservable or undecided, or that a person decided, object, same shape; empty otherwise.
     observable
         Whether the place can be judged, detected or not, bool, same shape.
     probability
-        Largest spine probability at the expected place; NaN without a map or detection, float64, same shape.
+        Largest spine probability at the expected place; NaN without a map and outside of it, float64, same shape.
     zyx_um
         Mean position of each track in the frame of the reference, float64, shape ``(tracks, 3)``.
     """

@@ -103,17 +103,3 @@ def survival_table(states: States, times: np.ndarray) -> pd.DataFrame:
     parts = [kaplan_meier(*lifetimes(states, times, cohort)).assign(cohort=cohort) for cohort in (FIRST, BORN)]
     parts.append(surviving_fraction(states, times).assign(cohort="fraction"))
     return pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))
-
-
-def half_life(states: States, times: np.ndarray) -> float:
-    """Days after which half of the first spines are gone, if they go at a constant rate; NaN or infinite if unknown.
-
-    The rate is the number of deaths over the time that all spines of the first time point were followed.
-    """
-    days, died = lifetimes(states, times, FIRST)
-    if not days.sum():
-        return math.nan
-    rate = died.sum() / days.sum()
-    return math.log(2) / rate if rate else math.inf
-
-

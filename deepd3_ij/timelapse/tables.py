@@ -17,7 +17,6 @@ from deepd3_ij.timelapse.timepoint import TimePoint
 
 STABLE, GAINED, LOST = "stable", "gained", "lost"
 TRANSIENT, GAINED_AND_LOST, RECURRENT = "transient", "gained and lost", "recurrent"
-CLASSES = (STABLE, GAINED, LOST, TRANSIENT, GAINED_AND_LOST, RECURRENT, UNDECIDED)
 ALL_DENDRITES = "all"
 OFF_LINE_UM = 6.0
 """A spine farther from every centre line of the reference belongs to none of its dendrites."""
@@ -28,8 +27,6 @@ def places_along(zyx_um: np.ndarray, reference: TimePoint) -> tuple[np.ndarray, 
     """Dendrite of the reference (0 if none is near) and place along it, in µm, for positions in its frame."""
     distance, row = reference.lines.nearest(zyx_um, Z_WEIGHT)
     near = distance <= OFF_LINE_UM
-    if not len(reference.lines):
-        return np.zeros(len(zyx_um), dtype=np.int64), np.full(len(zyx_um), np.nan)
     return np.where(near, reference.lines.tree[row], 0), np.where(near, reference.lines.along_um[row], np.nan)
 
 
@@ -151,7 +148,7 @@ def summary_rows(points: Sequence[TimePoint], registered: Sequence[int], states:
     """
     rows = []
     missed = missed_shares(states)
-    numbers = np.unique(reference.lines.tree) if len(reference.lines) else np.zeros(0, dtype=int)
+    numbers = np.unique(reference.lines.tree)
     for one, other in pairwise(registered):
         both = states.decided[:, one] & states.decided[:, other]
         seen = line_seen[:, one] & line_seen[:, other]

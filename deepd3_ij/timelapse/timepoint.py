@@ -12,7 +12,7 @@ from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import ParameterError, StackError
 from deepd3_ij.measurement import Measurements
 from deepd3_ij.rois.roiset import RoiSet
-from deepd3_ij.stack import DIMS, voxel_size_um
+from deepd3_ij.stack import DIMS, provenance_of, voxel_size_um
 from deepd3_ij.timelapse.lines import LinePoints, line_points
 
 POSITION_COLUMNS = tuple(f"{dim}_um" for dim in DIMS)
@@ -36,7 +36,7 @@ class TimePoint:
     tracing
         Centre lines of the dendrites in µm.
     box_um
-        Lower and upper corner z, y, x of what was imaged, in µm, float64, shape ``(2, 3)``.
+        Lower and upper corner z, y, x of what was imaged and looked at, in µm, float64, shape ``(2, 3)``.
     prediction
         Probability maps, to look for a spine where none was detected.
     labels
@@ -105,7 +105,8 @@ class TimePoint:
             if other is not None and other.shape != shape:
                 raise StackError(f"The {what} of {name} have the shape {other.shape} and the prediction {shape} "
                                  "(z, y, x); use those that were made from the same stack.")
-        return cls(name, time, measurements.spines, measurements.tracing, box_of(prediction), prediction, labels, stack)
+        return cls(name, time, measurements.spines, measurements.tracing, segmented_box(prediction), prediction, labels,
+                   stack)
 
 
 def box_of(data: xr.DataArray | xr.Dataset) -> np.ndarray:
@@ -113,3 +114,16 @@ def box_of(data: xr.DataArray | xr.Dataset) -> np.ndarray:
     first = np.array([float(data.coords[dim][0]) for dim in DIMS])
     shape = np.array([data.sizes[dim] for dim in DIMS])
     return np.stack([first, first + (shape - 1) * np.array(voxel_size_um(data))])
+
+
+def segmented_box(prediction: xr.Dataset) -> np.ndarray:
+    """The same of what was segmented: elsewhere, a prediction of some planes or of a region is 0 and tells nothing."""
+    box, provenance = box_of(prediction), provenance_of(prediction)
+    origin, voxel = box[0].copy(), np.array(voxel_size_um(prediction))
+    if provenance.get("z_range"):
+        first, end = provenance["z_range"]
+        box[:, 0] = origin[0] + np.array([first, end - 1]) * voxel[0]
+    if provenance.get("region"):
+        x, y, width, height = provenance["region"]
+        box[:, 1:] = origin[1:] + np.array([(y, x), (y + height - 1, x + width - 1)]) * voxel[1:]
+    return box

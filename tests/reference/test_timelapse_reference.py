@@ -11,7 +11,6 @@ import pytest
 
 from deepd3_ij.files.swc import read_swc
 from deepd3_ij.timelapse import TimePoint, link_timepoints
-from deepd3_ij.timelapse.linking import tracks_of
 from deepd3_ij.timelapse.scores import score_links
 
 DAYS = (0.0, 4.1, 7.0, 8.0, 8.8, 11.0)
@@ -35,7 +34,7 @@ def annotated(shared: Path) -> list[TimePoint]:
 def test_links_agree_with_those_of_annotators(annotated: list[TimePoint], reference: int | None) -> None:
     found = link_timepoints(annotated, reference=reference)
     truth = np.concatenate([point.spines["track"].to_numpy() for point in found.points])
-    scores = score_links(found.detections, found.links, tracks_of(found.links, len(found.detections)), truth)
+    scores = score_links(found.detections, found.links, truth)
     assert scores.truth == 172
     assert scores.f1 >= 0.92
     assert (found.registration["line_share"].dropna() > 0.8).all()

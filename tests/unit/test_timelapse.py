@@ -17,10 +17,10 @@ from deepd3_ij.notes import collected_notes
 from deepd3_ij.parameters import TimelapseParameters
 from deepd3_ij.stack import label_prediction, label_stack
 from deepd3_ij.timelapse import TimePoint, link_timepoints
-from deepd3_ij.timelapse.linking import tracks_of
 from deepd3_ij.timelapse.scores import LinkScores, score_links
 from deepd3_ij.timelapse.survival import kaplan_meier
 from deepd3_ij.timelapse.tables import track_class
+from deepd3_ij.timelapse.timepoint import segmented_box
 from deepd3_ij.timelapse.turning import TURNS, turned
 
 BOX = np.array([[0.0, 0.0, 0.0], [30.0, 60.0, 50.0]])
@@ -100,7 +100,7 @@ def series(sessions: int = 4, count: int = 90, seed: int = 0, change: float = 0.
 def scores_of(points: list[TimePoint]) -> LinkScores:
     found = link_timepoints(points)
     truth = np.concatenate([point.spines["id"].to_numpy() for point in found.points])
-    return score_links(found.detections, found.links, tracks_of(found.links, len(found.detections)), truth)
+    return score_links(found.detections, found.links, truth)
 
 
 def test_spines_of_a_field_that_moved_and_turned_are_found_again() -> None:
@@ -180,6 +180,23 @@ def test_a_map_decides_whether_a_spine_that_was_not_detected_is_there() -> None:
     later = found[found["session"] == 2].set_index("track_id")
     assert [later.loc[first[row + 1], "state"] for row in inside[:3]] == ["recovered", "undecided", "absent"]
     assert later.loc[first[inside[0] + 1], "spine_probability"] == pytest.approx(0.6)
+
+
+def test_what_was_not_segmented_is_unobservable() -> None:
+    stack = label_stack(np.zeros((31, 301, 251), dtype=np.uint8), xy_um=0.2, z_um=1.0)
+    zeros = np.zeros(stack.shape, np.float32)
+    whole = label_prediction(zeros, zeros, stack, {"z_range": [0, 31]})
+    part = label_prediction(zeros, zeros, stack, {"z_range": [5, 21], "region": [10, 20, 100, 200]})
+    np.testing.assert_allclose(segmented_box(whole), BOX)
+    np.testing.assert_allclose(segmented_box(part), [[5, 4, 2], [20, 43.8, 21.8]])
+    lines = dendrites(1, count=1)
+    places = spines_on(lines, 30, 3)
+    beyond = np.argmax(places[:, 1])
+    second = time_point("second", 1, np.delete(places, beyond, axis=0), lines, np.delete(np.arange(30), beyond) + 1)
+    second = dataclasses.replace(second, prediction=part, box_um=segmented_box(part))
+    found = link_timepoints([time_point("first", 0, places, lines), second], parameters={"registration": "none"}).spines
+    track = found.loc[(found["session"] == 1) & (found["id"] == beyond + 1), "track_id"].iloc[0]
+    assert found.loc[(found["session"] == 2) & (found["track_id"] == track), "state"].tolist() == ["unobservable"]
 
 
 def test_a_place_that_motion_correction_has_filled_is_unobservable() -> None:

@@ -9,18 +9,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 
 from deepd3_ij.cli import main
 from deepd3_ij.cli.options import day_numbers
 from deepd3_ij.errors import DeepD3Error
-from deepd3_ij.files.hdf5 import write_prediction, write_rois
+from deepd3_ij.files.hdf5 import read_rois, write_prediction, write_rois
+from deepd3_ij.files.image_reader import open_stack
+from deepd3_ij.files.opening import read_maps
 from deepd3_ij.files.tiff import write_stack
-from deepd3_ij.outputs.timelapse_files import TIMELAPSE_ENDINGS
-from deepd3_ij.outputs.timelapse_series import series_of
+from deepd3_ij.measurement import measure
+from deepd3_ij.measurement.geometry import Placed
+from deepd3_ij.outputs.timelapse_files import TIMELAPSE_ENDINGS, read_edits
+from deepd3_ij.outputs.timelapse_series import SeriesFile, read_time_point, series_of
 from deepd3_ij.parameters import SimulationParameters, TimeSeriesParameters
 from deepd3_ij.rois import RoiSet
 from deepd3_ij.simulation_series import simulate_timepoints
-from deepd3_ij.stack import label_prediction
+from deepd3_ij.stack import label_like, label_prediction
 
 FIELD = SimulationParameters(planes=12, height_px=220, width_px=220, dendrites=2, axons=0, blob_clusters=0, clouds=0)
 CHANGES = TimeSeriesParameters(sessions=3, cut_planes=2, drift_z_um=1.0)
@@ -92,13 +97,56 @@ def test_a_table_names_files_times_and_groups(finished: Path) -> None:
     ("file,day\nt1.tif,0\n", "no column 'time'"), ("file,time\nt1.tif,monday\nt2.tif,1\n", "a number of days"),
     ("file,time\nt1.tif,1\nt2.tif,1\n", "both have the time 1"), ("file,time\nt1.tif,1\nt1.tif,2\n", "the same data"),
     ("file,time\nt1.tif,1\n", "at least two"), ("file,time\nt1.tif,1\nt9.tif,2\n", "does not exist"),
-    ("file,time,group\nt1.tif,1,../x\nt2.tif,2,../x\n", "a name that a file can have")])
+    ("file,time,group\nt1.tif,1,../x\nt2.tif,2,../x\n", "a name that a file can have"),
+    ("file,time,group\nt1.tif,1,\nt2.tif,2,\n", "the group is ''; accepted: a name that a file can have")])
 def test_a_table_that_makes_no_series_is_told_in_one_sentence(finished: Path, text: str, words: str) -> None:
     table = finished / "wrong.csv"
     table.write_text(text, encoding="utf-8")
     with pytest.raises(DeepD3Error, match=words) as caught:
         series_of([table])
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_user_placed_and_the_voxel_size_are_those_of_the_finished_analysis(finished: Path) -> None:
+    prediction = read_maps([finished / "t1.prediction"])
+    rois = read_rois(finished / "t1.rois", like=prediction)
+    stack = label_like(open_stack(finished / "t1.tif").values, prediction)
+    spine = int(rois.ids[0])
+    zyx = measure(rois, prediction, stack).spines.set_index("id").loc[spine, ["z_um", "y_um", "x_um"]].tolist()
+    ends = Placed((zyx[0], zyx[1] + 1, zyx[2]), (zyx[0], zyx[1], zyx[2] + 0.5))
+    write_prediction(finished / "placed.prediction", prediction)
+    tifffile.imwrite(finished / "placed.tif", stack.values)  # does not tell its voxel size
+    write_rois(finished / "placed.rois", rois, measure(rois, prediction, stack, placed={spine: ends}).spines)
+    reading = {"xy_um": None, "z_um": None, "channel": None, "frame": None}
+    for suffix in (".tif", ".prediction"):
+        point, is_new = read_time_point(SeriesFile(finished / f"placed{suffix}", 0), finished, None, {}, reading)
+        own = point.spines.set_index("id").loc[spine]
+        assert not is_new
+        assert own["geometry_source"] == "user"
+        assert own["length_um"] == pytest.approx(np.linalg.norm(np.subtract(ends.base_zyx_um, ends.tip_zyx_um)))
+        assert (point.spines["geometry_source"] == "user").sum() == 1
+
+
+def test_an_analysis_that_is_named_is_read_also_if_the_folder_has_another_one(finished: Path, tmp_path: Path) -> None:
+    prediction = read_maps([finished / "t2.prediction"])
+    write_prediction(tmp_path / "t2.prediction", prediction)
+    write_rois(tmp_path / "t2.rois", RoiSet.from_labels(np.zeros(prediction["spine"].shape, np.int32), prediction))
+    named, stack = (read_time_point(SeriesFile(finished / f"t2{suffix}", 0), tmp_path, None, {}, {})[0]
+                    for suffix in (".prediction", ".tif"))
+    assert len(named.spines) > 0
+    assert len(stack.spines) == 0
+
+
+def test_names_of_edits_and_groups_are_texts(finished: Path) -> None:
+    (finished / "s_links_user.csv").write_text("action,time_point,id,other_time_point,other_id\nbad,001,3,,\n"
+                                               "cut,001,2,20240105,4\n", encoding="utf-8")
+    edits = read_edits(finished, "s")
+    assert edits is not None
+    assert edits["time_point"].tolist() == ["001", "001"]
+    assert edits["other_time_point"].tolist() == ["", "20240105"]
+    table = finished / "groups.csv"
+    table.write_text("file,time,group\nt1.tif,1,01\nt2.tif,2,01\n", encoding="utf-8")
+    assert list(series_of([table])) == ["01"]
 
 
 def test_files_need_as_many_times_and_differ(finished: Path) -> None:
