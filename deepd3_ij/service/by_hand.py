@@ -11,8 +11,6 @@ import numpy as np
 import xarray as xr
 
 from deepd3_ij.errors import FijiError
-from deepd3_ij.measurement.columns import REVIEW_COLUMNS
-from deepd3_ij.measurement.geometry import Placed
 from deepd3_ij.names import KEPT, REDRAWN
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress
@@ -22,6 +20,7 @@ from deepd3_ij.service.registry import Choices
 
 if TYPE_CHECKING:
     from deepd3_ij.measurement import Measurements
+    from deepd3_ij.measurement.geometry import Placed
 
 _NUMBERS = 6
 
@@ -44,6 +43,8 @@ class ByHand:
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> ByHand:
         """Read the decisions that a script sent."""
+        from deepd3_ij.measurement.geometry import Placed
+
         try:
             numbers = {int(spine): tuple(map(float, ends)) for spine, ends in values["placed"].items()}
             reviewed = {int(spine): str(decision) for spine, decision in values["reviewed"].items()}
@@ -66,6 +67,7 @@ def measured(rois: RoiSet, prediction: xr.Dataset, stack: xr.DataArray | None, c
              progress: Progress) -> Measurements:
     """Measure: base and tip are where a person placed them, and a column tells what was reviewed."""
     from deepd3_ij.measurement import measure
+    from deepd3_ij.measurement.columns import REVIEW_COLUMNS
 
     tables = measure(rois, prediction, stack, choices.typed.get(MeasureParameters), progress, placed=by_hand.placed)
     if not by_hand.reviewed:

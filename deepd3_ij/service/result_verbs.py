@@ -14,7 +14,6 @@ import xarray as xr
 from deepd3_ij.atomic import check_output_folder
 from deepd3_ij.batch import BatchSettings, analyze_folder
 from deepd3_ij.errors import FijiError, OutputError, ParameterError
-from deepd3_ij.measurement.confidence import doubtful_first
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.outputs.registry import USUAL, Results, endings_of, output_of, write_analysis, write_outputs
 from deepd3_ij.parameters import BatchParameters, MeasureParameters, RegionParameters
@@ -230,6 +229,8 @@ def _tables_reply(measurements: Any) -> Reply:
 
 def _doubtful(spines: pd.DataFrame) -> list[int]:
     """Numbers of spines, the most doubtful first; without a calibrated confidence, by the spine map."""
+    from deepd3_ij.measurement.confidence import doubtful_first
+
     known = "confidence" if spines["confidence"].notna().any() else "max_probability"
     return [int(spine) for spine in spines["id"].to_numpy()[doubtful_first(spines[known])]]
 

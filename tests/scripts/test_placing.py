@@ -1,4 +1,4 @@
-"""Shapes of spines on a display: switched, moved by the mouse, followed from the table; a spine's profile."""
+"""Shapes of spines on a display: shown, moved by the mouse, taken back, hidden."""
 
 from __future__ import annotations
 

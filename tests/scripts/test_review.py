@@ -90,4 +90,3 @@ def test_twenty_doubtful_spines_are_decided_by_keys_and_count_in_the_tables_at_o
     written = pd.read_csv(tmp_path / "cell_spines.csv").set_index("id")["review"].fillna("")
     assert len(written) == 19
     assert written.value_counts().to_dict() == {"": 10, "kept": 5, "redrawn": 4}
-

@@ -166,8 +166,9 @@ def test_a_title_cannot_lead_out_of_the_folder(maps: dict[str, np.ndarray], tmp_
     assert list(tmp_path.iterdir()) == [folder]
 
 
-def test_importing_the_table_of_verbs_loads_no_tensorflow_and_no_java() -> None:
-    code = "import sys, deepd3_ij.service.calls; print([m for m in ('tensorflow', 'jpype') if m in sys.modules])"
+def test_importing_the_table_of_verbs_loads_no_tensorflow_no_java_and_nothing_that_measures() -> None:
+    code = ("import sys, deepd3_ij.service.calls; "
+            "print([m for m in ('tensorflow', 'jpype', 'deepd3_ij.measurement', 'scipy.stats') if m in sys.modules])")
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

@@ -235,6 +235,14 @@ class Fiji(object):
         text = self.value("spines")
         return ids_of(text) if text else spines.selected_ids()
 
+    def chosen_spine(self, spines):
+        """Number of the only spine that is chosen; DeepD3Error if there are none or several."""
+        ids = self.chosen_spines(spines)
+        if len(ids) != 1:
+            raise DeepD3Error(u"%d spines are chosen; choose one in the spine panel or the ROI Manager, or name it."
+                              % len(ids))
+        return ids[0]
+
     def file_part(self):
         """What the fields for reading a file say, as the service's verbs take it."""
         channel, frame = self.value("channel"), self.value("frame")

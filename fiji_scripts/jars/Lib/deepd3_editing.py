@@ -1,4 +1,4 @@
-"""Corrections of spines: delete, merge, split, add.
+"""Corrections of spines: delete, merge, split, add, keep, base and tip.
 
 Jython 2.7. The menu's commands and the spine panel call the same functions; what the panel did is recorded as the
 command that does it.
@@ -156,6 +156,11 @@ def drawn_line(image):
     """Ends (x, y, x, y) of the straight line that is drawn on an image, or None."""
     roi = image.getRoi()
     return [roi.x1d, roi.y1d, roi.x2d, roi.y2d] if roi is not None and roi.getType() == Roi.LINE else None
+
+
+def line_of(text, image):
+    """Ends of the line that a text such as '10,12;20,30' names; without a text, of what `drawn_line` finds."""
+    return [number for corner in corners_of(text) for number in corner] if text else drawn_line(image)
 
 
 def cropped(whole, planes, rows, columns):

@@ -421,16 +421,17 @@ class SpinePanel(object):
         return "measure", values, arrays
 
     def _choices(self):
-        """Parameters of the measuring: those of the last tables, without what is not shown anywhere."""
+        """Parameters of the measuring: those of the last tables, with shapes where they are shown."""
         choices = dict(self.spines.anchor.getProperty(MEASURED_WITH) or {})
-        if not self._shows_shapes() and not self._with_tables():
+        shapes = self._shows_shapes()
+        if shapes or not (self.review is not None or self._with_tables()):
             typed = dict(choices.get("typed", {}))
-            typed["MeasureParameters"] = dict(typed.get("MeasureParameters", {}), shapes=False)
+            typed["MeasureParameters"] = dict(typed.get("MeasureParameters", {}), shapes=shapes)
             choices["typed"] = typed
         return choices
 
     def _shows_shapes(self):
-        return self._wants_shapes or self.review is not None or shapes_shown(self.spines)
+        return self._wants_shapes or shapes_shown(self.spines)
 
     def _with_tables(self):
         return [image for image in self.spines.members() if are_open(image)]
@@ -443,10 +444,12 @@ class SpinePanel(object):
             self._measured, self._summary = {}, u""
             self._tell_totals()
             return
+        if "dendrites" in found[0] and self._shows_shapes():
+            show_shapes(self.spines, shapes_of(*found))
         self.show_measures(*found)
 
     def show_measures(self, reply, arrays):
-        """Show what the service measured, here and wherever it is shown."""
+        """Tell what the service measured, here and in the tables that are open."""
         table, values = reply["spines"], arrays["spine_values"]
         columns = [(name, column_of(table, values, name)) for name in [each[1] for each in _MEASURES] + list(_TEXTS)]
         self._measured = dict((int(spine), dict((name, column[row]) for name, column in columns if column is not None))
@@ -454,9 +457,7 @@ class SpinePanel(object):
         self._summary = u""
         if "dendrites" in reply:
             self._summary = measured_summary(reply, arrays)
-            if self._wants_shapes or shapes_shown(self.spines):
-                show_shapes(self.spines, shapes_of(reply, arrays))
-                self._wants_shapes = False
+            self._wants_shapes = False
             for image in self._with_tables():
                 refresh_tables(reply, arrays, image)
         self._fill()
@@ -569,10 +570,12 @@ class SpinePanel(object):
                                                   ("instead_of", spine)])
 
     def keep(self, spine):
-        """Note that a spine is right; quick, as nothing is computed."""
+        """Note that a spine is right; of what is measured, only the tables tell it."""
         if not self.busy:
             text = keep(self.spines, [spine])
             self._done(text, "Keep Spines...", [("spines", spine)])
+            if self._with_tables():
+                self.measure_anew()
 
     def ends(self):
         """Let base and tip of the selected spine be where a line is drawn, else select its line, to be moved."""
@@ -615,14 +618,14 @@ class SpinePanel(object):
         self._done(text, "Place Spine Base and Tip...", [
             ("spines", spine), ("ends", text_of_corners([line[:2], line[2:]])),
             ("base_plane", round(planes[0], 3)), ("tip_plane", round(planes[1], 3))])
+        self.measure_anew()
 
     def _done(self, text, command, fields):
-        """Tell what was decided without any work, and let it count."""
+        """Tell what was decided without any work."""
         record(command, fields)
         IJ.log(u"DeepD3: " + text)
         self.say(text)
         self._tell_totals()
-        self.measure_anew()
 
     def shapes(self):
         """Show or hide the shapes of the spines."""

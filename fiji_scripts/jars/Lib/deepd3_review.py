@@ -15,7 +15,7 @@ from javax.swing import BorderFactory, JButton, JLabel, JPanel
 
 DELETED = "deleted"
 _DECISIONS = (KEPT, DELETED, REDRAWN)
-_MEASURES = ((u"confidence", "confidence", u"%.2f"), (u"length", "length_um", u"%.2f um"))
+_MEASURES = ((u"confidence", "confidence", u"%.2f"), (u"length", "length_um", u"%.2f \u00b5m"))
 
 
 class Review(object):
@@ -94,7 +94,7 @@ class Review(object):
         left = len(self._ids) - sum(counts)
         text += u"<br>" + u", ".join(u"%d %s" % each for each in zip(counts, _DECISIONS)) + (
             u", %d left" % left if left else u"; none is left, Esc ends the review")
-        self._text.setText(u"<html>%s</html>" % text.replace(u" um", u" \u00b5m"))
+        self._text.setText(u"<html>%s</html>" % text)
 
     def _decision(self, spine):
         if spine not in self._panel.ids():

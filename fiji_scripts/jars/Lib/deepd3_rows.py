@@ -4,31 +4,40 @@ Jython 2.7. Needs windows.
 """
 
 from deepd3_events import KeyReleased, MouseReleased
-from deepd3_images import is_open
 from deepd3_panel import open_panel
 from deepd3_spines import Spines
+from ij import WindowManager
 from ij.plugin.frame import RoiManager
+
+_OF_IMAGE = "deepd3.image "
 
 
 def follow(table, image, images):
-    """Begin to follow clicks and arrow keys in the table (a TextPanel) of the spines of an image."""
-    rows = _Rows(table, image, images)
+    """Follow clicks and arrow keys in the table (a TextPanel) of the spines of an image.
+
+    A table that stayed open may have been another image's before; it is followed once.
+    """
+    followed = (table.getName() or "").startswith(_OF_IMAGE)
+    table.setName(_OF_IMAGE + str(image.getID()))
+    if followed:
+        return
+    rows = _Rows(table, images)
     table.addMouseListener(MouseReleased(rows.go))
     table.addKeyListener(KeyReleased(rows.go))
 
 
 class _Rows(object):
-    def __init__(self, table, image, images):
+    def __init__(self, table, images):
         self._table = table
-        self._image = image
         self._images = images
 
     def go(self):
         """Show the spine of the selected row."""
         row, results = self._table.getSelectionStart(), self._table.getResultsTable()
-        if row < 0 or results is None or not results.columnExists("id") or not is_open(self._image):
+        image = WindowManager.getImage(int(self._table.getName()[len(_OF_IMAGE):]))  # None if it was closed
+        if row < 0 or results is None or not results.columnExists("id") or image is None:
             return
-        spine, spines = int(results.getValue("id", row)), Spines(self._images, self._image)
+        spine, spines = int(results.getValue("id", row)), Spines(self._images, image)
         panel = open_panel()
         if panel is not None and panel.spines.anchor is spines.anchor:
             panel.select([spine])
@@ -36,5 +45,5 @@ class _Rows(object):
         rows, where = spines.rows_of([spine]), spines.place_of(spine)
         if rows and where is not None:
             spines.highlight([spine])
-            self._image.setPosition(self._image.getC(), spines.plane_of(self._image, where[0]), self._image.getT())
-            RoiManager.getInstance().selectAndMakeVisible(self._image, rows[len(rows) // 2])
+            image.setPosition(image.getC(), spines.plane_of(image, where[0]), image.getT())
+            RoiManager.getInstance().selectAndMakeVisible(image, rows[len(rows) // 2])

@@ -12,8 +12,6 @@ from java.util import Arrays
 
 _DIGITS = 4
 _SIZE = (600, 240)
-
-
 _KINDS = (("dendrites", "dendrite_values", "Dendrites of %s"), ("spines", "spine_values", "Spines of %s"))
 
 
@@ -23,10 +21,10 @@ def show_tables(reply, arrays, image, images):
     images: all images that DeepD3 knows.
     """
     for kind, values, title in _KINDS:
-        table, window = _table(reply[kind], arrays[values]), None
-        if not GraphicsEnvironment.isHeadless():
-            window = _show(table, title % image.getTitle())
-        if window is not None and kind == "spines":
+        if GraphicsEnvironment.isHeadless():
+            continue
+        window = _show(_table(reply[kind], arrays[values]), title % image.getTitle())
+        if kind == "spines":
             from deepd3_rows import follow  # without windows, its classes cannot be loaded
             follow(window.getTextPanel(), image, images)
 
@@ -78,14 +76,13 @@ def _table(description, array):
 
 
 def _show(table, title):
-    """Show a table; gives its window if it is new, which covers neither images nor the spine panel where it can."""
+    """Show a table, and give its window; a new one covers neither images nor the spine panel where it can."""
     new = WindowManager.getWindow(title) is None
     table.show(title)
     window = WindowManager.getWindow(title)
-    if not new or window is None:
-        return None
-    from deepd3_placement import place_where_free  # without windows, its classes cannot be loaded
-    place_where_free(window, _SIZE)
+    if new:
+        from deepd3_placement import place_where_free  # without windows, its classes cannot be loaded
+        place_where_free(window, _SIZE)
     return window
 
 

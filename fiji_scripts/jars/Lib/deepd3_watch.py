@@ -36,6 +36,7 @@ class Watch(object):
 
     def stop(self):
         """End all of it."""
+        self.close_up(False)
         self._timer.stop()
         ImagePlus.removeImageListener(self._planes)
         for canvas, listener in self._clicks:
