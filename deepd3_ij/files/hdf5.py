@@ -22,7 +22,6 @@ from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import FileFormatError, StackError, VoxelSizeError, remedy
 from deepd3_ij.files import pytables_layout as layout
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS, label_like, label_prediction, label_stack, provenance_of, voxel_size_um
 
@@ -284,7 +283,7 @@ def _write_outlines(file: h5py.File, rois: RoiSet) -> None:
     planes = rois.labels.sizes["z"]
     outer = np.flatnonzero(~contours.is_hole)
     first = np.searchsorted(contours.plane[outer], np.arange(planes + 1))
-    statistics = label_statistics(rois.labels.values)
+    statistics = rois.statistics
     centroids = dict(zip(statistics.ids.tolist(), statistics.centroids_zyx, strict=True))
     top = layout.create_group(file, "rois", f"dict:{planes}")
     for plane in range(planes):

@@ -242,7 +242,7 @@ def _largest_label(path: str | PathLike[str], labels: xr.DataArray) -> int:
 
 
 def _plane(data: xr.DataArray, z: int) -> np.ndarray:
-    return np.asarray(data.data[z])
+    return data.variable[z].values
 
 
 def _probabilities(path: str | PathLike[str], data: xr.DataArray, *, eight_bit: bool) -> Iterator[np.ndarray]:

@@ -89,6 +89,10 @@ class Runs:
         _draw(self.row_starts, self.begins, self.ends, self.labels, self.shape[1], z0, y0, x0, volume)
         return volume
 
+    def volume(self) -> np.ndarray:
+        """All labels, int32, shape ``(z, y, x)``."""
+        return self.drawn((slice(None), slice(None), slice(None)))
+
     def filled(self) -> Runs:
         """The same with all that is enclosed on all sides; for runs of one label."""
         rows, begins, ends = _gaps(self.row_starts, self.begins, self.ends, *self.shape)
