@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -10,7 +9,7 @@ import xarray as xr
 
 from deepd3_ij.errors import StackError
 from deepd3_ij.parameters import Choice, Parameters, Resolved, recommended_of, resolve
-from deepd3_ij.slabs import Shape, SlabSource, slabs_of
+from deepd3_ij.slabs import ConvertedSlabs, SlabSource, slabs_of
 from deepd3_ij.stack import DIMS, provenance_of, voxel_size_um
 
 P = TypeVar("P", bound=Parameters)
@@ -48,21 +47,8 @@ def probability_slabs(prediction: xr.Dataset, name: str) -> SlabSource:
         raise StackError(f"The prediction has no {name} map; it has: {', '.join(map(str, prediction)) or 'nothing'}.")
     if prediction[name].dims != DIMS:
         raise StackError(f"The {name} map has dimensions {prediction[name].dims}; accepted: {DIMS}.")
-    return _ProbabilitySlabs(slabs_of(prediction[name]), name)
-
-
-@dataclass(frozen=True, eq=False)
-class _ProbabilitySlabs:
-    source: SlabSource
-    name: str
-    dtype = np.dtype(np.float32)
-
-    @property
-    def shape(self) -> Shape:
-        return self.source.shape
-
-    def read(self, first: int, last: int) -> np.ndarray:
-        return checked_probabilities(self.source.read(first, last), self.name)
+    return ConvertedSlabs(slabs_of(prediction[name]), np.dtype(np.float32),
+                          lambda planes: checked_probabilities(planes, name))
 
 
 def checked_probabilities(values: np.ndarray, name: str) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -151,6 +151,34 @@ class ArraySlabs:
     def read(self, first: int, last: int) -> np.ndarray:
         """Planes ``first:last``."""
         return self.array[first:last]
+
+
+@dataclass(frozen=True, eq=False)
+class ConvertedSlabs:
+    """Slabs of another volume, converted as they are read.
+
+    Attributes
+    ----------
+    source
+        The volume.
+    dtype
+        Type of the converted values.
+    convert
+        Gives as many values as it is given.
+    """
+
+    source: SlabSource
+    dtype: np.dtype[Any]
+    convert: Callable[[np.ndarray], np.ndarray]
+
+    @property
+    def shape(self) -> Shape:
+        """Planes, rows and columns."""
+        return self.source.shape
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """Planes ``first:last``."""
+        return self.convert(self.source.read(first, last))
 
 
 def slabs_of(volume: xr.DataArray | np.ndarray) -> SlabSource:
