@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -22,8 +23,10 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from deepd3_ij.errors import OutputError, one_line
+from deepd3_ij.progress import Progress, no_progress
 
 Shape = tuple[int, int, int]
+Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
 
 
 @runtime_checkable
@@ -40,6 +43,9 @@ class SlabSource(Protocol):
 
     def read(self, first: int, last: int) -> np.ndarray:
         """Planes ``first:last``, not to be written to."""
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """The part between the bounds (first, last) along z, y and x, not to be written to."""
 
 
 @runtime_checkable
@@ -118,8 +124,7 @@ class LabelledSlabs:
     @property
     def shape(self) -> Shape:
         """Planes, rows and columns."""
-        depth, height, width = self.data.shape
-        return depth, height, width
+        return shape_of(self.data)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -129,6 +134,10 @@ class LabelledSlabs:
     def read(self, first: int, last: int) -> np.ndarray:
         """Planes ``first:last``."""
         return self.data.variable[first:last].values
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Part between bounds."""
+        return self.data.variable[_slices(box)].values
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +160,10 @@ class ArraySlabs:
     def read(self, first: int, last: int) -> np.ndarray:
         """Planes ``first:last``."""
         return self.array[first:last]
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Part between bounds."""
+        return self.array[_slices(box)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -179,6 +192,21 @@ class ConvertedSlabs:
     def read(self, first: int, last: int) -> np.ndarray:
         """Planes ``first:last``."""
         return self.convert(self.source.read(first, last))
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Part between bounds."""
+        return self.convert(self.source.read_box(box))
+
+
+def _slices(box: Box) -> tuple[slice, slice, slice]:
+    z, y, x = (slice(*bounds) for bounds in box)
+    return z, y, x
+
+
+def shape_of(data: xr.DataArray) -> Shape:
+    """Planes, rows and columns."""
+    depth, height, width = data.shape
+    return depth, height, width
 
 
 def slabs_of(volume: xr.DataArray | np.ndarray) -> SlabSource:
@@ -233,7 +261,7 @@ class FileVolume:
 
     @classmethod
     def new(cls, path: Path, shape: Shape, dtype: np.dtype[Any]) -> FileVolume:
-        """Make a file of zeros; the room on the disk is claimed now.
+        """Make a file of zeros, which is removed when nothing uses it any more; the room on the disk is claimed now.
 
         Raises
         ------
@@ -249,7 +277,9 @@ class FileVolume:
         except OSError as error:
             raise OutputError(f"{path.parent} cannot take {size / 1e9:.3g} GB for the work ({one_line(error)}); free "
                               "space, or give another folder for the results.") from error
-        return cls(path, shape, dtype)
+        made = cls(path, shape, dtype)
+        weakref.finalize(made, _remove, path)
+        return made
 
     def read(self, first: int, last: int) -> np.ndarray:
         """Planes ``first:last``."""
@@ -257,6 +287,16 @@ class FileVolume:
         place = self.offset + first * area * self.dtype.itemsize
         planes = np.fromfile(self.path, self.dtype, (last - first) * area, offset=place)
         return planes.reshape(last - first, *self.shape[1:]).astype(self.dtype.newbyteorder("="), copy=False)
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Part between bounds: whole rows are read."""
+        (z0, z1), (y0, y1), (x0, x1) = box
+        _, height, width = self.shape
+        rows = [np.fromfile(self.path, self.dtype, (y1 - y0) * width,
+                            offset=self.offset + (z * height + y0) * width * self.dtype.itemsize)
+                for z in range(z0, z1)]
+        part = np.array(rows).reshape(z1 - z0, y1 - y0, width)[:, :, x0:x1]
+        return part.astype(self.dtype.newbyteorder("="), copy=False)
 
     def write(self, first: int, planes: np.ndarray) -> None:
         """Store planes from `first` on."""
@@ -272,6 +312,17 @@ class FileVolume:
     def as_array(self) -> Any:
         """The volume as lazy data for labelled arrays."""
         return lazily(self)
+
+
+def in_workspace(data: xr.DataArray, progress: Progress = no_progress) -> xr.DataArray:
+    """Copy lazy data to where steps find them quickly: into memory, or into the scratch folder."""
+    source = slabs_of(data)
+    volume = new_volume(source.shape, source.dtype)
+    progress(0, source.shape[0], "Reading")
+    for first, last in slab_bounds(source.shape, 1.5):
+        volume.write(first, source.read(first, last))
+        progress(last, source.shape[0], "Reading")
+    return data.copy(data=volume.as_array())
 
 
 def new_volume(shape: Shape, dtype: np.dtype[Any] | type) -> MemoryVolume | FileVolume:
@@ -300,12 +351,22 @@ class _LazyPlanes(BackendArray):
                                                              self._part))
 
     def _part(self, key: tuple[Any, ...]) -> np.ndarray:
-        z, *within = key
-        if not isinstance(z, slice):
-            return np.asarray(self.source.read(int(z), int(z) + 1)[(0, *within)])
-        chosen = range(self.shape[0])[z]
-        if not chosen:
-            return np.empty((0, *self.shape[1:]), self.dtype)[(slice(None), *within)]
-        low = min(chosen)
-        planes = self.source.read(low, max(chosen) + 1)
-        return np.asarray(planes[np.array(chosen) - low] if chosen.step != 1 else planes)[(slice(None), *within)]
+        bounds: list[tuple[int, int]] = []
+        within: list[Any] = []
+        for chosen, size in zip(key, self.shape, strict=True):
+            places = range(size)[chosen] if isinstance(chosen, slice) else range(int(chosen), int(chosen) + 1)
+            low = min(places, default=0)
+            bounds.append((low, max(places, default=-1) + 1))
+            steps = None if places.step == 1 else np.array(places) - low
+            within.append(steps if isinstance(chosen, slice) else 0)
+        z, y, x = bounds
+        whole = (y, x) == ((0, self.shape[1]), (0, self.shape[2]))
+        part = self.source.read(*z) if whole else self.source.read_box((z, y, x))
+        for axis in (2, 1, 0):
+            if within[axis] is not None:
+                part = np.take(part, within[axis], axis)
+        return part
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from deepd3_ij.cli.console import print_line
 if TYPE_CHECKING:
     import xarray as xr
 
+    from deepd3_ij.memory import Plan
     from deepd3_ij.pipeline import Analysis
     from deepd3_ij.training.confidence_fit import ConfidenceCalibration
 
@@ -24,6 +25,12 @@ def print_analysis(analysis: Analysis) -> None:
     if length_um > 0:
         print(f"density {spines['dendrite_id'].gt(0).sum() / length_um:.2f} spines per µm")
     print_no_spine(len(spines), analysis.prediction)
+
+
+def print_plan(planned: Plan, *, asked: bool, quiet: bool) -> None:
+    """Say how the work will fit into memory, if it takes slabs or the user gave a limit."""
+    if not quiet and (asked or planned.slab_bytes is not None):
+        print_line(planned.describe(), sys.stderr)
 
 
 def print_no_spine(spines: int, prediction: xr.Dataset) -> None:

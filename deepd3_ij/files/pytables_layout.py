@@ -23,7 +23,7 @@ from h5py import h5a, h5d, h5g, h5p, h5s, h5t, h5z
 
 from deepd3_ij.errors import DeepD3Error, FileFormatError, one_line
 from deepd3_ij.input_limits import check_memory, check_regular
-from deepd3_ij.slabs import Shape, SlabSource, slab_bounds, slabs_of
+from deepd3_ij.slabs import Box, Shape, SlabSource, slab_bounds, slabs_of
 
 _BLOSC = 32001
 _BLOSC_OPTIONS = (2, 2, 0, 0, 9, 1)  # format versions, item and chunk size (filled in), level, shuffle
@@ -259,8 +259,14 @@ class StoredVolume:
 
     def read(self, first: int, last: int) -> np.ndarray:
         """Planes ``first:last``."""
+        return self.read_box(((first, last), (0, self.shape[1]), (0, self.shape[2])))
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Part between bounds."""
+        (z0, z1), (y0, y1), (x0, x1) = box
         with open_file(self.path, self.kind) as file:
-            return np.asarray(_volume(file, self.name, self.kind)[first:last]).astype(self.dtype, copy=False)
+            part = _volume(file, self.name, self.kind)[z0:z1, y0:y1, x0:x1]
+        return np.asarray(part).astype(self.dtype, copy=False)
 
 
 def _volume(parent: h5py.Group, name: str, kind: str) -> h5py.Dataset:

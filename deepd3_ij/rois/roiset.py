@@ -15,7 +15,7 @@ from deepd3_ij.parameters import Parameters, Resolved
 from deepd3_ij.rois.contours import Contours, trace_contours
 from deepd3_ij.rois.labels import LabelStatistics, checked_labels, label_statistics, renumber
 from deepd3_ij.runs import Runs
-from deepd3_ij.slabs import Shape, is_lazy, lazily
+from deepd3_ij.slabs import Box, Shape, is_lazy, lazily
 from deepd3_ij.stack import DIMS, label_like, provenance_of, voxel_size_um
 
 if TYPE_CHECKING:
@@ -159,3 +159,7 @@ class _DrawnSlabs:
 
     def read(self, first: int, last: int) -> np.ndarray:
         return self.runs.drawn((slice(first, last), slice(None), slice(None)))
+
+    def read_box(self, box: Box) -> np.ndarray:
+        z, y, x = (slice(*bounds) for bounds in box)
+        return self.runs.drawn((z, y, x))
