@@ -220,7 +220,10 @@ def is_lazy(data: xr.DataArray) -> bool:
 
 
 class MemoryVolume:
-    """A volume in memory to write to. One slab that is all of it is kept as it is, not copied."""
+    """A volume in memory to write to, and to read when it is complete.
+
+    One slab that is all of it is kept as it is, not copied.
+    """
 
     def __init__(self, shape: Shape, dtype: np.dtype[Any]) -> None:
         self.shape, self.dtype = shape, dtype
@@ -234,6 +237,14 @@ class MemoryVolume:
         if self.array is None:
             self.array = np.empty(self.shape, self.dtype)
         self.array[first:first + len(planes)] = planes
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """Planes ``first:last``."""
+        return self.as_array()[first:last]
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Part between bounds."""
+        return self.as_array()[_slices(box)]
 
     def as_array(self) -> np.ndarray:
         """The complete volume."""
