@@ -165,6 +165,14 @@ class ArraySlabs:
         """Part between bounds."""
         return self.array[_slices(box)]
 
+    def write(self, first: int, planes: np.ndarray) -> None:
+        """Store planes from `first` on."""
+        self.array[first:first + len(planes)] = planes
+
+    def as_array(self) -> np.ndarray:
+        """The array."""
+        return self.array
+
 
 @dataclass(frozen=True, eq=False)
 class ConvertedSlabs:
@@ -222,7 +230,7 @@ def is_lazy(data: xr.DataArray) -> bool:
 class MemoryVolume:
     """A volume in memory to write to, and to read when it is complete.
 
-    One slab that is all of it is kept as it is, not copied.
+    One slab that is all of it is kept as it is, not copied. Planes that were not written are 0.
     """
 
     def __init__(self, shape: Shape, dtype: np.dtype[Any]) -> None:
@@ -235,7 +243,7 @@ class MemoryVolume:
             self.array = planes
             return
         if self.array is None:
-            self.array = np.empty(self.shape, self.dtype)
+            self.array = np.zeros(self.shape, self.dtype)
         self.array[first:first + len(planes)] = planes
 
     def read(self, first: int, last: int) -> np.ndarray:
@@ -334,6 +342,10 @@ def in_workspace(data: xr.DataArray, progress: Progress = no_progress) -> xr.Dat
         volume.write(first, source.read(first, last))
         progress(last, source.shape[0], "Reading")
     return data.copy(data=volume.as_array())
+
+
+Volume = ArraySlabs | MemoryVolume | FileVolume
+"""What can be written to, read, and be the data of a labelled array."""
 
 
 def new_volume(shape: Shape, dtype: np.dtype[Any] | type) -> MemoryVolume | FileVolume:

@@ -36,7 +36,8 @@ def print_plan(planned: Plan, *, asked: bool, quiet: bool) -> None:
 def print_no_spine(spines: int, prediction: xr.Dataset) -> None:
     """Say what to try if nothing was found."""
     if spines == 0:
-        highest = float(prediction["spine"].max())
+        spine = prediction["spine"].variable
+        highest = max(float(spine[z].values.max()) for z in range(len(spine)))
         print(f"No spine was found; the highest spine probability is {highest:.2f}. "
               "Is the voxel size right? Try lower thresholds or another model.", file=sys.stderr)
 

@@ -65,7 +65,7 @@ def clean(arguments: argparse.Namespace) -> None:
     ledger.check(endings_of(_MAP_KINDS), _inputs(arguments))
     _tell_recommended(prediction, arguments)
     planned = _planned(prediction, _MAP_KINDS, arguments, cleaned=True)
-    with shown_progress(arguments.quiet) as progress, kept_to(planned, folder):
+    with kept_to(planned, folder), shown_progress(arguments.quiet) as progress:
         prediction = _loaded(prediction, progress)
         cleaned = clean_prediction(prediction, typed_values(CleaningParameters, arguments), progress)
         files = write_outputs(Results(prediction=cleaned), folder, ledger.stem, _MAP_KINDS, ledger=ledger,
@@ -85,17 +85,18 @@ def rois(arguments: argparse.Namespace) -> None:
     ledger = Ledger(folder, stem, arguments.overwrite)
     ledger.check(endings_of(kinds), _inputs(arguments))
     planned = _planned(prediction, kinds, arguments)
-    with shown_progress(arguments.quiet) as progress, kept_to(planned, folder):
-        prediction = _loaded(prediction, progress)
-        if roi_class is Roi2DParameters:
-            found = build_rois_2d(prediction, typed_values(Roi2DParameters, arguments), progress)
-        else:
-            found = build_rois_3d(prediction, typed_values(Roi3DParameters, arguments), progress)
-        measurements = measure_rois(found, prediction, None, typed_values(MeasureParameters, arguments), progress)
-        files = write_outputs(Results(None, prediction, found, measurements), folder, stem, kinds, ledger=ledger,
-                              progress=progress)
-    print(f"{len(found)} ROIs")
-    print_no_spine(len(found), prediction)
+    with kept_to(planned, folder):
+        with shown_progress(arguments.quiet) as progress:
+            prediction = _loaded(prediction, progress)
+            if roi_class is Roi2DParameters:
+                found = build_rois_2d(prediction, typed_values(Roi2DParameters, arguments), progress)
+            else:
+                found = build_rois_3d(prediction, typed_values(Roi3DParameters, arguments), progress)
+            measurements = measure_rois(found, prediction, None, typed_values(MeasureParameters, arguments), progress)
+            files = write_outputs(Results(None, prediction, found, measurements), folder, stem, kinds, ledger=ledger,
+                                  progress=progress)
+        print(f"{len(found)} ROIs")
+        print_no_spine(len(found), prediction)
     print_files(files)
 
 
@@ -115,7 +116,7 @@ def measure(arguments: argparse.Namespace) -> None:
                            frame=arguments.frame, lazy=True)
     _tell_recommended(prediction, arguments)
     planned = _planned(prediction, ("tables",), arguments, image_bytes=0 if stack is None else stack.dtype.itemsize)
-    with shown_progress(arguments.quiet) as progress, kept_to(planned, folder):
+    with kept_to(planned, folder), shown_progress(arguments.quiet) as progress:
         prediction = _loaded(prediction, progress)
         stack = None if stack is None else in_workspace(stack, progress)
         found = read_rois_of_any_kind(arguments.rois, prediction)
