@@ -380,7 +380,7 @@ class _LazyPlanes(BackendArray):
             places = range(size)[chosen] if isinstance(chosen, slice) else range(int(chosen), int(chosen) + 1)
             low = min(places, default=0)
             bounds.append((low, max(places, default=-1) + 1))
-            steps = None if places.step == 1 else np.array(places) - low
+            steps = None if places.step == 1 else np.array(places, dtype=np.int64) - low
             within.append(steps if isinstance(chosen, slice) else 0)
         z, y, x = bounds
         whole = (y, x) == ((0, self.shape[1]), (0, self.shape[2]))
