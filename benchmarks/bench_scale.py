@@ -137,7 +137,7 @@ def main() -> None:
         build(Path(sys.argv[2]), (depth, height, width), sys.argv[6] == "slabs")
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("grow", "large"))
+    parser.add_argument("what", nargs="?", default="grow", choices=("grow", "large"))
     parser.add_argument("--memory", default="6GB", help="limit of 'large'")
     parser.add_argument("--most", type=float, default=1100, metavar="MVOXEL", help="largest map of 'grow'")
     parser.add_argument("--folder", type=Path, help="keep the tile and files here and use them again")

@@ -16,10 +16,10 @@ from deepd3_ij.input_limits import available_bytes
 from deepd3_ij.slabs import Shape, Workspace, working_in
 
 SHARE_OF_FREE = 0.6
-SHARE_PLANNED = 0.8
+SHARE_PLANNED = 0.85
 """Share of what is free that is taken if the user gives no limit, and share of the limit that is planned for: the rest
 is for what depends on the image (ROIs, tables) and for what the system's allocator keeps."""
-LIBRARIES_BYTES = 90_000_000
+LIBRARIES_BYTES = 50_000_000
 """What libraries that are not loaded yet and compiling take, as measured."""
 TENSORFLOW_BYTES = 2_900_000_000
 """Peak of a prediction, as measured with 32 filters and seamless tiles of the largest size."""
@@ -100,7 +100,7 @@ class Plan:
 
 
 def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes: int = 0, predicted: bool = False,
-         cleaned: bool = True, output_bytes: int = 0) -> Plan:
+         cleaned: bool = True, in_files: bool = False, output_bytes: int = 0) -> Plan:
     """Decide whether a volume is worked on in memory or in slabs, and how high these are.
 
     Parameters
@@ -115,6 +115,8 @@ def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes:
         Bytes per voxel of an image that is there as well.
     predicted, cleaned
         Whether the maps are predicted first, and whether they are cleaned.
+    in_files
+        The maps go straight into the files of the results, plane by plane.
     output_bytes
         Room that the results take at least.
 
@@ -132,7 +134,7 @@ def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes:
         return Plan(shape, what, None, None, 0, output_bytes, seconds)
     base = resident_bytes() + LIBRARIES_BYTES
     free = SHARE_PLANNED * memory_bytes - base
-    if voxels * (4 * WHOLE_COPIES + image_bytes) + (TENSORFLOW_BYTES if predicted else 0) <= free:
+    if not in_files and voxels * (4 * WHOLE_COPIES + image_bytes) + (TENSORFLOW_BYTES if predicted else 0) <= free:
         return Plan(shape, what, memory_bytes, None, 0, output_bytes, seconds)
     plane = 4 * shape[1] * shape[2] * LARGEST_STEP_COPIES
     needed = max(plane, TENSORFLOW_BYTES if predicted else 0)
@@ -141,7 +143,8 @@ def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes:
         source = "--memory" if given else f"{SHARE_OF_FREE:.0%} of the free memory"
         raise ParameterError(f"{source} is {_amount(memory_bytes)}, and {what} needs at least {_amount(least)}; give "
                              "more with --memory, or crop the stack.")
-    scratch = voxels * 4 * (2 + (3 if cleaned else 0)) + voxels * image_bytes
+    # The maps and the image; closed and cleaned dendrite, cleaned spines.
+    scratch = 0 if in_files else voxels * (4 * (2 + (3 if cleaned else 0)) + image_bytes)
     return Plan(shape, what, memory_bytes, int(free), scratch, output_bytes, seconds * 1.3)
 
 

@@ -48,7 +48,10 @@ def segment(arguments: argparse.Namespace) -> None:
                        channel=arguments.channel, frame=arguments.frame, lazy=True)
     model = load_model(arguments.model)
     typed = typed_values(PredictionParameters, arguments)
-    with shown_progress(arguments.quiet) as progress:
+    planned = plan(shape_of(stack), arguments.memory, what=str(stack.dtype), predicted=True, in_files=True,
+                   output_bytes=needed_bytes(stack, _MAP_KINDS))
+    print_plan(planned, asked=arguments.memory is not None, quiet=arguments.quiet)
+    with kept_to(planned, folder), shown_progress(arguments.quiet) as progress:
         files = predict_to_files(stack, model, typed, folder, ledger.stem, z_range=arguments.z_range,
                                  region=arguments.region, eight_bit="maps_8bit" in arguments.outputs, ledger=ledger,
                                  progress=progress)
