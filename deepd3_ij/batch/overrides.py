@@ -18,7 +18,6 @@ from deepd3_ij.batch.items import BatchItem
 from deepd3_ij.batch.settings import BatchSettings
 from deepd3_ij.errors import ParameterError
 from deepd3_ij.files.stack_search import fits
-from deepd3_ij.files.tables import read_table
 from deepd3_ij.parameters import Parameters, describe, from_values, read_text
 
 READING = {"xy": "xy_um", "z": "z_um", "channel": "channel", "frame": "frame", "z_range": "z_range"}
@@ -185,6 +184,7 @@ def read_override_table(path: str | PathLike[str]) -> list[Override]:
     ParameterError
         A column is not known or a value not accepted.
     """
+    from deepd3_ij.files.tables import read_table
     from deepd3_ij.pipeline import STEPS
 
     infos = {info.name: info for cls in STEPS for info in describe(cls)}

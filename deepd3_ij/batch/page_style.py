@@ -33,7 +33,7 @@ th[aria-sort=descending] button::after { content: " \\25BC"; }
 td.n { text-align: right; font-variant-numeric: tabular-nums; }
 td.name { overflow-wrap: anywhere; min-width: 10rem; }
 td.picture { width: 170px; }
-td img { display: block; width: 160px; height: auto; border-radius: 3px; background: #101014; }
+td img { display: block; max-width: 160px; max-height: 130px; border-radius: 3px; background: #101014; }
 .histogram { max-width: 560px; width: 100%; }
 .histogram rect { fill: #6a7fb0; }
 .histogram line { stroke: var(--soft); }
@@ -44,7 +44,7 @@ td img { display: block; width: 160px; height: auto; border-radius: 3px; backgro
   .tools { display: none; }
   tr, details, svg { break-inside: avoid; }
   th { position: static; }
-  td img { width: 90px; }
+  td img { max-width: 90px; max-height: 70px; }
   .wide { overflow: visible; }
 }
 """

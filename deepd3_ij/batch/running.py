@@ -22,11 +22,9 @@ from deepd3_ij.batch.records import corrected, forget_failure, is_done, state_of
 from deepd3_ij.batch.run_file import RunFile, write_run_file
 from deepd3_ij.batch.settings import BatchSettings
 from deepd3_ij.batch.stages import AnalysisWork, Stack, StackWork, failure_event, process_stack
-from deepd3_ij.batch.summary import write_summary
 from deepd3_ij.batch.text_log import TextLog
 from deepd3_ij.errors import Cancelled, DeepD3Error, OutputError
 from deepd3_ij.file_identity import identity_of, refuse_identities
-from deepd3_ij.files.image_reader import look_into
 from deepd3_ij.files.stack_search import PassedOver
 from deepd3_ij.outputs.registry import endings_of
 from deepd3_ij.parallel import available_threads
@@ -156,6 +154,7 @@ def analyze_run(run: RunFile, *, resume: bool = True, overwrite: bool = False, o
     watch
         Receives the board of the batch after every event; raises ``Cancelled`` to stop.
     """
+    from deepd3_ij.batch.summary import write_summary
     from deepd3_ij.model import load_model
     from deepd3_ij.pipeline import check_typed
 
@@ -201,7 +200,7 @@ def _executor(model: DeepD3Model, how: RunOptions, stacks: int) -> Executor:
     if how.scheduler:
         from deepd3_ij.batch.cluster import DaskCluster
 
-        return DaskCluster(how.scheduler, model)
+        return DaskCluster.with_model(how.scheduler, model)
     if how.workers == 0:
         return InThisProcess(AnalysisWork(model))
     hello = {"model": str(model.path), "model_sha256": model.sha256}
@@ -373,6 +372,8 @@ class _Run:
 
 def about_voxels(item: BatchItem) -> int:
     """About how many voxels a stack has: from its header, else from its size."""
+    from deepd3_ij.files.image_reader import look_into
+
     with suppress(DeepD3Error):
         content = look_into(item.source)
         count = 1

@@ -26,7 +26,6 @@ from deepd3_ij.batch.jobs import FAILED, Event, Job
 from deepd3_ij.batch.records import check_unchanged, state_of_item, write_done
 from deepd3_ij.batch.settings import BatchSettings
 from deepd3_ij.errors import DeepD3Error, one_line
-from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.notes import collected_notes
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.outputs.registry import endings_of, needed_bytes, write_analysis
@@ -61,6 +60,8 @@ class AnalysisWork:
 
     def read(self, job: Job, facts: dict[str, Any]) -> Any:
         """Read the stack, after a check that its results can be written."""
+        from deepd3_ij.files.image_reader import open_stack
+
         settings, item = self._settings(job), job.item
         Ledger(item.folder, item.stem, job.overwrite).check(endings_of(settings.outputs),
                                                             [self.model.path, *item.files])

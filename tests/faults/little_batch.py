@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import numpy as np
 
 from deepd3_ij.batch import BatchResult, find_stacks, run_batch
 from deepd3_ij.batch.jobs import Executor, Job
-from deepd3_ij.batch.pool import WorkerPool
 from deepd3_ij.batch.running import InThisProcess
 from deepd3_ij.batch.stages import StackWork
 from deepd3_ij.files.tiff import write_stack
@@ -57,11 +55,6 @@ def run_little_batch(source: Path, target: Path, setting: str, *, work: StackWor
     """Analyze all stacks, in this process if nothing else is given."""
     return run_batch(find_stacks(source, target)[0], executor or InThisProcess(work or LittleWork()),
                      lambda item: {"setting": setting}, **options)
-
-
-def little_pool(workers: int, **hello: Any) -> WorkerPool:
-    """Processes that do the work of ``tests.faults.little_worker``, and its faults."""
-    return WorkerPool(hello, workers, workers, [sys.executable, "-m", "tests.faults.little_worker"])
 
 
 def contents(folder: Path) -> dict[str, str]:
