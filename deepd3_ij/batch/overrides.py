@@ -152,7 +152,8 @@ def layer_of(values: Mapping[str, Any], where: str, known: Iterable[str] = ()) -
         elif name in classes:
             section = _table(value, f"{where}: {name}")
             check_names(section, [info.name for info in describe(classes[name])], f"{where}: {name}")
-            typed.setdefault(classes[name], {}).update(section)
+            if section:
+                typed.setdefault(classes[name], {}).update(section)
         elif name in owners:
             for cls in owners[name]:
                 typed.setdefault(cls, {})[name] = value

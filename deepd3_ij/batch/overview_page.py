@@ -103,7 +103,7 @@ def _kind_of(result: StackResult) -> str:
     """A reason without what differs from stack to stack."""
     reason = str(result.failure["reason"])
     for own in sorted({str(result.name), Path(result.name).name, result.stem}, key=len, reverse=True):
-        reason = reason.replace(own, "…")
+        reason = re.sub(rf"(?<!\w){re.escape(own)}(?!\w)", "…", reason)
     reason = re.sub(r"\S*[/\\]…", "…", reason)
     return re.sub(r"\d+(?:\.\d+)?", "#", reason).split(";")[0].strip()
 

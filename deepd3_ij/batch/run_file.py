@@ -210,7 +210,7 @@ def _steps(settings: BatchSettings, model: DeepD3Model, origins: Mapping[str, st
     lines = []
     for cls in STEPS:
         found = resolve(cls, settings.typed.get(cls), recommended=model.card.recommended)
-        lines.append(f"{cls.__name__}:")
+        lines.append(f"{'' if settings.typed.get(cls) else '# '}{cls.__name__}:")
         for name, value in found.parameters.to_dict().items():
             if name in settings.typed.get(cls, {}):
                 lines.append(f"  {name}: {_plain(value)}  # {origins.get(f'{cls.__name__}.{name}', 'given')}")

@@ -42,7 +42,7 @@ class BatchSettings:
     def to_dict(self) -> dict[str, object]:
         """Plain values, for the record of what is done."""
         plain = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return {**plain, "typed": {cls.__name__: dict(values) for cls, values in self.typed.items()},
+        return {**plain, "typed": {cls.__name__: dict(values) for cls, values in self.typed.items() if values},
                 "outputs": list(self.outputs)}
 
     @classmethod
