@@ -67,6 +67,7 @@ def main() -> None:
             assert leftovers(target) == [], f"kill {number}"
             assert not list(target.rglob("*.lock")), f"kill {number}"
             assert not list(target.rglob("*.failed")), f"kill {number}"
+            print(f"kill {number + 1}: {killed}", flush=True)
     print(f"{arguments.kills} kills, seed {arguments.seed}: {killed}; all results as without them")
 
 
