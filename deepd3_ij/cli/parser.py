@@ -17,6 +17,7 @@ from deepd3_ij.cli.options import (
     add_region,
     add_voxel_size,
     day_numbers,
+    shard,
     written_name,
 )
 from deepd3_ij.outputs.registry import OUTPUTS
@@ -68,10 +69,24 @@ def build_parser() -> argparse.ArgumentParser:
     _add_analysis(analyze)
 
     batch = command("batch", "batch_command:batch", "Analyze all stacks below a folder; can be stopped and resumed.")
-    batch.add_argument("source", metavar="IN", help="Folder with stacks; folders in it are searched, too.")
-    batch.add_argument("target", metavar="OUT", help="Folder for the results; keeps the folder tree.")
+    batch.add_argument("source", metavar="IN", nargs="?", help="Folder with stacks; folders in it are searched, too.")
+    batch.add_argument("target", metavar="OUT", nargs="?", help="Folder for the results; keeps the folder tree.")
+    batch.add_argument("--config", metavar="YAML", help="File of a run, such as the run.yaml that a batch leaves in "
+                       "OUT. It may name IN and OUT, too; what is typed counts more.")
     add_parameters(batch, "stacks", BatchParameters)
+    sharing = batch.add_argument_group("several computers")
+    sharing.add_argument("--shard", type=shard, metavar="K/N", help="Only part K of N of the stacks, e.g. 3/40: the "
+                         "same part on every computer. When all parts are done: deepd3-ij batch-summary OUT.")
+    sharing.add_argument("--scheduler", metavar="ADDRESS", default="", help="Address of a Dask scheduler, e.g. "
+                         "tcp://node1:8786, or its file (JSON); its workers analyze the stacks.")
+    batch.add_argument("--no-provenance", action="store_true", help="Leave out ro-crate-metadata.json.")
     _add_analysis(batch)
+
+    summary = command("batch-summary", "batch_command:batch_summary",
+                      "Write the tables and the page over all stacks of a batch anew.")
+    summary.add_argument("target", metavar="OUT", help="Folder with the results of a batch.")
+    add_overwrite(summary)
+    summary.add_argument("--no-provenance", action="store_true", help="Leave out ro-crate-metadata.json.")
 
     follow = command("timelapse", "timelapse_command:timelapse", "Follow the same spines over several time points.")
     follow.add_argument("files", nargs="+", metavar="FILE", help="Stacks (TIFF) or finished analyses (.prediction) of "
