@@ -54,7 +54,8 @@ class AnnotatedStack(Protocol):
 class Batch:
     """Samples, float32, of shape ``(n, h, w)``, or ``(n, d, h, w)`` for several planes.
 
-    ``image`` spans the sampler's ``low`` to ``high``; ``dendrite`` and ``spine`` are 0 or 1, −1 where it does not count.
+    ``image`` spans the sampler's ``low`` to ``high``; ``dendrite`` and ``spine`` are 0 or 1, −1 where it does not
+    count.
     """
 
     image: Array32

@@ -17,13 +17,13 @@ from deepd3_ij.drawing import drawing_library
 from deepd3_ij.errors import AnnotationError, OutputError
 from deepd3_ij.file_identity import refuse_inputs, sha256_of
 from deepd3_ij.files.d3data import NO_DENDRITE, NO_SPINE, D3Data
-from deepd3_ij.files.d3set import read_d3set
 from deepd3_ij.model.card import ModelCard
 from deepd3_ij.model.loading import load_model
 from deepd3_ij.model.saving import save_network
 from deepd3_ij.parameters import AugmentationParameters, SamplerParameters, TrainingParameters
 from deepd3_ij.printing import storable
 from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.training.dataset import read_training_data
 from deepd3_ij.training.fitting import FitResult, checkpoint_step, fit
 from deepd3_ij.training.model_selection import SceneValidation, calibrate
 from deepd3_ij.training.sampler import Sampler, SampleSource
@@ -63,7 +63,7 @@ def train_from_set(
     Parameters
     ----------
     training
-        d3set file.
+        d3set file, or a d3data file.
     out
         Model file to make, ``.keras``; the same name with ``.h5`` is written beside it for the original.
         Checkpoint, log and learning curve go to the folder ``<stem>_training`` beside it.
@@ -110,13 +110,13 @@ def train_from_set(
     if finish:
         done = checkpoint_step(folder)
         parameters, resume = dataclasses.replace(parameters, steps=done), True
-    stacks = read_d3set(training)
+    stacks = read_training_data(training)
     sampler = Sampler(stacks, SamplerParameters(
         height_px=parameters.tile_px, width_px=parameters.tile_px,
         target_resolution_um=parameters.target_resolution_um, min_content_voxels=parameters.min_content_voxels,
  normalise="plane", seed=parameters.seed), augmentation)
     xy_um = parameters.target_resolution_um or float(np.mean([stack.xy_um for stack in stacks]))
-    held_out = read_d3set(validation) if validation else []
+    held_out = read_training_data(validation) if validation else []
     validator = SceneValidation(_validation_scenes(held_out, xy_um), xy_um) if held_out else None
 
     data = {"training_sha256": sha256_of(Path(training)),
@@ -129,7 +129,8 @@ def train_from_set(
     calibration = calibrate(result.network, measured)
     card = ModelCard(
         name=storable(out.stem),
-        description=f"Trained on {len(stacks)} annotated stack(s).",
+        description=f"Trained on {len(stacks)} annotated stack(s)."
+        + ("" if initial is None else f" The training began with {initial.name}."),
         resolution_um=xy_um,
         z_um=float(np.mean([stack.z_um for stack in stacks])),
         filters=parameters.filters,
@@ -137,7 +138,7 @@ def train_from_set(
         training={"parameters": dataclasses.asdict(parameters), "stacks": len(stacks), "best_step": result.best_step,
                   "seconds": round(result.seconds), **({} if initial is None else {"started_from": initial.name})},
         scores={"measured_on": "validation stacks" if held_out else "training stacks", **calibration.scores},
-        recommended=calibration.recommended,
+        recommended=calibration.recommended if held_out or initial is None else initial.card.recommended,
     )
     for path in (out, h5):
         save_network(result.network, path, card)
