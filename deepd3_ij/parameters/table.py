@@ -687,6 +687,8 @@ class TrainingFilesParameters(DialogParameters):
                           label="Make it the default")
     resume: bool = parameter(False, "Go on where a training of the same model file and settings was stopped; the "
                              "number of batches may differ.", label="Go on")
+    finish: bool = parameter(False, "Train no further: make the model of the best weights that a training of the same "
+                             "model file and settings found before it was stopped.", label="Keep the best so far")
 
 
 @dataclass(frozen=True)

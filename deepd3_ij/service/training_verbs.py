@@ -90,7 +90,7 @@ def arrange_training_data(progress: Progress, *, source: str, out: str, pattern:
 
 @verb("train")
 def train(progress: Progress, *, training: str, out: str | None = None, validation: str | None = None,
-          start: str | None = None, resume: bool = False, choices: Choices = NOTHING_CHOSEN) -> Reply:
+          start: str | None = None, resume: bool = False, finish: bool = False, choices: Choices = NOTHING_CHOSEN) -> Reply:
     """Train a model on a d3set; without a file to write, it goes into the folder of models under the set's name."""
     from deepd3_ij.model.zoo import models_folder
     from deepd3_ij.training.training_run import train_from_set
@@ -100,7 +100,7 @@ def train(progress: Progress, *, training: str, out: str | None = None, validati
     progress = in_steps(progress, {"Reading the training set": 0.01, "Preparing stacks": 0.04, "training": 0.95})
     progress(0, 1, "Reading the training set")
     trained = train_from_set(Path(training), target, parameters, validation=Path(validation) if validation else None,
-                             start=start, resume=resume, progress=progress)
+                             start=start, resume=resume, finish=finish, progress=progress)
     return Reply({"model": str(trained.keras), "curve": str(trained.curve), "scores": dict(trained.card.scores),
                   "files": [str(path) for path in (trained.keras, trained.h5, trained.log, trained.curve)]})
 

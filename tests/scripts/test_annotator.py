@@ -88,7 +88,7 @@ def test_spines_of_the_manager_a_tracing_and_a_box_with_keys_are_saved_voxel_by_
     start(window)
     window.until(lambda state: "ROI Manager has no ROIs" in state["told"]["spine"], "an empty manager is not told")
     assert visible.host.ask("script", str(JYTHON / "add_ovals.py"), places=json.dumps(SPINES)) == "5"
-    window.until(lambda state: state["told"]["spine"].startswith("5 ROIs"), "the spines are not read")
+    window.until(lambda state: "5 ROIs" in state["told"]["spine"], "the spines are not read")
     window.state("dendrite_file", str(tmp_path / "cell.swc"))
     told = window.until(lambda state: "voxels" in state["told"]["dendrite"], "the tracing is not read")["told"]
     assert "positions in µm (100% of the nodes lie in the stack as µm" in told["dendrite"]
@@ -125,7 +125,7 @@ def test_steps_are_undone_and_what_was_not_saved_is_offered_again(visible: User,
     window, _ = open_stack(visible, tmp_path)
     start(window)
     assert visible.host.ask("script", str(JYTHON / "add_ovals.py"), places=json.dumps(SPINES[:2])) == "2"
-    window.until(lambda state: state["told"]["spine"].startswith("2 ROIs"), "the spines are not read")
+    window.until(lambda state: "2 ROIs" in state["told"]["spine"], "the spines are not read")
     window.state("x", "7")
     window.state("begin_slider", "4")
     assert window.state("undo")["values"]["planes"] == [1, 8]
@@ -142,7 +142,7 @@ def test_steps_are_undone_and_what_was_not_saved_is_offered_again(visible: User,
     visible.host.ask("start", "dialog", "Create DeepD3 Training Data...")
     visible.click("Go on")
     assert visible.host.ask("wait") == "done"
-    state = window.until(lambda state: state["told"]["spine"].startswith("2 ROIs"), "the spines are not there again")
+    state = window.until(lambda state: "2 ROIs" in state["told"]["spine"], "the spines are not there again")
     assert state["values"]["planes"] == [5, 8]
 
 
@@ -155,9 +155,9 @@ def test_dendrites_can_be_drawn_as_lines_and_become_a_tracing(visible: User, tmp
     window.plane(4)
     visible.drag("cell.tif", 30, 90, 200, 80)
     window.state("add_line")
-    window.until(lambda state: "1 drawn line, " in state["told"]["dendrite"], "no line")
+    window.until(lambda state: "1 drawn line" in state["told"]["dendrite"], "no line")
     assert visible.host.ask("script", str(JYTHON / "add_ovals.py"), places=json.dumps(SPINES[:2])) == "2"
-    window.until(lambda state: state["told"]["spine"].startswith("2 ROIs"), "the spines are not read")
+    window.until(lambda state: "2 ROIs" in state["told"]["spine"], "the spines are not read")
     window.state("crop", "false")
     window.state("write", str(tmp_path / "drawn.d3data"))
     window.until(lambda state: state["message"].startswith("wrote "), "nothing is told")

@@ -14,7 +14,7 @@ from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_events import Acted, Closed, ImageKeys, Left, Moved, in_background, later, on_event_thread
 from deepd3_images import Images, describe, file_of, is_calibrated, is_open, pixels, shape_of
 from deepd3_maps import PlaneOverlay
-from deepd3_placement import keep_on_screen, place_beside
+from deepd3_placement import keep_on_screen, place_beside, place_where_free
 from deepd3_questions import answer_to
 from deepd3_recorder import nothing_recorded, record
 from deepd3_settings import Settings
@@ -85,6 +85,9 @@ def annotate(context, image):
             if found is not None:
                 window.go_on(found)
         window.frame.setVisible(True)
+        if RoiManager.getInstance() is None:  # ImageJ puts it over the middle, where the images are
+            manager = RoiManager.getRoiManager()
+            place_where_free(manager, (manager.getWidth(), manager.getHeight()))
         window.frame.toFront()
 
     on_event_thread(show)
@@ -537,7 +540,7 @@ class Annotator(object):
         self._told[kind] = problem
         if found is not None:
             told, notes = found[0]["told"], found[0].get("notes", [])
-            self._told[kind] = u", ".join([text for text in [told, u"%d voxels" % found[0]["voxels"]] if text] + notes)
+            self._told[kind] = u", ".join([u"%d voxels" % found[0]["voxels"]] + [text for text in [told] if text] + notes)
         self._tell()
         self._overlay.draw()
 
