@@ -90,7 +90,8 @@ def arrange_training_data(progress: Progress, *, source: str, out: str, pattern:
 
 @verb("train")
 def train(progress: Progress, *, training: str, out: str | None = None, validation: str | None = None,
-          start: str | None = None, resume: bool = False, finish: bool = False, choices: Choices = NOTHING_CHOSEN) -> Reply:
+          start: str | None = None, resume: bool = False, finish: bool = False,
+          choices: Choices = NOTHING_CHOSEN) -> Reply:
     """Train a model on a d3set; without a file to write, it goes into the folder of models under the set's name."""
     from deepd3_ij.model.zoo import models_folder
     from deepd3_ij.training.training_run import train_from_set

@@ -539,8 +539,8 @@ class Annotator(object):
         self._masks[kind] = None if found is None else found[1]["mask"]
         self._told[kind] = problem
         if found is not None:
-            told, notes = found[0]["told"], found[0].get("notes", [])
-            self._told[kind] = u", ".join([u"%d voxels" % found[0]["voxels"]] + [text for text in [told] if text] + notes)
+            told = [found[0]["told"]] if found[0]["told"] else []
+            self._told[kind] = u", ".join([u"%d voxels" % found[0]["voxels"]] + told + found[0].get("notes", []))
         self._tell()
         self._overlay.draw()
 
