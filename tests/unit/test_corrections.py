@@ -121,14 +121,12 @@ def test_a_training_begins_with_a_model_and_its_best_can_be_kept_before_its_end(
                                     averaging=0, target_resolution_um=0.1)
     start = str(tmp_path / "before.keras")
     trained = train_from_set(tmp_path / "a.d3data", tmp_path / "after.keras", parameters, start=start)
-    tiles = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 1)).astype(np.float32)
     before, after = (load_model(path) for path in (start, trained.keras))
     assert after.filters == 2
     assert after.card.training["started_from"] == before.name
     kernels = [next(node.weights["kernel"] for node in model.graph.nodes.values() if node.kind == "Conv2D")
                for model in (before, after)]
     np.testing.assert_allclose(*kernels, atol=1e-5)
-    assert np.isfinite(after.predict_batch(tiles)[1]).all()
     kept = train_from_set(tmp_path / "a.d3data", tmp_path / "after.keras",
                           dataclasses.replace(parameters, steps=1000), start=start, finish=True)
     assert kept.fit.best_step == 2
