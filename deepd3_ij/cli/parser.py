@@ -176,7 +176,10 @@ def build_parser() -> argparse.ArgumentParser:
                        help="The .keras file to write; an .h5 file for the original DeepD3 is written beside it.")
     train.add_argument("--validation", metavar="D3SET",
                        help="Other stacks, to choose the best weights and to calibrate the thresholds.")
+    train.add_argument("--start", metavar="MODEL", help="Begin with the weights of a model, by its name or file.")
     train.add_argument("--resume", action="store_true", help="Go on where an interrupted training stopped.")
+    train.add_argument("--finish", action="store_true",
+                       help="Train no further: make the model of the best weights of an interrupted training.")
     add_parameters(train, "training", TrainingParameters)
 
     for name, verb, text in (("install-fiji", "install", "Put the DeepD3 menu into a Fiji."),
