@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from deepd3_ij.batch.jobs import DONE, FAILED, LOST, START, Event, Job
-from deepd3_ij.progress import STEP_SHARES, WHOLE, Progress, in_steps
+from deepd3_ij.progress import STEP_SHARES, WHOLE, WRITING_SHARES, Progress, in_steps
 
 READING = "Reading"
 
@@ -78,7 +78,8 @@ class Board:
             line.step = event.step
             self._steps[event.job](event.done, event.total, event.step)
             shown = self.lines.get(event.worker)
-            if shown is None or shown.fraction <= line.fraction or shown.step == READING:
+            # The results of the last stack may still be written while the next one is computed.
+            if shown is None or shown.step == READING or event.step not in WRITING_SHARES:
                 self.lines[event.worker] = line
 
     def _begin(self, event: Event) -> Line:

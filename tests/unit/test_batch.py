@@ -11,8 +11,8 @@ import pytest
 import tifffile
 
 from deepd3_ij.batch import BatchItem, BatchResult, BatchSettings, analyze_folder, find_stacks, run_batch
-from deepd3_ij.batch.board import as_progress
-from deepd3_ij.batch.jobs import Job
+from deepd3_ij.batch.board import Board, as_progress
+from deepd3_ij.batch.jobs import Event, Job
 from deepd3_ij.batch.running import InThisProcess
 from deepd3_ij.batch.text_log import TextLog
 from deepd3_ij.errors import Cancelled, ParameterError, StackError
@@ -166,6 +166,25 @@ def test_progress_runs_through_all_stacks(folders: tuple[Path, Path]) -> None:
     assert parts == sorted(parts)
     assert {0.0, 1.0} <= set(parts)
     assert len(set(parts)) >= 4
+
+
+def test_the_line_of_a_worker_is_the_stack_that_is_computed_and_the_time_left_counts_voxels(
+        folders: tuple[Path, Path]) -> None:
+    items, now = find_stacks(*folders)[0], 0.0
+    board = Board([Job(item, {}, voxels=voxels) for item, voxels in zip(items, (100, 300, 600), strict=True)],
+                  lambda: now)
+    assert board.seconds_left() is None
+    for event in (Event("start", 0), Event("step", 0, step="Predicting"), Event("start", 1),
+                  Event("step", 0, step="Write results", done=1, total=2),
+                  Event("step", 1, step="Predicting"), Event("step", 0, step="Write results", done=1, total=2)):
+        board.see(event)
+    assert (board.lines[1].number, board.lines[1].step) == (2, "Predicting")
+    board.see(Event("done", 0))
+    assert board.lines[1].number == 2
+    board.see(Event("done", 1))
+    now = 8.0
+    assert board.fraction == pytest.approx(0.4)
+    assert board.seconds_left() == pytest.approx(12.0)
 
 
 def test_a_value_that_is_not_accepted_stops_the_batch_before_its_first_stack(folders: tuple[Path, Path]) -> None:
