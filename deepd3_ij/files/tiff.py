@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from os import PathLike
@@ -74,6 +74,43 @@ def write_stack(
         dtype = _checked_dtype(path, data.dtype)
     planes = (_plane(data, z).astype(dtype, copy=False) for z in range(data.sizes["z"]))
     _write(path, planes, data, dtype, _metadata(data, dtype, display_range, properties), progress)
+
+
+def write_time_series(
+    path: str | PathLike[str],
+    planes: Iterable[np.ndarray],
+    like: xr.DataArray | xr.Dataset,
+    labels: Sequence[str],
+    dtype: np.dtype[Any],
+    *,
+    display_range: tuple[float, float] | None = None,
+) -> None:
+    """Write several time points as one ImageJ hyperstack.
+
+    Parameters
+    ----------
+    path
+        File to make or replace.
+    planes
+        Planes of `dtype`, of all time points one after the other; taken one at a time.
+    like
+        Stack that gives shape and voxel size of a time point.
+    labels
+        What ImageJ calls each time point.
+    dtype
+        uint8, uint16 or float32.
+    display_range
+        As in :func:`write_stack`.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    metadata = _metadata(like, dtype, display_range)
+    metadata["Labels"] = [label for label in labels for _ in range(like.sizes["z"])]
+    with replacing(path) as temporary:
+        tifffile.imwrite(temporary, iter(planes), **_layout(like, dtype, metadata, frames=len(labels)))
 
 
 def write_prediction_maps(
@@ -175,21 +212,22 @@ def _write(path: str | PathLike[str], planes: Iterator[np.ndarray], like: xr.Dat
         tifffile.imwrite(temporary, reported(), **_layout(like, dtype, metadata))
 
 
-def _layout(like: xr.DataArray | xr.Dataset, dtype: np.dtype[Any], metadata: dict[str, Any]) -> dict[str, Any]:
+def _layout(like: xr.DataArray | xr.Dataset, dtype: np.dtype[Any], metadata: dict[str, Any], frames: int = 1
+            ) -> dict[str, Any]:
     """What tifffile has to know to write an ImageJ hyperstack."""
     z_um, y_um, x_um = voxel_size_um(like)
     planes, height, width = (like.sizes[dim] for dim in DIMS)
     return {
         # The last axis says that a pixel has one sample, which tifffile would else guess for narrow images.
-        "shape": (planes, 1, height, width, 1),
+        "shape": (*([frames] if frames > 1 else []), planes, 1, height, width, 1),
         "dtype": dtype.newbyteorder("<"),
         "imagej": True,
         "byteorder": "<",
         "software": "deepd3_ij",
         "photometric": "minisblack",
         "resolution": (_pixels_per_um(x_um), _pixels_per_um(y_um)),
-        "metadata": {"axes": "ZCYXS", "unit": "micron", "spacing": z_um, **metadata},
-        "truncate": planes * height * width * dtype.itemsize > _LARGEST_PAGED_BYTES,
+        "metadata": {"axes": "TZCYXS" if frames > 1 else "ZCYXS", "unit": "micron", "spacing": z_um, **metadata},
+        "truncate": frames * planes * height * width * dtype.itemsize > _LARGEST_PAGED_BYTES,
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import filecmp
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -151,6 +151,13 @@ def read_time_point(
     TimePoint, bool
         The time point, and whether the stack was analyzed now.
     """
+    point, is_new = _time_point(member, folder, model, typed, reading, z_range=z_range, overwrite=overwrite,
+                                progress=progress)
+    return replace(point, file=str(member.path.absolute())), is_new
+
+
+def _time_point(member: SeriesFile, folder: Path, model: DeepD3Model | None, typed: Typed, reading: Mapping[str, Any],
+                *, z_range: tuple[int, int] | None, overwrite: bool, progress: Progress) -> tuple[TimePoint, bool]:
     from deepd3_ij import open_stack
 
     stem = stem_of(member.path)

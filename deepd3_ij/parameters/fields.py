@@ -11,8 +11,8 @@ from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 from deepd3_ij.errors import ParameterError
 
-PATHS = {"file": "a file", "files": "files, with semicolons between", "folder": "a folder", "save": "a file to write"}
-"""What a path leads to: an existing file, several of them, a folder, a file to write."""
+PATHS = ("file", "folder", "save")
+"""What a path leads to: an existing file, a folder, a file to write."""
 
 
 def parameter(
@@ -201,7 +201,7 @@ def accepted_values(info: ParameterInfo) -> str:
     if info.choices:
         return ", ".join(info.choices)
     if info.path:
-        return PATHS[info.path]
+        return {"file": "a file", "folder": "a folder", "save": "a file to write"}[info.path]
     kind = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[info.type]
     if info.low is not None and info.high is not None:
         kind += f" from {info.low:g} to {info.high:g}"

@@ -612,6 +612,18 @@ class BatchFolderParameters(DialogParameters):
 
 
 @dataclass(frozen=True)
+class SeriesFilesParameters(DialogParameters):
+    """Time points whose spines are followed."""
+
+    source: str = parameter("", "Folder of the stacks, one for each time point, taken in the order of their names; or "
+                            "the folder of a series that was followed before; or a table (CSV) with the columns file "
+                            "and time; or files, separated by semicolons.", path="folder", label="Time points")
+    times: str | None = parameter(None, "Days on which they were imaged, for example 0,4,9; empty: 0, 1, 2, \u2026",
+                                  label="Days")
+    target: str = parameter("", "Folder for results.", path="folder", label="Folder for results")
+
+
+@dataclass(frozen=True)
 class SimulatedFilesParameters(DialogParameters):
     """What Simulate DeepD3 Stack… writes and shows."""
 

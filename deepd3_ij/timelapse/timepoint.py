@@ -43,6 +43,8 @@ class TimePoint:
         Which voxels are which spine.
     stack
         Image, for pictures.
+    file
+        Where it was read from; empty for results that come from no file.
     """
 
     name: str
@@ -53,6 +55,7 @@ class TimePoint:
     prediction: xr.Dataset | None = None
     labels: xr.DataArray | None = None
     stack: xr.DataArray | None = None
+    file: str = ""
     lines: LinePoints = field(init=False)
 
     def __post_init__(self) -> None:

@@ -380,17 +380,15 @@ class Dialog(object):
     def choose_path(self, row):
         """Let the user choose a file or folder for a field."""
         kind = row.item["path"] or "file"
-        chooser = JFileChooser(row.text().split(u";")[0].strip() or self._fiji.settings.read("folder"))
+        chooser = JFileChooser(row.text() or self._fiji.settings.read("folder"))
         chooser.setDialogTitle(row.item["label"])
-        chooser.setMultiSelectionEnabled(kind == "files")
         if kind == "folder":
             chooser.setFileSelectionMode(JFileChooser.DIRECTORIES_ONLY)
         answer = (chooser.showSaveDialog if kind == "save" else chooser.showOpenDialog)(self._window)
         if answer == JFileChooser.APPROVE_OPTION:
             chosen = chooser.getSelectedFile()
             self._fiji.settings.write("folder", chosen.getPath() if kind == "folder" else chosen.getParent())
-            row.show(u"; ".join(each.getAbsolutePath() for each in chooser.getSelectedFiles()) if kind == "files"
-                     else chosen.getAbsolutePath())
+            row.show(chosen.getAbsolutePath())
             self.changed(row)
 
 

@@ -6,7 +6,7 @@ Jython 2.7. Nothing of it is left once it is stopped. Listening needs windows.
 import jarray
 from deepd3_events import Clicked, later
 from deepd3_images import is_open
-from deepd3_names import ROI_IMAGE, SOURCE
+from deepd3_names import ROI_CHANGE, ROI_IMAGE, ROI_TRACK, SOURCE
 from deepd3_spines import fill_manager, roi_manager
 from deepd3_watch import centre
 from ij import IJ, ImageListener, ImagePlus
@@ -104,7 +104,7 @@ class FollowedImage(object):
             else self.series.reply["change_colours"][mark["change"]]
         roi.setStrokeColor(Color.decode(told))
         for name, value in ((ROI_IMAGE, self.image.getTitle()), (SOURCE, self.series.reply["hyperstack"]),
-                            ("track", str(place[0])), ("state", mark["state"]), ("change", mark["change"])):
+                            (ROI_TRACK, str(place[0])), (ROI_CHANGE, mark["change"])):
             roi.setProperty(name, value)
         return roi
 
