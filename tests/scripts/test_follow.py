@@ -8,9 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 
+from deepd3_ij import label_prediction
+from deepd3_ij.files.hdf5 import write_prediction, write_rois
+from deepd3_ij.files.tiff import write_stack
+from deepd3_ij.parameters import SimulationParameters, TimeSeriesParameters
+from deepd3_ij.rois import RoiSet
+from deepd3_ij.simulation_series import simulate_timepoints
 from tests.scripts.user import User
 
 pytestmark = pytest.mark.display
@@ -18,6 +25,7 @@ JYTHON = Path(__file__).parent / "jython"
 NAMES = ("monday", "friday, late", "next")
 COLOURS = {"stable": "#ffffff", "gained": "#00ff00", "lost": "#ff463c", "unobservable": "#808088",
            "undecided": "#ffdc3c"}
+FIELD = SimulationParameters(planes=12, height_px=160, width_px=220, dendrites=2, axons=0, blob_clusters=0, clouds=0)
 # Track: class, colour, and for each time point what is there: id, state, change, (z, y, x).
 TRACKS: dict[int, Any] = {
     1: ("stable", "#ff0000", [(3, "present", "stable", (0, 20, 12)), (5, "present", "stable", (1, 20, 12)),
@@ -166,3 +174,48 @@ def test_keys_of_other_images_stay_those_of_imagej_and_nothing_is_left_when_it_c
     user.press("a")
     user.until(lambda: user.host.ask("script", str(JYTHON / "selection.py"), title="timelapse_registered.tif")
                == "0 0 64 64", "the key does not mean what it does in ImageJ", 30)
+
+
+@pytest.mark.slow
+def test_a_link_that_was_cut_and_one_that_was_made_count_when_it_is_linked_again(visible: User, tmp_path: Path) -> None:
+    folder, results, user = tmp_path / "series", tmp_path / "results", visible
+    folder.mkdir()
+    for number, point in enumerate(simulate_timepoints(FIELD, TimeSeriesParameters(sessions=3), seed=6), start=1):
+        scene = point.scene
+        prediction = label_prediction(scene.dendrite.values.astype(np.float32),
+                                      (scene.spine.values > 0).astype(np.float32), scene.stack, {})
+        write_stack(folder / f"t{number}.tif", scene.stack)
+        write_prediction(folder / f"t{number}.prediction", prediction)
+        write_rois(folder / f"t{number}.rois", RoiSet.from_labels(scene.spine.values, prediction))
+    user.host.ask("script", str(JYTHON / "close_all.py"))
+    given = {"source": str(folder), "times": "0,4,8", "target": str(results)}
+    assert user.host.ask("quietly", "Follow Spines...", **given) == "done"
+    window = Window(user, results)
+    shown = window.until(place=window.state()["place"])
+    rows = [row for row in shown["rows"] if row[3:6] == ["present"] * 3][:2]
+    one, other = (row[0] for row in rows)
+    places = spines_of(results)
+    for cell in (f"{one} t1", f"{other} t2"):
+        window.click_cell(cell)
+        user.until(lambda cell=cell: f"track {cell[:-3]}" in window.state()["chosen"].split(", and")[0], cell, 30)
+    user.press("p")
+    user.until(lambda: len(window.rows()) == 1, "no link", 30)
+    window.click_cell(f"{other} t3")
+    user.until(lambda: "of t3" in window.state()["chosen"].split(", and")[0], "not chosen", 30)
+    user.press("a")
+    user.until(lambda: len(window.rows()) == 2, "no cut", 30)
+    before = window.state()["place"]
+    user.click("Link Again")
+    window.until(message="linked again with 2 corrections", ready=True, place=before)
+    track_of = {spine: track for (track, _), spine in spines_of(results).items()}
+    first, second, third = places[one, "t1"], places[other, "t2"], places[other, "t3"]
+    assert track_of[first] == track_of[second] != track_of[third]
+    user.host.ask("script", str(JYTHON / "follow_close.py"))
+    user.host.ask("script", str(JYTHON / "close_all.py"))
+
+
+def spines_of(results: Path) -> dict[tuple[str, str], tuple[str, int]]:
+    """Time point and number of all detected spines, by track and time point."""
+    table = pd.read_csv(results / "timelapse_spines.csv")
+    return {(str(row.track_id), row.time_point): (row.time_point, row.id)
+            for row in table[table["id"] > 0].itertuples()}
