@@ -234,6 +234,11 @@ class Fiji(object):
         """Value of a field of the dialog, None if an optional one is empty."""
         return [item["value"] for item in self._decided["fields"] if item["name"] == name][0]
 
+    def typed_texts(self):
+        """Texts of the fields that were given, with which the command can be repeated."""
+        return dict((item["name"], text_of(item["value"])) for item in self._decided["fields"]
+                    if item["origin"] == "typed")
+
     def chosen_spines(self, spines):
         """Numbers of the spines of the dialog's field, else those that are selected."""
         text = self.value("spines")

@@ -11,6 +11,8 @@ from java.lang import Runnable
 from javax.swing import SwingUtilities
 from javax.swing.event import ChangeListener, DocumentListener, ListSelectionListener
 
+_STILL_PX = 2
+
 
 def on_event_thread(work):
     """Do something on Java's event thread, and wait for it."""
@@ -58,6 +60,26 @@ class MouseReleased(MouseAdapter):
 
     def mouseReleased(self, event):  # noqa: N802 - Java's name
         self._work()
+
+
+class Clicked(MouseAdapter):
+    """Calls a function with the event of a click, another one after a drag."""
+
+    def __init__(self, work, dragged=None):
+        self._work = work
+        self._dragged = dragged
+        self._pressed = None
+
+    def mousePressed(self, event):  # noqa: N802 - Java's name
+        self._pressed = (event.getX(), event.getY())
+
+    def mouseReleased(self, event):  # noqa: N802 - Java's name
+        pressed, self._pressed = self._pressed, None
+        if pressed is not None and abs(event.getX() - pressed[0]) <= _STILL_PX \
+                and abs(event.getY() - pressed[1]) <= _STILL_PX:
+            self._work(event)
+        elif self._dragged is not None:
+            self._dragged()
 
 
 class KeyReleased(KeyAdapter):
