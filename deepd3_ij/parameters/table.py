@@ -42,7 +42,7 @@ class AnalysisParameters(Parameters):
 
 @dataclass(frozen=True)
 class BatchParameters(Parameters):
-    """Which stacks of a folder are analyzed."""
+    """Which stacks of a folder are analyzed, and how they are shared out."""
 
     pattern: str = parameter("**/*", "Which files, without regard to case, e.g. **/cell*.tif; ** stands for all "
                              "folders below. Of these, all that are stacks.", label="Files")
@@ -50,6 +50,14 @@ class BatchParameters(Parameters):
                             label="Redo what is done")
     overwrite: bool = parameter(False, "Also redo stacks whose results were changed after DeepD3 wrote them, e.g. ROIs "
                                 "corrected by hand, and replace other files of their names.", label="Overwrite")
+    workers: int = parameter(1, "How many stacks are analyzed side by side, each by a process of its own; they share "
+                             "the processors. 0: one after the other, in this process.", low=0, high=256,
+                             label="Side by side")
+    table: str | None = parameter(None, "Table (CSV) with settings of single stacks: a column file, with paths below "
+                                  "the folder, and columns such as xy, z, channel or names of parameters.", path="file",
+                                  label="Settings of single stacks")
+    take_over: bool = parameter(False, "Begin although another run seems to work in the folder for results.",
+                                label="Take over")
 
 
 TILINGS = ("seamless", "plane", "inset", "fourfold")
