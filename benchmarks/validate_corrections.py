@@ -4,9 +4,9 @@ Run with ``python benchmarks/validate_corrections.py DATA OUT``; DATA holds ``rr
 and ``…_dendrites.swc``. At one time point the bundled model finds spines. By the markers a person would delete the
 wrong ones near the traced dendrites and draw the missed ones: that is done for so many of them, the most confident
 wrong ones and the missed ones in turn, and the right ones of those beside them are confirmed. Of this the training
-data are made that *Use as Training Data…* makes; the model is trained further on them, and scored before and after at
-the other time points by the rule that came with the markers. The bundled model knows tp0, tp2 and tp4, so tp1, tp3
-and tp5 count.
+data are made that *Use as DeepD3 Training Data…* makes; the model is trained further on them, and scored before and
+after at the other time points by the rule that came with the markers. The bundled model knows tp0, tp2 and tp4, so
+tp1, tp3 and tp5 count.
 """
 
 from __future__ import annotations

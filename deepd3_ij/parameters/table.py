@@ -668,7 +668,7 @@ class AnnotatedStackParameters(DialogParameters):
 
 @dataclass(frozen=True)
 class CorrectedFileParameters(DialogParameters):
-    """Where Use as Training Data… writes."""
+    """Where Use as DeepD3 Training Data… writes."""
 
     out: str | None = parameter(None, "File to write (.d3data); empty: beside the stack.", path="save",
                                 label="Training data")

@@ -206,7 +206,7 @@ def use_corrections(progress: Progress, *, image: Image, stack: Pixels, dendrite
                   "model": json.loads(provenance).get("model")})
 
 
-add_dialog("Use as Training Data...", Section(CorrectedFileParameters), Section(OverwriteParameters),
+add_dialog("Use as DeepD3 Training Data...", Section(CorrectedFileParameters), Section(OverwriteParameters),
            Section(CorrectedDataParameters, "What counts", ("trust",)))
 
 

@@ -43,7 +43,7 @@ from javax.swing import (
 
 COMMAND = "Create DeepD3 Training Data..."
 _WINDOW = "deepd3.annotator"
-_OVERLAY = "deepd3.annotation"
+_OVERLAY = "deepd3.annotated"
 _LOOK_MS = 250
 _OPACITY = 0.5
 _SPINE_SOURCES = ((MANAGER, u"ROI Manager"), (FILE, u"File"))

@@ -34,7 +34,7 @@ def look():
     elif part is not None:
         part.setValue(int(text))
     overlay = window.image.getOverlay()
-    rois = [roi for roi in overlay.toArray() if roi.getProperty("deepd3.annotation")] if overlay is not None else []
+    rois = [roi for roi in overlay.toArray() if roi.getProperty("deepd3.annotated")] if overlay is not None else []
     found.append({"values": dict((name, value) for name, value in window.annotation.values.items()),
                   "told": window._told, "message": window._message.getToolTipText() or "",
                   "busy": window._waiting > 0 or not window._parts["save"].isEnabled(),

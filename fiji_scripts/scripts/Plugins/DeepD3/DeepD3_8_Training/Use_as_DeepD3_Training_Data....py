@@ -40,4 +40,4 @@ def _is_ignored(roi):
     return (roi.getName() or u"").lower().startswith(u"ignore")
 
 
-run(globals(), "Use as Training Data...", use, PREDICTION)
+run(globals(), "Use as DeepD3 Training Data...", use, PREDICTION)
