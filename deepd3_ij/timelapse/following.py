@@ -18,6 +18,7 @@ from deepd3_ij.parameters import Choice, TimelapseParameters, resolve
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.timelapse.aligning import Placement, detections_of, placed, with_fields
 from deepd3_ij.timelapse.edits import edits_of, without_bad
+from deepd3_ij.timelapse.labelled import time_points_of
 from deepd3_ij.timelapse.linking import Detections, Links, Spread, link, tracks_of
 from deepd3_ij.timelapse.registration import Registrar, is_registered
 from deepd3_ij.timelapse.states import States, judge, observable_line
@@ -85,7 +86,7 @@ class Timelapse:
 
 
 def link_timepoints(
-    points: Sequence[TimePoint | Analysed],
+    points: Sequence[TimePoint | Analysed] | xr.Dataset,
     times: Sequence[float] | None = None,
     parameters: Choice[TimelapseParameters] = None,
     *,
@@ -97,9 +98,10 @@ def link_timepoints(
     Parameters
     ----------
     points
-        Time points, or results of :func:`deepd3_ij.analyze` of the same field, in any order if `times` are given.
+        Time points, or results of :func:`deepd3_ij.analyze` of the same field, in any order if `times` are given; or
+        labelled arrays with the dimension t, see :func:`deepd3_ij.timelapse.labelled.time_points_of`.
     times
-        When each was imaged, in days; without them 0, 1, 2, … for results, and their own for time points.
+        When each was imaged, in days; without them 0, 1, 2, … for results, and their own for time points and arrays.
     parameters
         How they are registered, linked and judged; the defaults if None.
     reference
@@ -126,7 +128,8 @@ def link_timepoints(
     >>> series.summary[["turnover", "gained", "lost"]]  # doctest: +SKIP
     """
     chosen = resolve(TimelapseParameters, parameters).parameters
-    ordered, main = _checked(points, times, reference)
+    given = time_points_of(points) if isinstance(points, xr.Dataset) else points
+    ordered, main = _checked(given, times, reference)
     kept = without_bad(ordered, edits)
     ordered = [point if good.all() else replace(point, spines=point.spines[good].reset_index(drop=True))
                for point, good in zip(ordered, kept, strict=True)]
@@ -176,8 +179,11 @@ def _checked(points: Sequence[TimePoint | Analysed], times: Sequence[float] | No
         raise ParameterError(f"There are {len(points)} time points and {len(times)} times; give one time for each.")
     if reference is not None and not 0 <= reference < len(points):
         raise ParameterError(f"The reference is {reference}; accepted: 0 to {len(points) - 1}, or none.")
-    all_points = [_time_point(point, number, None if times is None else float(times[number]))
-                  for number, point in enumerate(points)]
+    sources = [_source(point) for point in points]
+    all_points = [_time_point(point, number, None if times is None else float(times[number]),
+                              f"{source} time point {number + 1}".strip() if sources.count(source) > 1 or not source
+                              else source)
+                  for number, (point, source) in enumerate(zip(points, sources, strict=True))]
     if not np.isfinite([point.time for point in all_points]).all():
         raise ParameterError("A time is no finite number; give the day of each time point, for example 0,4,9.")
     order = sorted(range(len(points)), key=lambda number: all_points[number].time)
@@ -203,10 +209,13 @@ def _checked(points: Sequence[TimePoint | Analysed], times: Sequence[float] | No
     return ordered, int(np.argmax(lengths))
 
 
-def _time_point(point: TimePoint | Analysed, number: int, time: float | None) -> TimePoint:
+def _source(point: TimePoint | Analysed) -> str:
+    return point.name if isinstance(point, TimePoint) else str(point.stack.attrs.get("source", ""))
+
+
+def _time_point(point: TimePoint | Analysed, number: int, time: float | None, name: str) -> TimePoint:
     if isinstance(point, TimePoint):
         return point if time is None else replace(point, time=time)
-    name = str(point.stack.attrs.get("source", "")) or f"time point {number + 1}"
     return TimePoint.from_results(name, float(number) if time is None else time, point.measurements, point.prediction,
                                   point.rois, point.stack)
 
