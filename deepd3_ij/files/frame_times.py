@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
 
@@ -83,7 +84,7 @@ def _plane_days(pixels: ElementTree.Element, frames: int) -> tuple[float, ...]:
 def _rising(days: Sequence[float]) -> tuple[float, ...]:
     """Days without the last bits of sums; empty if they do not rise, as then they tell nothing."""
     rounded = tuple(float(f"{day:.12g}") for day in days)
-    return rounded if all(one < other for one, other in zip(rounded, rounded[1:], strict=False)) else ()
+    return rounded if all(one < other for one, other in pairwise(rounded)) else ()
 
 
 def _number(value: Any) -> float | None:
