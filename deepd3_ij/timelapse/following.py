@@ -17,15 +17,18 @@ from deepd3_ij.notes import note
 from deepd3_ij.parameters import Choice, TimelapseParameters, resolve
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.timelapse.aligning import Placement, detections_of, placed, with_fields
+from deepd3_ij.timelapse.decay import survival_fits
 from deepd3_ij.timelapse.edits import edits_of, without_bad
 from deepd3_ij.timelapse.labelled import time_points_of
 from deepd3_ij.timelapse.linking import Detections, Links, Spread, link, tracks_of
 from deepd3_ij.timelapse.registration import Registrar, is_registered
 from deepd3_ij.timelapse.states import States, judge, observable_line
 from deepd3_ij.timelapse.survival import survival_table
-from deepd3_ij.timelapse.tables import places_along, spine_rows, summary_rows, track_rows
+from deepd3_ij.timelapse.tables import brightness_of, places_along, spine_rows, summary_rows, track_rows
 from deepd3_ij.timelapse.timepoint import TimePoint
 from deepd3_ij.timelapse.turning import TURNS, turned
+
+USUAL_BRIGHTNESS = (0.7, 1.4)
 
 
 class Analysed(Protocol):
@@ -65,8 +68,11 @@ class Timelapse:
         One row per pair of neighbouring time points and dendrite.
     survival
         Kaplan-Meier's estimate and plain fractions.
+    survival_fits
+        Exponentials fitted to it.
     registration
-        One row per time point: how good its registration is.
+        One row per time point: how good its registration is, and how large spines that are always there look
+        (``brightness``; 1 is usual).
     parameters
         What it was made with.
     """
@@ -81,6 +87,7 @@ class Timelapse:
     tracks: pd.DataFrame
     summary: pd.DataFrame
     survival: pd.DataFrame
+    survival_fits: pd.DataFrame
     registration: pd.DataFrame
     parameters: TimelapseParameters
 
@@ -160,14 +167,17 @@ def link_timepoints(
     doubt = np.zeros(states.state.shape)
     np.add.at(doubt, (track[links.second], detections.session[links.second]), 1 - links.probability)
     line_seen = observable_line(ordered, final, main, chosen)
-    times_of = np.array([point.time for point in ordered])
+    brightness = brightness_of(states, detections)
+    _tell_brightness(ordered, brightness)
+    survival = survival_table(states, np.array([point.time for point in ordered]))
     return Timelapse(
         points=tuple(ordered), reference=main, placements=tuple(final), detections=detections, links=links,
         states=states, spines=spine_rows(ordered, states, detections, links, dendrite, along),
         tracks=track_rows(ordered, states, dendrite, along, chosen),
         summary=summary_rows(ordered, registered, states, dendrite, line_seen, ordered[main], doubt, chosen),
-        survival=survival_table(states, times_of),
-        registration=_quality_rows(ordered, placements, registered, main), parameters=chosen)
+        survival=survival, survival_fits=survival_fits(survival),
+        registration=_quality_rows(ordered, placements, registered, main).assign(brightness=brightness),
+        parameters=chosen)
 
 
 def _checked(points: Sequence[TimePoint | Analysed], times: Sequence[float] | None, reference: int | None
@@ -245,6 +255,15 @@ def _registered(points: Sequence[TimePoint], placements: Sequence[Placement], re
     for reason in reasons:
         note(f"{reason}. It is left out.")
     return good
+
+
+def _tell_brightness(points: Sequence[TimePoint], brightness: np.ndarray) -> None:
+    """Note time points at which spines that are always there look larger or smaller than they can have become."""
+    low, high = USUAL_BRIGHTNESS
+    for point, value in zip(points, brightness.tolist(), strict=True):
+        if not low <= value <= high and np.isfinite(value):
+            note(f"{point.name}: spines that are always there look {value:.2g} times as large as usual (accepted: "
+                 f"{low:g} to {high:g}); compare volume_normalised, and look at the image's focus and saturation.")
 
 
 def _numbered(track: np.ndarray, detections: Detections, reference: TimePoint

@@ -35,8 +35,8 @@ THERE = (PRESENT, RECOVERED)
 SEARCH_Z_UM = 2.0
 BLANK_UM, BLANK_Z_UM, BLANK_SHARE = 0.8, 1.0, 0.9
 LIGHT_SD, UPPER_SD, LIGHT_SHARE = 3.0, 1.96, 0.25
-"""A spine's light is above so many standard errors; a spine that is gone has less than this share of its usual light, at
-the upper end of its 95 % interval."""
+"""A spine's light is above so many standard errors; a spine that is gone has less than this share of its usual light,
+at the upper end of its 95 % interval."""
 DOUBTFUL = "doubtful probability"
 DENDRITE_UM = 1.5
 """A dendrite may be so much farther from a spine's place than usual."""

@@ -61,7 +61,7 @@ def spine_rows(points: Sequence[TimePoint], states: States, detections: Detectio
         own = (states.state.ravel() == RECOVERED) & (light > SEEN * error)
     columns["volume_relative"] = np.where(own, light, columns["volume_relative"])
     columns["volume_relative_se"] = np.where(own, error, columns["volume_relative_se"])
-    columns["volume_normalised"] = columns["volume_relative"] / _brightness(states, detections)[session]
+    columns["volume_normalised"] = columns["volume_relative"] / brightness_of(states, detections)[session]
     columns["link_distance_um"] = np.append(distance, np.nan)[detection]
     columns["link_probability"] = np.append(sure, np.nan)[detection]
     return pd.DataFrame(columns)
@@ -78,8 +78,11 @@ def _of_detections(name: str, points: Sequence[TimePoint], detections: Detection
     return joined[np.append(rows, offset[-1])[wanted]]
 
 
-def _brightness(states: States, detections: Detections) -> np.ndarray:
-    """How large the always present spines look at each time point, relative to their own median."""
+def brightness_of(states: States, detections: Detections) -> np.ndarray:
+    """How large the always present spines look at each time point, relative to their own median; NaN without any.
+
+    Sizes are those relative to the shaft, and saturated spines have none.
+    """
     sessions = states.state.shape[1]
     whole = np.asarray((states.detection >= 0).all(axis=1))
     size = np.where(whole[:, None], np.append(detections.size, np.nan)[states.detection], np.nan)[whole]

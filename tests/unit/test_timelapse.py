@@ -19,6 +19,7 @@ from deepd3_ij.notes import collected_notes
 from deepd3_ij.parameters import TimelapseParameters
 from deepd3_ij.stack import label_prediction, label_stack
 from deepd3_ij.timelapse import TimePoint, link_timepoints
+from deepd3_ij.timelapse.decay import ONE, TWO, survival_fits
 from deepd3_ij.timelapse.scores import LinkScores, score_links
 from deepd3_ij.timelapse.survival import kaplan_meier
 from deepd3_ij.timelapse.tables import track_class
@@ -328,6 +329,22 @@ def test_survival_never_rises_and_its_limits_enclose_it(lives: list[tuple[float,
         assert (table["survival"] == 1).all()
 
 
+def test_exponentials_are_found_again_and_too_few_points_say_so() -> None:
+    days = np.arange(0, 24, 2.0)
+    two = 0.4 * np.exp(-0.5 * days) + 0.6 * np.exp(-0.01 * days)
+    table = pd.concat([pd.DataFrame({"cohort": "first", "days": days, "survival": two}),
+                       pd.DataFrame({"cohort": "born", "days": days[:4], "survival": np.exp(-0.1 * days[:4])})])
+    fits = survival_fits(table).set_index(["cohort", "model"])
+    fit = fits.loc["first", TWO]
+    assert fit[["a", "b", "c", "d"]].tolist() == pytest.approx([0.4, -0.5, 0.6, -0.01], abs=1e-3)
+    assert fit["rms"] < 1e-4 < fits.loc["first", ONE]["rms"]
+    assert fits.loc["born", ONE]["b"] == pytest.approx(-0.1, abs=1e-4)
+    assert fits.loc["born", TWO]["reason"] == "4 points; needed: 5"
+    assert np.isnan(fits.loc["born", TWO]["a"])
+    still = survival_fits(table.assign(survival=1.0))
+    assert set(still["reason"]) == {"no spine died", "4 points; needed: 5"}
+
+
 def test_a_person_cuts_and_makes_links_and_judges() -> None:
     points, _ = series(sessions=3, seed=4)
     before = link_timepoints(points)
@@ -373,6 +390,18 @@ def test_a_mirrored_or_turned_time_point_is_named(how: str) -> None:
     turn = TURNS[how if "mirrored" in how else "turned by 270°"]
     with pytest.raises(StackError, match=f"it is {how}"):
         link_timepoints([points[0], turned(points[1], turn)])
+
+
+def test_a_time_point_that_is_brighter_than_the_others_is_told() -> None:
+    points, _ = series(sessions=3, count=40, seed=3, change=0.0)
+    sized = [dataclasses.replace(point, spines=point.spines.assign(volume_relative=size))
+             for point, size in zip(points, (1.0, 1.0, 1.8), strict=True)]
+    with collected_notes() as notes:
+        found = link_timepoints(sized)
+    assert found.registration["brightness"].tolist() == pytest.approx([1, 1, 1.8])
+    assert [text.split(":")[0] for text in notes if "as large as usual" in text] == [points[2].name]
+    seen = found.spines[found.spines["id"] > 0]
+    assert seen["volume_normalised"].to_numpy() == pytest.approx(np.ones(len(seen)))
 
 
 def test_another_field_is_left_out_and_told() -> None:
