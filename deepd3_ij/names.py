@@ -38,6 +38,10 @@ ROI_IMAGE = "deepd3.image"
 ROI_SHAPE = "deepd3.shape"
 ROI_DRAWN = "deepd3.drawn"
 
+# Of a ROI in a series of time points: its track, and what happened to the spine.
+ROI_TRACK = "deepd3.track"
+ROI_CHANGE = "deepd3.change"
+
 # Channel and time point (from 1) of the stack that a prediction was made of, where there are several.
 CHANNEL, FRAME = "deepd3.channel", "deepd3.frame"
 

@@ -48,7 +48,8 @@ def timelapse(arguments: argparse.Namespace) -> None:
                   + ("" if is_new else " (finished before)"))
         reference = None if arguments.reference is None else arguments.reference - 1
         series = link_timepoints(points, parameters=parameters, reference=reference, edits=read_edits(folder, stem))
-        files = write_timelapse(series, folder, stem, ledgers[stem])
+        with shown_progress(arguments.quiet) as progress:
+            files = write_timelapse(series, folder, stem, ledgers[stem], progress=progress)
         _print_series(series)
         print_files(files)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import filecmp
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from deepd3_ij.model.loading import DeepD3Model
 
 SERIES_STEM = "timelapse"
-FILE_COLUMN, TIME_COLUMN, GROUP_COLUMN = "file", "time", "group"
+FILE_COLUMN, TIME_COLUMN, GROUP_COLUMN, FRAME_COLUMN = "file", "time", "group", "frame"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def series_of(files: Sequence[str | PathLike[str]], times: Sequence[float] | Non
     ----------
     files
         Stacks or finished analyses (``.prediction``) in their order, or one table (CSV) with the columns ``file`` (from
-        the table's folder), ``time`` and perhaps ``group``: a series for each group; or one stack with a time axis.
+        the table's folder), ``time`` and perhaps ``group``: a series for each group, and ``frame``, the 0-based time
+        point of a file with several; or one stack with a time axis.
     times
         Days of the files or of the time points of the one file; if None, as that file tells, else 0, 1, 2, …
 
@@ -106,7 +107,7 @@ def _frames(path: Path, times: Sequence[float] | None) -> list[SeriesFile]:
 
 
 def _groups(path: Path) -> dict[str, list[SeriesFile]]:
-    table = read_table(path, text=(FILE_COLUMN, GROUP_COLUMN))
+    table = read_table(path, text=(FILE_COLUMN, GROUP_COLUMN, FRAME_COLUMN))
     for name in (FILE_COLUMN, TIME_COLUMN):
         if name not in table:
             raise ParameterError(f"{path.name} has no column {name!r}; needed: file, time, and group for several "
@@ -122,7 +123,11 @@ def _groups(path: Path) -> dict[str, list[SeriesFile]]:
             raise ParameterError(f"{path.name}, line {table.attrs['lines'][row]}: the group is {group!r}; accepted: a "
                                  "name that a file can have.")
         file = path.parent / table[FILE_COLUMN].iloc[row].strip()
-        groups.setdefault(group, []).append(SeriesFile(file, float(times.iloc[row])))
+        frame = table[FRAME_COLUMN].iloc[row].strip() if FRAME_COLUMN in table else ""
+        if frame and not frame.isdigit():
+            raise ParameterError(f"{path.name}, line {table.attrs['lines'][row]}: the frame is {frame!r}; accepted: a "
+                                 "whole number from 0, or nothing.")
+        groups.setdefault(group, []).append(SeriesFile(file, float(times.iloc[row]), int(frame) if frame else None))
     if not groups:
         raise ParameterError(f"{path.name} names no file; give one row per time point.")
     return groups
@@ -186,6 +191,13 @@ def read_time_point(
     TimePoint, bool
         The time point, and whether the stack was analyzed now.
     """
+    point, is_new = _time_point(member, folder, model, typed, reading, z_range=z_range, overwrite=overwrite,
+                                progress=progress)
+    return replace(point, file=str(member.path.absolute()), frame=member.frame), is_new
+
+
+def _time_point(member: SeriesFile, folder: Path, model: DeepD3Model | None, typed: Typed, reading: Mapping[str, Any],
+                *, z_range: tuple[int, int] | None, overwrite: bool, progress: Progress) -> tuple[TimePoint, bool]:
     from deepd3_ij import open_stack
 
     stem = member.stem

@@ -45,6 +45,10 @@ class TimePoint:
         Which voxels are which spine.
     stack
         Image, for pictures.
+    file
+        Where it was read from; empty for results that come from no file.
+    frame
+        0-based time point of that file, if it has several.
     """
 
     name: str
@@ -55,6 +59,8 @@ class TimePoint:
     prediction: xr.Dataset | None = None
     labels: xr.DataArray | None = None
     stack: xr.DataArray | None = None
+    file: str = ""
+    frame: int | None = None
     lines: LinePoints = field(init=False)
 
     def __post_init__(self) -> None:

@@ -5,7 +5,8 @@ Jython 2.7.
 
 import threading
 
-from java.awt.event import ActionListener, FocusAdapter, KeyAdapter, MouseAdapter, WindowAdapter
+from java.awt import KeyboardFocusManager, KeyEventDispatcher
+from java.awt.event import ActionListener, FocusAdapter, KeyAdapter, KeyEvent, MouseAdapter, WindowAdapter
 from java.lang import Runnable
 from javax.swing import SwingUtilities
 from javax.swing.event import ChangeListener, DocumentListener, ListSelectionListener
@@ -67,6 +68,35 @@ class KeyReleased(KeyAdapter):
 
     def keyReleased(self, event):  # noqa: N802 - Java's name
         self._work()
+
+
+class ImageKeys(KeyEventDispatcher):
+    """Keys without Ctrl, Alt or Meta that do something on an image, instead of what ImageJ does with them.
+
+    image: the image. keys: what to call, by small letter. Ends with stop().
+    """
+
+    def __init__(self, image, keys):
+        self._image = image
+        self._keys = keys
+        KeyboardFocusManager.getCurrentKeyboardFocusManager().addKeyEventDispatcher(self)
+
+    def stop(self):
+        """Give the keys back to ImageJ."""
+        KeyboardFocusManager.getCurrentKeyboardFocusManager().removeKeyEventDispatcher(self)
+
+    def dispatchKeyEvent(self, event):  # noqa: N802 - Java's name
+        window = self._image.getWindow()
+        if window is None or event.getComponent() not in (window, self._image.getCanvas()) \
+                or event.isControlDown() or event.isAltDown() or event.isMetaDown():
+            return False
+        typed = event.getID() == KeyEvent.KEY_TYPED
+        letter = unicode(event.getKeyChar() if typed else KeyEvent.getKeyText(event.getKeyCode())).lower()
+        if letter not in self._keys:
+            return False
+        if event.getID() == KeyEvent.KEY_PRESSED:
+            self._keys[letter]()
+        return True
 
 
 class Left(FocusAdapter):
