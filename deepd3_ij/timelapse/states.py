@@ -7,7 +7,8 @@ else it stays undecided, and so does a single gap between two time points at whi
 point does not show are unobservable.
 
 Light decides nothing where the map is sure. On simulated stacks the map was right there, while the light of small heads
-is within three of its standard errors also where they are, and saturated ones have none to compare with.
+is within three of its standard errors also where they are, and saturated ones have none to compare with: with light as
+the judge of all places, turnover was no better and more places stayed undecided.
 """
 
 from __future__ import annotations
