@@ -90,10 +90,12 @@ def build_parser() -> argparse.ArgumentParser:
 
     follow = command("timelapse", "timelapse_command:timelapse", "Follow the same spines over several time points.")
     follow.add_argument("files", nargs="+", metavar="FILE", help="Stacks (TIFF) or finished analyses (.prediction) of "
-                        "one field, or one CSV table with the columns file, time and perhaps group. Stacks that were "
-                        "analyzed before are not analyzed again.")
-    follow.add_argument("--times", type=day_numbers, metavar="DAYS", help="Day of each file, e.g. 0,4,9. Default: 0, "
-                        "1, 2, … in the order of the files.")
+                        "one field, one stack with a time axis (ImageJ hyperstack, OME-TIFF), or one CSV table with "
+                        "the columns file, time and perhaps group. Stacks that were analyzed before are not analyzed "
+                        "again.")
+    follow.add_argument("--times", type=day_numbers, metavar="DAYS", help="Day of each file or time point, e.g. "
+                        "0,4,9. Default: what a file with a time axis tells, else 0, 1, 2, … in the order of the "
+                        "files.")
     follow.add_argument("--reference", type=int, metavar="N", help="Time point that gives the frame, counted from 1 in "
                         "the order of time. Default: the one with most dendrite.")
     add_output(follow)
