@@ -13,6 +13,7 @@ import pytest
 import tifffile
 
 from deepd3_ij import label_prediction
+from deepd3_ij.colours import STATE_COLOURS, as_hex
 from deepd3_ij.files.hdf5 import write_prediction, write_rois
 from deepd3_ij.files.tiff import write_stack
 from deepd3_ij.parameters import SimulationParameters, TimeSeriesParameters
@@ -56,7 +57,8 @@ def answer(folder: Path) -> dict[str, Any]:
                        for track, (kind, colour, places) in TRACKS.items()],
             "spines": [mark(track, session, there) for track, (_, _, places) in TRACKS.items()
                        for session, there in enumerate(places) if there is not None and there[3] is not None],
-            "change_colours": COLOURS, "summary": []}
+            "change_colours": COLOURS, "state_colours": {state: as_hex(each) for state, each in STATE_COLOURS.items()},
+            "summary": []}
 
 
 class Window:
@@ -121,6 +123,12 @@ def test_a_cell_goes_to_the_place_and_time_of_its_spine(window: Window) -> None:
     window.click_cell("2 next")
     state = window.until(place=[1, 3, 3])
     assert [name for name, roi in state["outlines"].items() if roi["chosen"]] == ["track0002_t03"]
+
+
+def test_a_double_click_shows_a_spine_at_all_time_points(window: Window) -> None:
+    cell = window.state()["cells"]["2 Class"]
+    window.user.xdotool("mousemove", *cell, "sleep", 0.2, "click", "--repeat", 2, "--delay", 80, 1)
+    window.user.until(lambda: "Track 2" in window.state()["images"], "there is no picture of the track", 30)
 
 
 def test_links_are_made_and_cut_by_keys_and_undone(window: Window) -> None:

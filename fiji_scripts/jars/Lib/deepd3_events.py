@@ -82,6 +82,17 @@ class Clicked(MouseAdapter):
             self._dragged()
 
 
+class DoubleClicked(MouseAdapter):
+    """Calls a function at a double click."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def mouseClicked(self, event):  # noqa: N802 - Java's name
+        if event.getClickCount() == 2:
+            self._work()
+
+
 class KeyReleased(KeyAdapter):
     """Calls a function when a key is let go."""
 

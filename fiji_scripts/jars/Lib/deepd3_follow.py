@@ -14,6 +14,7 @@ from deepd3_images import opened
 from deepd3_menu import script_of, start
 from deepd3_names import OUTCOME
 from deepd3_placement import keep_on_screen, place_beside
+from deepd3_strip import strip
 from deepd3_texts import name_of
 from ij import Prefs
 from java.awt import BorderLayout, Dimension, FlowLayout, Font, Frame
@@ -91,6 +92,7 @@ class _Window(object):
         content.add(self._total, BorderLayout.NORTH)
         self.table = FollowedTable()
         self.table.chosen(self._cell_chosen)
+        self.table.opened(lambda track: strip(self.shown.image, self.series, track).show())
         content.add(JScrollPane(self.table.component), BorderLayout.CENTER)
         content.add(self._foot(), BorderLayout.SOUTH)
         frame.getContentPane().add(content)

@@ -3,7 +3,7 @@
 Jython 2.7. Needs windows.
 """
 
-from deepd3_events import MouseReleased, Selected
+from deepd3_events import DoubleClicked, MouseReleased, Selected
 from java.awt import Color
 from java.lang import Double, Integer, String
 from java.util import Vector
@@ -40,6 +40,15 @@ class FollowedTable(object):
         for model in (self.component.getSelectionModel(), self.component.getColumnModel().getSelectionModel()):
             model.addListSelectionListener(Selected(self._cell_chosen))
         self.component.addMouseListener(MouseReleased(self._cell_chosen))
+
+    def opened(self, work):
+        """Call work(track) at a double click on a row."""
+        def act():
+            cell = self._cell()
+            if cell is not None:
+                work(cell[0])
+
+        self.component.addMouseListener(DoubleClicked(act))
 
     def take(self, series):
         """Show other tracks; the order and the filter stay."""
