@@ -29,6 +29,7 @@ from deepd3_ij.timelapse.timepoint import TimePoint
 from deepd3_ij.timelapse.turning import TURNS, turned
 
 USUAL_BRIGHTNESS = (0.7, 1.4)
+CLEAR_PEAK = 1.2
 
 
 class Analysed(Protocol):
@@ -247,7 +248,8 @@ def _registered(points: Sequence[TimePoint], placements: Sequence[Placement], re
     for number in sorted(set(range(len(points))) - set(good)):
         tried = {name: registrar(turned(points[number], turn)) for name, turn in TURNS.items()}
         how = max(tried, key=lambda name: tried[name][1].line_share + tried[name][1].spine_share)
-        how = how if is_registered(*tried[how]) else ""
+        # In a small field some turn of other lines often fits; it does so at one place as well as at another.
+        how = how if is_registered(*tried[how]) and tried[how][1].peak_ratio >= CLEAR_PEAK else ""
         why = f"it is {how}" if how else "it shows another field, or too little of the same dendrites"
         reasons.append(f"{points[number].name} was not registered to {points[reference].name}: {why}")
     if len(good) < 2:
