@@ -116,8 +116,10 @@ def _groups(path: Path) -> dict[str, list[SeriesFile]]:
     groups: dict[str, list[SeriesFile]] = {}
     for row in range(len(table)):
         if pd.isna(times.iloc[row]):
-            raise ParameterError(f"{path.name}, line {table.attrs['lines'][row]}: the time is "
-                                 f"{table[TIME_COLUMN].iloc[row]!r}; accepted: a number of days.")
+            cell = table[TIME_COLUMN].iloc[row]
+            given = "empty" if pd.isna(cell) or not str(cell).strip() else repr(str(cell))
+            raise ParameterError(f"{path.name}, line {table.attrs['lines'][row]}: the time is {given}; accepted: a "
+                                 "number of days.")
         group = table[GROUP_COLUMN].iloc[row].strip() if GROUP_COLUMN in table else SERIES_STEM
         if not group or Path(group).name != group or group.startswith("."):
             raise ParameterError(f"{path.name}, line {table.attrs['lines'][row]}: the group is {group!r}; accepted: a "

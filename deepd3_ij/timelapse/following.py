@@ -29,6 +29,7 @@ from deepd3_ij.timelapse.timepoint import TimePoint
 from deepd3_ij.timelapse.turning import TURNS, turned
 
 USUAL_BRIGHTNESS = (0.7, 1.4)
+CLEAR_PEAK = 1.2
 
 
 class Analysed(Protocol):
@@ -239,15 +240,16 @@ def _same(one: TimePoint, other: TimePoint) -> bool:
 def _registered(points: Sequence[TimePoint], placements: Sequence[Placement], reference: int) -> list[int]:
     """Numbers of the time points that lie on the reference; a note tells of every other one."""
     good = [number for number, placement in enumerate(placements)
-            if placement.quality is None or is_registered(placement.quality)]
+            if placement.quality is None or is_registered(placement.rigid, placement.quality)]
     if len(good) == len(points):
         return good
     registrar = Registrar(points[reference], points)
     reasons = []
     for number in sorted(set(range(len(points))) - set(good)):
-        tried = {name: registrar(turned(points[number], turn))[1] for name, turn in TURNS.items()}
-        how = max(tried, key=lambda name: tried[name].line_share + tried[name].spine_share)
-        how = how if is_registered(tried[how]) else ""
+        tried = {name: registrar(turned(points[number], turn)) for name, turn in TURNS.items()}
+        how = max(tried, key=lambda name: tried[name][1].line_share + tried[name][1].spine_share)
+        # In a small field some turn of other lines often fits; it does so at one place as well as at another.
+        how = how if is_registered(*tried[how]) and tried[how][1].peak_ratio >= CLEAR_PEAK else ""
         why = f"it is {how}" if how else "it shows another field, or too little of the same dendrites"
         reasons.append(f"{points[number].name} was not registered to {points[reference].name}: {why}")
     if len(good) < 2:

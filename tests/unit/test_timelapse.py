@@ -20,6 +20,7 @@ from deepd3_ij.parameters import TimelapseParameters
 from deepd3_ij.stack import label_prediction, label_stack
 from deepd3_ij.timelapse import TimePoint, link_timepoints
 from deepd3_ij.timelapse.decay import ONE, TWO, survival_fits
+from deepd3_ij.timelapse.registration import RegistrationQuality, RigidTransform, is_registered
 from deepd3_ij.timelapse.scores import LinkScores, score_links
 from deepd3_ij.timelapse.survival import kaplan_meier
 from deepd3_ij.timelapse.tables import track_class
@@ -402,6 +403,13 @@ def test_a_time_point_that_is_brighter_than_the_others_is_told() -> None:
     assert [text.split(":")[0] for text in notes if "as large as usual" in text] == [points[2].name]
     seen = found.spines[found.spines["id"] > 0]
     assert seen["volume_normalised"].to_numpy() == pytest.approx(np.ones(len(seen)))
+
+
+def test_a_larger_turn_than_is_looked_for_is_no_registration() -> None:
+    quality = RegistrationQuality(1.0, 38.0, 0.7, 9, 0.67, 1.01)
+    for degrees, expected in ((0, True), (-15, True), (29.7, False), (-27.1, False)):
+        transform = RigidTransform(math.radians(degrees), np.zeros(2), np.zeros(3))
+        assert is_registered(transform, quality) is expected
 
 
 def test_another_field_is_left_out_and_told() -> None:

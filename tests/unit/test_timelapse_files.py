@@ -100,6 +100,8 @@ def test_a_table_names_files_times_and_groups(finished: Path) -> None:
 
 @pytest.mark.parametrize(("text", "words"), [
     ("file,day\nt1.tif,0\n", "no column 'time'"), ("file,time\nt1.tif,monday\nt2.tif,1\n", "a number of days"),
+    ("file,time\nt1.tif,1\nt2.tif,\n", "line 3: the time is empty"),
+    ("file,time,frame\nt1.tif,1,one\nt2.tif,2,\n", "the frame is 'one'"),
     ("file,time\nt1.tif,1\nt2.tif,1\n", "both have the time 1"), ("file,time\nt1.tif,1\nt1.tif,2\n", "the same data"),
     ("file,time\nt1.tif,1\n", "at least two"), ("file,time\nt1.tif,1\nt9.tif,2\n", "does not exist"),
     ("file,time,group\nt1.tif,1,../x\nt2.tif,2,../x\n", "a name that a file can have"),
