@@ -13,7 +13,7 @@ import tifffile
 
 from deepd3_ij.cli import main
 from deepd3_ij.cli.options import day_numbers
-from deepd3_ij.errors import DeepD3Error
+from deepd3_ij.errors import DeepD3Error, asked_from_menu
 from deepd3_ij.files.hdf5 import read_rois, write_prediction, write_rois
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.opening import read_maps
@@ -21,7 +21,10 @@ from deepd3_ij.measurement import measure
 from deepd3_ij.measurement.geometry import Placed
 from deepd3_ij.outputs.timelapse_files import TIMELAPSE_ENDINGS, read_edits
 from deepd3_ij.outputs.timelapse_series import SeriesFile, read_time_point, series_of
+from deepd3_ij.progress import no_progress
 from deepd3_ij.rois import RoiSet
+from deepd3_ij.service import timelapse_verbs
+from deepd3_ij.service.timelapse_verbs import follow_spines
 from deepd3_ij.stack import label_like
 from tests.following import write_finished_series
 
@@ -157,3 +160,55 @@ def test_a_simulated_series_is_written_with_its_truth(tmp_path: Path) -> None:
     assert set(truth["session"]) == {1, 2}
     assert [member.path.name for member in series_of([tmp_path / "simulated_0000_timepoints.csv"])["timelapse"]] == [
         "simulated_0000_t1.tif", "simulated_0000_t2.tif"]
+
+
+def test_the_verb_tells_what_a_window_shows_and_links_again_without_reading_anew(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results"
+    values = follow_spines(no_progress, source=";".join(stacks(finished)), times="0,4,8", target=str(results)).values
+    json.dumps(values, allow_nan=False)
+    assert [point["time"] for point in values["time_points"]] == [0, 4, 8]
+    assert len(values["tracks"]) == len(pd.read_csv(results / "timelapse_tracks.csv"))
+    assert Path(values["hyperstack"]).is_file()
+    assert Path(values["montage"]).is_file()
+    of = {(spine["track_id"], spine["time_point"]): spine for spine in values["spines"]}
+    track = next(track["track_id"] for track in values["tracks"] if track["states"] == ["present"] * 3)
+    one, other = of[track, 0], of[track, 1]
+    assert other["link_probability"] > 0.5
+    assert len(other["outline"]) > 3
+    Path(values["links_user"]).write_text(
+        f"action,time_point,id,other_time_point,other_id\ncut,t1,{one['id']},t2,{other['id']}\n", encoding="utf-8")
+
+    monkeypatch.setattr(timelapse_verbs, "read_time_point", None)  # it would fail if anything were read again
+    again = follow_spines(no_progress, source=";".join(stacks(finished)), times="0,4,8", target=str(results)).values
+    of_roi = {(spine["time_point"], spine["id"]): spine["track_id"] for spine in again["spines"]}
+    assert of_roi[0, one["id"]] != of_roi[1, other["id"]]
+    monkeypatch.undo()
+    earlier = follow_spines(no_progress, source=str(results), target=str(results)).values
+    assert earlier["tracks"] == again["tracks"]
+    in_folder = follow_spines(no_progress, source=str(finished), target=str(tmp_path / "other")).values
+    assert [point["name"] for point in in_folder["time_points"]] == ["t1", "t2", "t3"]
+
+
+@pytest.mark.parametrize(("source", "times", "words"), [
+    ("t1.tif", "", "at least two"), ("t1.tif;t2.tif", "0,x", "days separated by commas"),
+    ("t1.tif;t2.tif", "0,nan", "days separated by commas"),
+    ("t1.tif;t2.tif", "0", "2 files and 1 times"), ("t1.tif;t2.tif", "3,3", "a time of its own"),
+    ("t1.tif;nowhere.tif", "", "does not exist")])
+def test_what_the_verb_cannot_follow_is_told_in_one_sentence(
+    finished: Path, tmp_path: Path, source: str, times: str, words: str
+) -> None:
+    files = ";".join(str(finished / name) for name in source.split(";"))
+    with pytest.raises(DeepD3Error, match=words) as caught, asked_from_menu():
+        follow_spines(no_progress, source=files, times=times, target=str(tmp_path))
+    assert "\n" not in str(caught.value)
+    assert "--" not in str(caught.value), "options are for a shell"
+    assert not list(tmp_path.glob("timelapse*"))
+
+
+def test_a_folder_without_stacks_is_told_and_registered_images_are_none(finished: Path, tmp_path: Path) -> None:
+    follow_spines(no_progress, source=";".join(stacks(finished)), target=str(tmp_path))
+    (tmp_path / "timelapse_files.csv").unlink()
+    with pytest.raises(DeepD3Error, match="holds no stack"):
+        follow_spines(no_progress, source=str(tmp_path), target=str(tmp_path))
