@@ -18,8 +18,8 @@ from deepd3_strip import strip
 from deepd3_texts import unicode_of
 from ij import IJ, ImageListener, ImagePlus
 from ij.plugin.frame import RoiManager
-from java.awt import BorderLayout, Color, Dimension, FlowLayout, Font, Frame
-from java.awt.event import KeyAdapter, KeyEvent, MouseAdapter
+from java.awt import BorderLayout, Color, Dimension, EventQueue, FlowLayout, Font, Frame
+from java.awt.event import KeyAdapter, KeyEvent, MouseAdapter, MouseEvent
 from java.lang import Double, Integer, String, Throwable
 from java.util import Vector
 from java.util.regex import Pattern
@@ -234,8 +234,8 @@ class FollowWindow(object):
 
     def choose(self, spine):
         """Choose a mark; the one that was chosen at another time point stays chosen with it."""
-        others = [each for each in self.chosen[-1:] if each["time_point"] != spine["time_point"]]
-        self.chosen = others + [spine]
+        others = [each for each in self.chosen if each["time_point"] != spine["time_point"]]
+        self.chosen = others[-1:] + [spine]
         self._draw()
         self._tell()
 
@@ -266,7 +266,8 @@ class FollowWindow(object):
 
     def _row_selected(self):
         row = self.table.getSelectedRow()
-        if row >= 0 and not self.busy:
+        by_mouse = isinstance(EventQueue.getCurrentEvent(), MouseEvent)  # the cell that is clicked tells more
+        if row >= 0 and not self.busy and not by_mouse:
             self.go(self._track_of_row(row), self.time_point())
 
     def cell_clicked(self, row, column, twice):
