@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from deepd3_ij.cli.options import (
     Parser,
+    add_memory,
     add_model,
     add_output,
     add_overwrite,
@@ -62,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     analyze = command("analyze", "analyze_commands:analyze", "From a stack to probability maps, ROIs and tables.")
     analyze.add_argument("stack", metavar="STACK", help=STACK_HELP)
     add_output(analyze)
+    add_memory(analyze)
     add_region(analyze)
     _add_analysis(analyze)
 
@@ -89,17 +91,20 @@ def build_parser() -> argparse.ArgumentParser:
     add_region(segment)
     add_model(segment)
     add_output(segment)
+    add_memory(segment)
     add_parameters(segment, "prediction", PredictionParameters)
     _add_outputs(segment, ["maps_8bit"])
 
     clean = command("clean", "step_commands:clean", "Clean probability maps.")
     _add_maps(clean)
     add_output(clean)
+    add_memory(clean)
     add_parameters(clean, "cleaning", CleaningParameters)
 
     rois = command("rois", "step_commands:rois", "From probability maps to ROIs and a spine table.")
     _add_maps(rois)
     add_output(rois)
+    add_memory(rois)
     add_parameters(rois, "kind of ROIs", AnalysisParameters, only=("roi_dimensions",))
     add_parameters(rois, "ROIs", Roi3DParameters, Roi2DParameters)
     add_parameters(rois, "measures", MeasureParameters)
@@ -113,6 +118,7 @@ def build_parser() -> argparse.ArgumentParser:
     measure.add_argument("--channel", type=int, metavar="N", help="Channel of the stack, 0-based.")
     measure.add_argument("--frame", type=int, metavar="N", help="Time point of the stack, 0-based.")
     add_output(measure)
+    add_memory(measure)
     add_parameters(measure, "measures", MeasureParameters)
 
     evaluate = command("evaluate", "evaluate_command:evaluate", "Compare a spine table with annotated spines.")

@@ -23,6 +23,7 @@ from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import OutputError
 from deepd3_ij.names import PROVENANCE, ROLE
 from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.slabs import FileVolume
 from deepd3_ij.stack import DIMS, voxel_size_um
 
 _WRITTEN = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
@@ -163,7 +164,7 @@ def open_stack_for_writing(
     *,
     display_range: tuple[float, float] | None = None,
     properties: Mapping[str, str] | None = None,
-) -> Iterator[np.ndarray]:
+) -> Iterator[FileVolume]:
     """Open a hyperstack file for a map that is larger than memory.
 
     Parameters
@@ -180,8 +181,8 @@ def open_stack_for_writing(
 
     Yields
     ------
-    numpy.ndarray
-        Writable memory map, float32, of shape ``(z, y, x)``, zero at first. Not to be used after the block.
+    FileVolume
+        float32, of shape ``(z, y, x)``, zero at first. Not to be used after the block.
 
     Raises
     ------
@@ -191,10 +192,10 @@ def open_stack_for_writing(
     dtype = np.dtype(np.float32)
     metadata = _metadata(like, dtype, display_range, properties)
     with replacing(path) as temporary:
-        pixels = tifffile.memmap(temporary, **_layout(like, dtype, metadata))
+        offset = tifffile.memmap(temporary, **_layout(like, dtype, metadata)).offset
         _reserve(temporary)
-        yield pixels[:, 0, :, :, 0]
-        pixels.flush()
+        planes, height, width = (like.sizes[dim] for dim in DIMS)
+        yield FileVolume(temporary, (planes, height, width), dtype.newbyteorder("<"), offset)
 
 
 def _write(path: str | PathLike[str], planes: Iterator[np.ndarray], like: xr.DataArray | xr.Dataset,
@@ -281,7 +282,7 @@ def _largest_label(path: str | PathLike[str], labels: xr.DataArray) -> int:
 
 
 def _plane(data: xr.DataArray, z: int) -> np.ndarray:
-    return np.asarray(data.data[z])
+    return data.variable[z].values
 
 
 def _probabilities(path: str | PathLike[str], data: xr.DataArray, *, eight_bit: bool) -> Iterator[np.ndarray]:
@@ -296,7 +297,7 @@ def _probabilities(path: str | PathLike[str], data: xr.DataArray, *, eight_bit: 
 
 
 def _reserve(file: Path) -> None:
-    """Claim the room on the disk now: a memory map that meets a full disk would end the process."""
+    """Claim the room on the disk now, not after hours of work."""
     if hasattr(os, "posix_fallocate"):
         with file.open("r+b") as stream:
             os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)

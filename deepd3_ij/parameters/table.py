@@ -618,7 +618,7 @@ class SeriesFilesParameters(DialogParameters):
     source: str = parameter("", "Folder of the stacks, one for each time point, taken in the order of their names; or "
                             "the folder of a series that was followed before; or a table (CSV) with the columns file "
                             "and time; or files, separated by semicolons.", path="folder", label="Time points")
-    times: str | None = parameter(None, "Days on which they were imaged, for example 0,4,9; empty: 0, 1, 2, \u2026",
+    times: str | None = parameter(None, "Days on which they were imaged, for example 0,4,9; empty: 0, 1, 2 and so on.",
                                   label="Days")
     target: str = parameter("", "Folder for results.", path="folder", label="Folder for results")
 

@@ -38,7 +38,7 @@ from deepd3_ij.stems import stem_of
 _MEASURING = {"Measuring dendrites": 0.05, "Measuring intensities": 0.05}
 _WRITING = {"Write results": 0.1}
 _ANALYZING = {"Loading the model": 0.05, "Predicting": 0.6, "Connect dendrite": 0.08, "Find 2-D ROIs": 0.03,
-              "Prepare the spine map": 0.04, **_MEASURING, **_WRITING}
+              "Find ROIs": 0.04, **_MEASURING, **_WRITING}
 """Messages with which the steps of verbs begin, and about how much of the time each takes."""
 
 EVERYTHING = "everything"
