@@ -19,7 +19,7 @@ SHARE_OF_FREE = 0.6
 SHARE_PLANNED = 0.85
 """Share of what is free that is taken if the user gives no limit, and share of the limit that is planned for: the rest
 is for what depends on the image (ROIs, tables) and for what the system's allocator keeps."""
-LIBRARIES_BYTES = 50_000_000
+LIBRARIES_BYTES = 62_000_000
 """What libraries that are not loaded yet and compiling take, as measured."""
 TENSORFLOW_BYTES = 2_900_000_000
 """Peak of a prediction, as measured with 32 filters and seamless tiles of the largest size."""

@@ -125,6 +125,14 @@ def plane_range(text: str) -> tuple[int, int]:
     return int(begin), int(end)
 
 
+def shard(text: str) -> tuple[int, int]:
+    """Read ``K/N``."""
+    number, slash, count = text.partition("/")
+    if not slash or not number.isdigit() or not count.isdigit() or not 1 <= int(number) <= int(count):
+        raise argparse.ArgumentTypeError(f"'{text}' is no part; give K/N with K from 1 to N, e.g. 3/40")
+    return int(number), int(count)
+
+
 def day_numbers(text: str) -> list[float]:
     """Read ``0,4,9``."""
     try:

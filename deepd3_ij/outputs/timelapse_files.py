@@ -87,10 +87,13 @@ def _rois_by_change(series: Timelapse, path: Path, progress: Progress) -> None:
 
 def write_files_table(series: Timelapse, path: Path, progress: Progress = no_progress) -> None:
     """Write the table with which the same series is followed again; nothing if a time point has no file of its own."""
-    files = {point.file for point in series.points}
-    if "" not in files and len(files) == len(series.points):
-        write_table(path, pd.DataFrame({"file": [point.file for point in series.points],
-                                        "time": [point.time for point in series.points]}))
+    places = {(point.file, point.frame) for point in series.points}
+    if all(file for file, _ in places) and len(places) == len(series.points):
+        table = pd.DataFrame({"file": [point.file for point in series.points],
+                              "time": [point.time for point in series.points]})
+        if any(frame is not None for _, frame in places):
+            table["frame"] = pd.array([point.frame for point in series.points], dtype="Int64")
+        write_table(path, table)
 
 
 def write_transforms(series: Timelapse, path: Path, progress: Progress = no_progress) -> None:
@@ -120,8 +123,10 @@ TIMELAPSE_OUTPUTS = (
                     "turnover, rates, densities.", lambda series, path, _: write_table(path, series.summary)),
     TimelapseOutput("_survival.csv", "Kaplan-Meier's estimate of the survival, and plain fractions.",
                     lambda series, path, _: write_table(path, series.survival)),
-    TimelapseOutput("_registration.csv", "How well each time point lies on the reference.",
-                    lambda series, path, _: write_table(path, series.registration)),
+    TimelapseOutput("_survival_fits.csv", "One and two exponentials fitted to the survival, with standard errors.",
+                    lambda series, path, _: write_table(path, series.survival_fits)),
+    TimelapseOutput("_registration.csv", "How well each time point lies on the reference, and how bright its spines "
+                    "are.", lambda series, path, _: write_table(path, series.registration)),
     TimelapseOutput("_transforms.json", "Where each time point lies, as matrix and displacements.", write_transforms),
     TimelapseOutput(FILES_ENDING, "The stacks and their times: `deepd3-ij timelapse` and *Follow Spines...* take it to "
                     "follow the same spines again.", write_files_table),

@@ -10,30 +10,43 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+import xarray as xr
 
 from deepd3_ij.cli import main
 from deepd3_ij.cli.options import day_numbers
-from deepd3_ij.errors import DeepD3Error, asked_from_menu
+from deepd3_ij.errors import DeepD3Error
 from deepd3_ij.files.hdf5 import read_rois, write_prediction, write_rois
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.opening import read_maps
+from deepd3_ij.files.tiff import write_stack
 from deepd3_ij.measurement import measure
 from deepd3_ij.measurement.geometry import Placed
-from deepd3_ij.outputs.timelapse_files import TIMELAPSE_ENDINGS, read_edits
+from deepd3_ij.outputs.timelapse_files import FILES_ENDING, TIMELAPSE_ENDINGS, read_edits
 from deepd3_ij.outputs.timelapse_series import SeriesFile, read_time_point, series_of
+from deepd3_ij.parameters import SimulationParameters, TimeSeriesParameters
 from deepd3_ij.progress import no_progress
 from deepd3_ij.rois import RoiSet
 from deepd3_ij.service import timelapse_verbs
 from deepd3_ij.service.timelapse_verbs import follow_spines
-from deepd3_ij.stack import label_like
-from tests.following import write_finished_series
+from deepd3_ij.simulation_series import simulate_timepoints
+from deepd3_ij.stack import label_like, label_prediction
+from deepd3_ij.timelapse import link_timepoints
+
+FIELD = SimulationParameters(planes=12, height_px=220, width_px=220, dendrites=2, axons=0, blob_clusters=0, clouds=0)
+CHANGES = TimeSeriesParameters(sessions=3, cut_planes=2, drift_z_um=1.0)
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stacks, and beside them analyses that found just what is there."""
     folder = tmp_path_factory.mktemp("series")
-    write_finished_series(folder)
+    for number, point in enumerate(simulate_timepoints(FIELD, CHANGES, seed=6), start=1):
+        scene = point.scene
+        prediction = label_prediction(scene.dendrite.values.astype(np.float32),
+                                      (scene.spine.values > 0).astype(np.float32), scene.stack, {})
+        write_stack(folder / f"t{number}.tif", scene.stack)
+        write_prediction(folder / f"t{number}.prediction", prediction)
+        write_rois(folder / f"t{number}.rois", RoiSet.from_labels(scene.spine.values, prediction))
     return folder
 
 
@@ -153,6 +166,86 @@ def test_files_need_as_many_times_and_differ(finished: Path) -> None:
         day_numbers("0;4")
 
 
+@pytest.fixture(scope="module")
+def whole(finished: Path) -> np.ndarray:
+    """All time points in one array (t, z, y, x); those with fewer planes are filled up."""
+    values = [open_stack(finished / f"t{number}.tif").values for number in (1, 2, 3)]
+    planes = max(len(each) for each in values)
+    return np.stack([np.pad(each, ((0, planes - len(each)), (0, 0), (0, 0)), mode="edge") for each in values])
+
+
+def written(path: Path, whole: np.ndarray, **metadata: object) -> Path:
+    """An ImageJ hyperstack, or an OME-TIFF if its name says so."""
+    imagej = not path.name.endswith(".ome.tif")
+    sizes = {} if imagej else {"PhysicalSizeX": 0.12, "PhysicalSizeY": 0.12, "PhysicalSizeZ": 1.0}
+    about = {"unit": "um", "spacing": 1.0} if imagej else sizes
+    tifffile.imwrite(path, whole[:, :, None] if imagej else whole, imagej=imagej, ome=not imagej,
+                     resolution=(1 / 0.12, 1 / 0.12),
+                     metadata={"axes": "TZCYX" if imagej else "TZYX", **about, **metadata})
+    return path
+
+
+@pytest.mark.parametrize(("name", "metadata", "days"), [
+    ("interval.tif", {"finterval": 43200.0}, [0, 0.5, 1]),
+    ("unit.tif", {"finterval": 2.0, "tunit": "hours"}, [0, 1 / 12, 1 / 6]),
+    ("plain.tif", {}, [0, 1, 2]), ("zero.tif", {"finterval": 0.0}, [0, 1, 2]),
+    ("plain.ome.tif", {}, [0, 1, 2]),
+    ("increment.ome.tif", {"TimeIncrement": 2.0, "TimeIncrementUnit": "d"}, [0, 2, 4]),
+    ("delta.ome.tif", {"Plane": {"DeltaT": [1.0 + 4 * (each // 12) for each in range(36)],
+                                 "DeltaTUnit": ["d"] * 36}}, [0, 4, 8])])
+def test_the_time_points_of_one_file_have_the_times_that_it_tells(
+    tmp_path: Path, whole: np.ndarray, name: str, metadata: dict[str, object], days: list[float]
+) -> None:
+    file = written(tmp_path / name, whole, **metadata)
+    (members,) = series_of([file]).values()
+    assert [member.time for member in members] == pytest.approx(days)
+    assert [member.stem for member in members] == [f"{name.split('.')[0]}_t{number}" for number in (1, 2, 3)]
+    assert [member.time for member in series_of([file], [0, 7, 9])["timelapse"]] == [0, 7, 9]
+
+
+def test_a_file_with_a_time_axis_is_followed_and_its_results_have_names_of_their_own(
+    finished: Path, whole: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = written(tmp_path / "stack.tif", whole, finterval=86400.0)
+    for frame in (0, 1, 2):
+        labels = read_rois(finished / f"t{frame + 1}.rois", like=read_maps([finished / f"t{frame + 1}.prediction"]))
+        like = open_stack(file, frame=frame)
+        volume = np.zeros(like.shape, np.int32)
+        volume[:len(labels.labels)] = labels.labels
+        dendrite = np.zeros(like.shape, np.float32)
+        dendrite[:len(labels.labels)] = read_maps([finished / f"t{frame + 1}.prediction"])["dendrite"]
+        prediction = label_prediction(dendrite, (volume > 0).astype(np.float32), like, {})
+        write_prediction(tmp_path / f"stack_t{frame + 1}.prediction", prediction)
+        write_rois(tmp_path / f"stack_t{frame + 1}.rois", RoiSet.from_labels(volume, prediction))
+    assert main(["timelapse", str(file), "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    assert "stack_t2 to stack_t3" in capsys.readouterr().out
+    assert set(pd.read_csv(tmp_path / "out" / "timelapse_spines.csv")["time_point"]) == {
+        "stack_t1", "stack_t2", "stack_t3"}
+    assert [(member.stem, member.time) for member in series_of([tmp_path / "out" / f"timelapse{FILES_ENDING}"])[
+        "timelapse"]] == [("stack_t1", 0), ("stack_t2", 1), ("stack_t3", 2)]
+    for arguments, words in ((["--times", "0,1"], "3 time points"), (["--frame", "1"], "leave out --frame"),
+                             (["--times", "0,1,1"], "stack_t2 and stack_t3 both have the time 1")):
+        assert main(["timelapse", str(file), *arguments, "--out", str(tmp_path / "no"), "--quiet"]) == 1
+        told = capsys.readouterr().err
+        assert words in told
+        assert told.count("\n") == 1
+
+
+def test_labelled_arrays_with_a_time_axis_are_followed(finished: Path) -> None:
+    predictions = [read_maps([finished / f"t{number}.prediction"]) for number in (1, 1)]
+    rois = read_rois(finished / "t1.rois", like=predictions[0]).labels.values
+    lost = np.where(rois == rois.max(), 0, rois)
+    series = xr.concat([each.drop_attrs(deep=False).assign_attrs(voxel_size_um=each.attrs["voxel_size_um"])
+                        for each in predictions], dim="t").assign_coords(t=[3.0, 7.0])
+    series = series.assign(labels=(("t", "z", "y", "x"), np.stack([rois, lost])))
+    found = link_timepoints(series)
+    assert [point.time for point in found.points] == [3, 7]
+    assert len(found.tracks) == len(np.unique(rois)) - 1
+    assert (found.spines["id"] == 0).sum() == 1
+    with pytest.raises(DeepD3Error, match="dimensions t, z, y, x"):
+        link_timepoints(series.isel(t=0))
+
+
 def test_a_simulated_series_is_written_with_its_truth(tmp_path: Path) -> None:
     assert main(["simulate", "--series", "2", "--planes", "8", "--height", "96", "--width", "96", "--cut-planes", "1",
                  "--out", str(tmp_path), "--quiet"]) == 0
@@ -200,14 +293,13 @@ def test_what_the_verb_cannot_follow_is_told_in_one_sentence(
     finished: Path, tmp_path: Path, source: str, times: str, words: str
 ) -> None:
     files = ";".join(str(finished / name) for name in source.split(";"))
-    with pytest.raises(DeepD3Error, match=words) as caught, asked_from_menu():
+    with pytest.raises(DeepD3Error, match=words) as caught:
         follow_spines(no_progress, source=files, times=times, target=str(tmp_path))
     assert "\n" not in str(caught.value)
-    assert "--" not in str(caught.value), "options are for a shell"
     assert not list(tmp_path.glob("timelapse*"))
 
 
-def test_a_folder_without_stacks_is_told_and_registered_images_are_none(finished: Path, tmp_path: Path) -> None:
+def test_registered_images_are_no_stack_to_follow(finished: Path, tmp_path: Path) -> None:
     follow_spines(no_progress, source=";".join(stacks(finished)), target=str(tmp_path))
     (tmp_path / "timelapse_files.csv").unlink()
     with pytest.raises(DeepD3Error, match="holds no stack"):

@@ -1,570 +1,349 @@
-"""The window of followed spines: their table beside the registered hyperstack, and what a person decides about links.
+"""Follow Spines...: the registered hyperstack with its spines, and beside it their table, in which links are corrected.
 
-Jython 2.7. Needs windows. What is decided is a row of the table of links at once; Link Again makes the links anew.
+Jython 2.7. A window for each series. What a person decides goes into the file of links at once; it counts when the
+series is linked again. Needs windows.
 """
 
-import sys
-import traceback
-
-import deepd3_transport
-from deepd3_errors import Cancelled, DeepD3Error
-from deepd3_events import Acted, Closed, Selected, in_background, later
-from deepd3_images import is_open, opened
-from deepd3_links import ABSENT, BAD, CUT, LINK, PRESENT, Links
-from deepd3_marks import Marks
+from deepd3_errors import DeepD3Error
+from deepd3_events import Acted, Closed, in_background, later, on_event_thread
+from deepd3_follow_image import CHANGE, TRACK, FollowedImage
+from deepd3_follow_links import LinksFile
+from deepd3_follow_series import ABSENT, PRESENT, Series, told_row
+from deepd3_follow_table import FollowedTable
+from deepd3_images import opened
+from deepd3_menu import script_of, start
+from deepd3_names import OUTCOME
 from deepd3_placement import keep_on_screen, place_beside
-from deepd3_recorder import nothing_recorded
-from deepd3_strip import strip
-from deepd3_texts import unicode_of
-from ij import IJ, ImageListener, ImagePlus
-from ij.plugin.frame import RoiManager
-from java.awt import BorderLayout, Color, Dimension, EventQueue, FlowLayout, Font, Frame
-from java.awt.event import KeyAdapter, KeyEvent, MouseAdapter, MouseEvent
-from java.lang import Double, Integer, String, Throwable
-from java.util import Vector
-from java.util.regex import Pattern
+from deepd3_texts import name_of
+from ij import Prefs
+from java.awt import BorderLayout, Dimension, FlowLayout, Font, Frame
+from java.awt.event import KeyEvent
+from java.lang import Short, System
 from javax.swing import (
     BorderFactory,
     BoxLayout,
     JButton,
+    JCheckBox,
     JComboBox,
+    JComponent,
     JFrame,
     JLabel,
     JPanel,
     JScrollPane,
-    JTable,
-    ListSelectionModel,
-    RowFilter,
+    KeyStroke,
     WindowConstants,
 )
-from javax.swing.table import DefaultTableCellRenderer, DefaultTableModel, TableRowSorter
 
-FOLLOWED = "deepd3.followed"
-VERB = "follow_spines"
-_SIZE = (620, 520)
-_HEADINGS = ("Track", "Dendrite", u"Place \u00b5m", "Class")
-_ALL = "all classes"
-_STATES = {"present": u"+", "recovered": u"(+)", "absent": u"\u2013", "unobservable": u"?", "undecided": u"\u00b7"}
-_STILL_PX = 2
+COMMAND = "Follow Spines..."
+WINDOW = "deepd3.follow"
+_PLACE = "deepd3.follow"
+_SIZE = (760, 520)
+_ALL = u"all classes"
 
 
-def open_window():
-    """The window, or None if it is not open."""
+def show_followed(context, values, reply):
+    """Open the window of a series, or let the one that is open show what was found now.
+
+    values: texts of the dialog's fields, with which the same series is followed again.
+    """
+    def show():
+        window = _open_window(reply["links_user"])
+        if window is None:
+            _Window(context, values, Series(reply)).show()
+        else:
+            window.take(values, Series(reply))
+
+    on_event_thread(show)
+
+
+def _open_window(links):
     for frame in Frame.getFrames():
-        if frame.getName() == FOLLOWED and frame.isDisplayable():
-            return frame.getRootPane().getClientProperty(FOLLOWED)
+        if frame.getName() == WINDOW and frame.isDisplayable():
+            window = frame.getRootPane().getClientProperty(WINDOW)
+            if window.series.reply["links_user"] == links:
+                return window
     return None
 
 
-def show_followed(context, reply, values):
-    """Show a reply of the verb; values: those with which it is called again. On the event thread."""
-    window = open_window()
-    if window is not None:
-        window.frame.dispose()
-    FollowWindow(context, reply, values)
-
-
-class FollowWindow(object):
-    """Table, buttons and keys for one series."""
-
-    def __init__(self, context, reply, values):
-        self.context = context
-        self.values = values
-        self.busy = False
-        self._by_change = False
-        self.chosen = []
-        self._take(reply)
-        self.image = opened(reply["hyperstack"])
-        self.image.show()
+class _Window(object):
+    def __init__(self, context, values, series):
+        self._context = context
+        self._values = values
+        self.series = series
+        self._links = LinksFile(series.reply["links_user"])
+        self._new = 0
+        self.chosen = self.other = None
+        self.shown = FollowedImage(series)
         self._build()
-        self._listen()
-        self._draw()
-        self._tell()
-
-    def _take(self, reply):
-        self.reply = reply
-        self.marks = Marks(reply)
-        self.points = reply["time_points"]
+        self.take(values, series)
 
     # The window
 
     def _build(self):
-        frame = JFrame(u"Spines at %d time points" % len(self.points))
-        self.frame = frame
-        frame.setName(FOLLOWED)
-        frame.getRootPane().putClientProperty(FOLLOWED, self)
+        self.frame = frame = JFrame(u"Followed spines of %s" % name_of(self.series.reply["hyperstack"]))
+        frame.setName(WINDOW)
+        frame.getRootPane().putClientProperty(WINDOW, self)
         frame.setDefaultCloseOperation(WindowConstants.DISPOSE_ON_CLOSE)
+        frame.addWindowListener(Closed(self._close))
         content = JPanel(BorderLayout(0, 6))
         content.setBorder(BorderFactory.createEmptyBorder(8, 8, 8, 8))
-        top = JPanel(BorderLayout())
-        self._total = JLabel(u" ")
-        top.add(self._total, BorderLayout.CENTER)
-        self._filter = JComboBox()
-        self._filter.setName("filter")
-        self._filter.setToolTipText("Which tracks are listed and drawn")
-        top.add(self._filter, BorderLayout.EAST)
-        content.add(top, BorderLayout.NORTH)
-        self.table = JTable()
-        self.table.setName("tracks")
-        self.table.setSelectionMode(ListSelectionModel.SINGLE_SELECTION)
-        content.add(JScrollPane(self.table), BorderLayout.CENTER)
+        self._total = _label("totals", 2)
+        content.add(self._total, BorderLayout.NORTH)
+        self.table = FollowedTable()
+        self.table.chosen(self._cell_chosen)
+        content.add(JScrollPane(self.table.component), BorderLayout.CENTER)
         content.add(self._foot(), BorderLayout.SOUTH)
         frame.getContentPane().add(content)
-        self._fill()
-        self.table.getSelectionModel().addListSelectionListener(Selected(self._row_selected))
-        self.table.addMouseListener(_TableClicks(self))
-        self._filter.addActionListener(Acted(self._filtered))
+        self._keys = {(KeyEvent.VK_P, False): self.link, (KeyEvent.VK_S, False): self.cut_after,
+                      (KeyEvent.VK_A, False): self.cut_before, (KeyEvent.VK_B, False): self.bad,
+                      (KeyEvent.VK_Z, True): self.undo}
+        for (key, with_ctrl), work in self._keys.items():
+            for modifiers in (KeyEvent.CTRL_DOWN_MASK, KeyEvent.META_DOWN_MASK) if with_ctrl else (0,):
+                frame.getRootPane().registerKeyboardAction(
+                    Acted(work), KeyStroke.getKeyStroke(key, modifiers),
+                    JComponent.WHEN_ANCESTOR_OF_FOCUSED_COMPONENT)
         frame.setPreferredSize(Dimension(*_SIZE))
         frame.pack()
-        place_beside(frame, self.image.getWindow())
-        keep_on_screen(frame)
-        frame.setVisible(True)
 
     def _foot(self):
         foot = JPanel()
         foot.setLayout(BoxLayout(foot, BoxLayout.Y_AXIS))
+        self._place_line = _label("chosen", 2)
+        foot.add(self._place_line)
         self._buttons = {}
-        for line in ((("Link", "The two spines that are chosen, at two time points, are the same (P)", self.link),
-                      ("Appeared", "The spine was not there before: its link to the time point before is cut (A)",
-                       self.appeared),
-                      ("Gone", "The spine is not there afterwards: its link to the next time point is cut; where none "
-                               "was detected: it is absent (S)", self.gone),
-                      ("Bad", "It is no spine (B)", self.bad),
-                      ("Present", "It is there, though it was not detected", self.present),
-                      ("Undo", "Take the last decision back (Ctrl+Z)", self.undo)),
-                     (("Link Again", "Follow the spines again, with all decisions", self.link_again),
-                      ("By change", "Colours of the outlines: of what happened, or of the tracks", self.switch_colours),
-                      ("Montage", "All spines at all time points", self.montage),
-                      ("Dendrites", "The dendrites straightened", self.strips),
-                      ("ROI Manager", "Put the outlines into the ROI Manager", self.to_manager))):
+        for line in ((("Link", "The two chosen spines are the same (P)", self.link),
+                      ("Cut", "The two chosen spines are not the same; if one is chosen, it is not what its track is "
+                              "later (S); key A: earlier", self.cut),
+                      ("Bad", "The chosen one is no spine (B)", self.bad),
+                      ("Present", "The spine of the chosen track is there, at the chosen time point",
+                       lambda: self.judge(PRESENT)),
+                      ("Absent", "The spine of the chosen track is not there, at the chosen time point",
+                       lambda: self.judge(ABSENT)),
+                      ("Undo", "Take the last correction back (Ctrl+Z)", self.undo),
+                      ("Link Again", "Follow the spines again with all corrections", self.link_again)),
+                     (("Montage", "Show the picture with each spine at each time point", self.montage),)):
             row = JPanel(FlowLayout(FlowLayout.LEFT, 4, 2))
             for text, tip, action in line:
                 button = JButton(text)
-                button.setName(text)
+                button.setName(text.replace(" ", "_").lower())
                 button.setToolTipText(tip)
-                button.setFocusable(False)
                 button.addActionListener(Acted(action))
-                self._buttons[text] = button
+                self._buttons[button.getName()] = button
                 row.add(button)
+            if text == "Montage":
+                self._add_views(row)
             row.setAlignmentX(0.0)
             foot.add(row)
-        self._message = JLabel(u" ")
-        self._message.setName("message")
-        self._message.setFont(self._message.getFont().deriveFont(Font.PLAIN))
-        self._message.setAlignmentX(0.0)
-        self._message.setVerticalAlignment(JLabel.TOP)
-        self._message.setBorder(BorderFactory.createEmptyBorder(4, 4, 0, 4))
-        height = 3 * self._message.getFontMetrics(self._message.getFont()).getHeight() + 6
-        self._message.setPreferredSize(Dimension(0, height))
+        self._message = _label("message", 2)
         foot.add(self._message)
         return foot
 
-    def _fill(self):
-        headings = Vector(list(_HEADINGS) + [u"%g" % point["time"] for point in self.points])
-        model = _Model(headings, 0)
-        for track in self.reply["tracks"]:
-            place = track["position_um"]
-            model.addRow(Vector([Integer(track["track_id"]), Integer(track["dendrite_id"]),
-                                 None if place is None else Double(place), track["class"]] + track["states"]))
-        self.table.setModel(model)
-        self._sorter = TableRowSorter(model)
-        self.table.setRowSorter(self._sorter)
-        colours = dict((name, Color.decode(colour)) for name, colour in self.reply["state_colours"].items())
-        columns = self.table.getColumnModel()
-        columns.getColumn(2).setCellRenderer(_Place())
-        for number in range(len(self.points)):
-            columns.getColumn(len(_HEADINGS) + number).setCellRenderer(_State(colours))
-        columns.getColumn(3).setPreferredWidth(110)
-        self._filter.removeAllItems()
-        for name in [_ALL] + sorted(set(track["class"] for track in self.reply["tracks"])):
-            self._filter.addItem(name)
-        pairs = [each for each in self.reply["summary"] if each["turnover"] is not None]
-        mean = u", mean turnover %.2f" % (sum(each["turnover"] for each in pairs) / len(pairs)) if pairs else u""
-        self._total.setText(u"%d spines followed%s" % (len(self.reply["tracks"]), mean))
+    def _add_views(self, row):
+        row.add(JLabel("Colour by"))
+        self._colour = JComboBox([TRACK, CHANGE])
+        self._colour.setName("colour")
+        self._colour.setToolTipText("A colour for each track, or by change: stable white, gained green, lost red, "
+                                    "unobservable grey, undecided yellow")
+        self._colour.addActionListener(Acted(lambda: self.shown.colour_by(self._colour.getSelectedItem())))
+        row.add(self._colour)
+        self._class = JComboBox([_ALL])
+        self._class.setName("class")
+        self._class.addActionListener(Acted(self._filter))
+        row.add(self._class)
+        self._planes = JCheckBox("In all planes")
+        self._planes.setName("planes")
+        self._planes.setToolTipText("Show outlines in all planes of their time point")
+        self._planes.addActionListener(Acted(lambda: self.shown.in_all_planes(self._planes.isSelected())))
+        row.add(self._planes)
 
-    def _filtered(self):
-        chosen = self._filter.getSelectedItem()
-        if chosen in (None, _ALL):
-            self._sorter.setRowFilter(None)
-        else:
-            self._sorter.setRowFilter(RowFilter.regexFilter(u"^%s$" % Pattern.quote(chosen), [3]))
-        self._draw()
+    def show(self):
+        """Open the image and the window beside it."""
+        self.shown.show()
+        self.shown.listen(self._clicked, self._keys, self.frame.dispose)
+        remembered = Prefs.getLocation(_PLACE)
+        if remembered is not None:
+            self.frame.setLocation(remembered)
+        elif self.shown.image.getWindow() is not None:
+            place_beside(self.frame, self.shown.image.getWindow())
+        keep_on_screen(self.frame)
+        self.frame.setVisible(True)
 
-    # Listening to image, keys and mouse
+    def _close(self):
+        self.shown.stop()
+        Prefs.saveLocation(_PLACE, self.frame.getLocation())
 
-    def _listen(self):
-        self._canvas, window = self.image.getCanvas(), self.image.getWindow()
-        self._keys, self._clicks, self._closing = _Keys(self), _Clicks(self), _ImageClosed(self)
-        self._keyed = [self._canvas, window]
-        for part in self._keyed:
-            part.removeKeyListener(IJ.getInstance())
-            part.addKeyListener(self._keys)
-        self.table.addKeyListener(self._keys)
-        self._canvas.addMouseListener(self._clicks)
-        ImagePlus.addImageListener(self._closing)
-        self.frame.addWindowListener(Closed(self._stop))
-
-    def _stop(self):
-        """Give keys and mouse back to ImageJ."""
-        ImagePlus.removeImageListener(self._closing)
-        self._canvas.removeMouseListener(self._clicks)
-        for part in self._keyed:
-            part.removeKeyListener(self._keys)
-            if is_open(self.image):
-                part.addKeyListener(IJ.getInstance())
-        if is_open(self.image) and self.chosen:
-            self.chosen = []
-            self._draw()
-
-    def key(self, letter):
-        """Do what a key means; False if it means nothing here."""
-        action = {u"p": self._persists, u"a": self.appeared, u"s": self.gone, u"b": self.bad}.get(letter)
-        if action is None:
-            return False
-        action()
-        return True
-
-    # What is chosen
-
-    def time_point(self):
-        """The time point that is shown, from 0."""
-        if self.image.getNFrames() == 1:
-            return 0
-        return self.image.getT() - 1
-
-    def choose(self, spine):
-        """Choose a mark; the one that was chosen at another time point stays chosen with it."""
-        others = [each for each in self.chosen if each["time_point"] != spine["time_point"]]
-        self.chosen = others[-1:] + [spine]
-        self._draw()
+    def take(self, values, series):
+        """Show what was found; image and time point stay where they are."""
+        again, before = series is not self.series, self.series
+        self._values, self.series = values, series
+        self._new = 0
+        if again:
+            self.shown.take(series)
+            self.chosen, self.other = [None if each is None else series.place_of(before.spine(each), each[1])
+                                       for each in (self.chosen, self.other)]
+        self.table.take(series)
+        if self.chosen is not None:
+            self.table.select(self.chosen)
+        classes = series.classes()
+        shown = self._class.getSelectedItem()
+        self._class.removeAllItems()
+        for each in [_ALL] + classes:
+            self._class.addItem(each)
+        self._class.setSelectedItem(shown if shown in classes else _ALL)
         self._tell()
+        if again:
+            self.say(u"linked again with %d corrections" % len(self._links.rows()))
 
-    def clicked(self, x, y):
-        """Choose what lies at a place of the image."""
-        spine = self.marks.at(x, y, self.image.getZ() - 1, self.time_point())
-        if spine is not None:
-            self.choose(spine)
-
-    def go(self, track, time_point):
-        """Show a track at a time point (from 0)."""
-        spine = self.marks.of(track, time_point) or self.marks.detected(track, range(len(self.points)))
-        if spine is None:
-            return
-        self.image.setPosition(1, spine["z_plane"] + 1, time_point + 1)
-        canvas = self.image.getCanvas()
-        seen = canvas.getSrcRect()
-        if not seen.contains(int(spine["x_px"]), int(spine["y_px"])):
-            seen.x = max(0, min(self.image.getWidth() - seen.width, int(spine["x_px"]) - seen.width // 2))
-            seen.y = max(0, min(self.image.getHeight() - seen.height, int(spine["y_px"]) - seen.height // 2))
-            canvas.setSourceRect(seen)
-        if spine["time_point"] == time_point:
-            self.choose(spine)
-        self.image.updateAndDraw()
-
-    def _track_of_row(self, row):
-        return self.table.getModel().getValueAt(self.table.convertRowIndexToModel(row), 0)
-
-    def _row_selected(self):
-        row = self.table.getSelectedRow()
-        by_mouse = isinstance(EventQueue.getCurrentEvent(), MouseEvent)  # the cell that is clicked tells more
-        if row >= 0 and not self.busy and not by_mouse:
-            self.go(self._track_of_row(row), self.time_point())
-
-    def cell_clicked(self, row, column, twice):
-        """Go to the time point of a cell; a double click shows the spine at all time points beside each other."""
-        track = self._track_of_row(row)
-        number = column - len(_HEADINGS)
-        self.go(track, number if number >= 0 else self.time_point())
-        if twice:
-            strip(self.image, self.marks, track, self.points, self.reply["state_colours"],
-                  self.reply["tracks"][track - 1]["states"]).show()
-
-    # Decisions
-
-    def link(self):
-        """The two spines that are chosen are the same."""
-        if len(self.chosen) != 2 or None in [spine["id"] for spine in self.chosen]:
-            self.say(u"Choose a detected spine at one time point, then one at another, by clicks on their outlines.")
-            return
-        one, other = sorted(self.chosen, key=lambda spine: spine["time_point"])
-        self._decide(LINK, one, other)
-
-    def _persists(self):
-        """Key p: two chosen spines are the same; one that was not detected is there."""
-        if len(self.chosen) == 1 and self.chosen[0]["id"] is None:
-            self.present()
-        else:
-            self.link()
-
-    def appeared(self):
-        """The link of the chosen spine to the time point before is cut."""
-        self._cut(-1)
-
-    def gone(self):
-        """The link of the chosen spine to the next time point is cut; a place without a detection is empty."""
-        if self.chosen and self.chosen[-1]["id"] is None:
-            self._judge(ABSENT)
-        else:
-            self._cut(1)
-
-    def present(self):
-        """The spine is there, though it was not detected."""
-        self._judge(PRESENT)
-
-    def bad(self):
-        """It is no spine."""
-        spine = self._one()
-        if spine is not None and spine["id"] is None:
-            self.say(u"Nothing was detected there; choose a spine with an outline of its own.")
-        elif spine is not None:
-            self._decide(BAD, spine)
-
-    def _cut(self, step):
-        spine = self._one()
-        if spine is None:
-            return
-        last = len(self.points) if step > 0 else -1
-        other = self.marks.detected(spine["track_id"], range(spine["time_point"] + step, last, step))
-        if spine["id"] is None or other is None:
-            self.say(u"Track %d has no link %s that time point." % (spine["track_id"],
-                                                                   u"after" if step > 0 else u"before"))
-            return
-        self._decide(CUT, *((spine, other) if step > 0 else (other, spine)))
-
-    def _judge(self, action):
-        spine = self._one()
-        if spine is None:
-            return
-        if spine["id"] is not None:
-            self.say(u"It was detected there; Bad says that it is no spine.")
-            return
-        known = self.marks.detected(spine["track_id"], range(len(self.points)))
-        if known is not None:
-            self._decide(action, known, spine)
-
-    def _one(self):
-        if not self.chosen:
-            self.say(u"Choose a spine by a click on its outline or in the table.")
-            return None
-        return self.chosen[-1]
-
-    def _decide(self, action, one, other=None):
-        values = [self._name(one), one["id"]]
-        if other is not None:
-            values += [self._name(other), u"" if other["id"] is None else other["id"]]
-        try:
-            self._links().add(action, *values)
-        except DeepD3Error as error:
-            self.say(error.message)
-            return
-        what = {LINK: u"is the same as track %d", CUT: u"is not linked to day %s", BAD: u"is no spine",
-                PRESENT: u"is present at day %s", ABSENT: u"is absent at day %s"}[action]
-        if action == LINK:
-            what %= other["track_id"]
-        elif other is not None:
-            what %= u"%g" % self.points[other["time_point"]]["time"]
-        self.say(u"Track %d %s. Link Again shows what follows from it." % (one["track_id"], what))
-
-    def undo(self):
-        """Take the last decision back."""
-        try:
-            row = self._links().take_back()
-        except DeepD3Error as error:
-            self.say(error.message)
-            return
-        self.say(u"There is nothing to take back." if row is None else
-                 u"Taken back: %s of spine %s at %s." % (row["action"], row["id"], row["time_point"]))
-
-    def _links(self):
-        links = getattr(self, "_kept_links", None)
-        if links is None or links.path != self.reply["links_user"]:
-            links = self._kept_links = Links(self.reply["links_user"])
-        return links
-
-    def _name(self, spine):
-        return self.points[spine["time_point"]]["name"]
-
-    # What is shown
-
-    def link_again(self):
-        """Follow the spines again, with all decisions."""
-        if self.busy:
-            return
-        self.busy = True
-        for button in self._buttons.values():
-            button.setEnabled(False)
-        self.say(u"Linking\u2026")
-        in_background(self._call)
-
-    def _call(self):
-        reply, text = None, None
-        try:
-            reply, _ = deepd3_transport.call(self.context, VERB, self.values)
-        except DeepD3Error as error:
-            text = error.message
-        except Cancelled:
-            text = u"stopped; nothing was changed"
-        except (Exception, Throwable):  # this thread has nobody else to tell
-            IJ.log(unicode_of(traceback.format_exc()))
-            text = u"Unexpected error: %s. The Log window has the details; please report them." % (
-                unicode_of(sys.exc_info()[1]).strip().split("\n")[0])
-        later(lambda: self._finish(reply, text))
-
-    def _finish(self, reply, text):
-        for button in self._buttons.values():
-            button.setEnabled(True)
-        if reply is not None and is_open(self.image):
-            where = self.image.getZ(), self.image.getT()
-            fresh = opened(reply["hyperstack"])
-            self._take(reply)
-            self.chosen = []
-            self.image.setStack(fresh.getStack(), fresh.getNChannels(), fresh.getNSlices(), fresh.getNFrames())
-            self.image.setPosition(1, *where)
-            self._fill()
-            self._draw()
-        self.busy = False
-        self.say(text or u"Linked again: " + self._total.getText() + u".")
-
-    def switch_colours(self):
-        """Colour outlines by track, or by what happened."""
-        self._by_change = not self._by_change
-        self._buttons["By change"].setText("By track" if self._by_change else "By change")
-        self._draw()
-
-    def _draw(self):
-        shown = [self._track_of_row(row) for row in range(self.table.getRowCount())]
-        whole = len(shown) == len(self.reply["tracks"])
-        self.marks.draw(self.image, self._by_change, self.chosen, None if whole else set(shown))
-
-    def montage(self):
-        """Show all spines at all time points."""
-        self._picture("montage")
-
-    def strips(self):
-        """Show the straightened dendrites."""
-        self._picture("strips")
-
-    def _picture(self, name):
-        path = self.reply[name]
-        if path:
-            opened(path).show()
-        else:
-            self.say(u"There is no such picture, as the time points have no images.")
-
-    def to_manager(self):
-        """Put the outlines, each in its largest plane, into the ROI Manager."""
-        manager = RoiManager.getInstance() or RoiManager()
-        with nothing_recorded():
-            for spine in self.marks.spines:
-                manager.addRoi(self.marks.roi(spine, self.image, self._by_change, spine["z_plane"]))
-        self.say(u"%d outlines are in the ROI Manager." % len(self.marks.spines))
-
-    def say(self, text):
-        """Tell something below the buttons."""
-        self._message.setText(u"<html>%s</html>" % text.replace(u"&", u"&amp;").replace(u"<", u"&lt;"))
+    def _filter(self):
+        shown = self._class.getSelectedItem()
+        self.table.only(None if shown in (None, _ALL) else shown)
 
     def _tell(self):
-        if not self.chosen:
-            self.say(u"Click on a spine, at two time points for a link. P: the same, A: appeared, S: gone, "
-                     u"B: no spine.")
-            return
-        self.say(u"Chosen: " + u" and ".join(
-            u"track %d at day %g (%s%s)" % (spine["track_id"], self.points[spine["time_point"]]["time"], spine["state"],
-                                            u"" if spine["id"] is None else u", spine %d" % spine["id"])
-            for spine in self.chosen))
+        """Tell totals and what is chosen."""
+        tracks, counts = self.series.tracks.values(), []
+        for each in self.series.classes():
+            counts.append(u"%d %s" % (len([track for track in tracks if track["class"] == each]), each))
+        text = u"%d spines at %d time points: %s" % (len(tracks), len(self.series.names), u", ".join(counts))
+        apart = [point["name"] for point in self.series.reply["time_points"] if not point["registered"]]
+        _show(self._total, text + (u"; not registered: %s" % u", ".join(apart) if apart else u""))
+        text = u"Nothing is chosen: click a spine in the image, or a cell of the table"
+        if self.chosen is not None:
+            text = u"Chosen: %s" % self.series.told(self.chosen)
+            if self.other is not None:
+                text += u", and %s" % self.series.told(self.other)
+        _show(self._place_line, text)
+        self.shown.choose([each for each in (self.chosen, self.other) if each is not None])
+
+    def say(self, text):
+        """Show a message that stays."""
+        _show(self._message, text)
+
+    # Choosing
+
+    def choose(self, place):
+        """Choose a place; the one that was chosen before at another time point is the other one."""
+        if self.chosen is not None and self.chosen[1] != place[1]:
+            self.other = self.chosen
+        elif self.other is not None and self.other[1] == place[1]:
+            self.other = None
+        self.chosen = place
+        self._tell()
+
+    def _clicked(self, place):
+        self.choose(place)
+        self.table.select(place)
+
+    def _cell_chosen(self, track, time_point):
+        """Go to a track, at a time point or at the one that is shown."""
+        at = self.shown.time_point() if time_point is None else time_point
+        mark = self.series.nearest(track, at)
+        if mark is not None:
+            self.shown.go_to(mark, at)
+        self.choose((track, at))
+
+    # Corrections
+
+    def link(self):
+        """The two chosen spines are the same."""
+        self._correct(lambda: self.series.link(self.chosen, self.other))
+
+    def cut(self):
+        """The two chosen spines are not the same; with one, the link after it is cut."""
+        if self.other is None:
+            self.cut_after()
+        else:
+            self._correct(lambda: self.series.cut(self.chosen, self.other))
+
+    def cut_after(self):
+        """The spine is gone after this time point: what follows is another one."""
+        self._correct(lambda: self.series.cut_beside(self.chosen, 1))
+
+    def cut_before(self):
+        """The spine is new at this time point: what came before is another one."""
+        self._correct(lambda: self.series.cut_beside(self.chosen, -1))
+
+    def bad(self):
+        """The chosen one is no spine."""
+        self._correct(lambda: self.series.bad(self.chosen))
+
+    def judge(self, state):
+        """The spine is there, or not."""
+        self._correct(lambda: self.series.judged(self.chosen, state))
+
+    def _correct(self, decide):
+        def work():
+            row = decide()
+            self._links.add(*row)
+            self._new += 1
+            self.other = None
+            return told_row(row)
+
+        self._do(work)
+
+    def undo(self):
+        """Take the last correction back."""
+        def work():
+            row = self._links.take_back()
+            if row is None:
+                raise DeepD3Error(u"There is no correction to take back.")
+            self._new -= 1
+            return u"took back: " + told_row(row)
+
+        self._do(work)
+
+    def _do(self, work):
+        if not self._buttons["link_again"].isEnabled():
+            return  # it is being linked
+        try:
+            text = work()
+            self.say(text + (u"; Link Again applies it" if self._new else u""))
+        except DeepD3Error as error:
+            self.say(error.message)
+        self._tell()
+
+    def link_again(self):
+        """Follow the spines again, with the command itself."""
+        self._set_busy(True)
+        self.say(u"linking again; Esc stops it")
+        future = start(self._context, script_of(COMMAND), self._values)
+
+        def work():
+            future.get()
+            later(finish)
+
+        def finish():
+            self._set_busy(False)
+            outcome = System.getProperty(OUTCOME)
+            if outcome != "done":
+                self.say(outcome)
+
+        in_background(work)
+
+    def _set_busy(self, busy):
+        for button in self._buttons.values():
+            button.setEnabled(not busy)
+
+    def montage(self):
+        """Show the picture of each spine at each time point."""
+        picture = self.series.reply["montage"]
+        if picture:
+            opened(picture).show()
+        else:
+            self.say(u"There is no montage.")
 
 
-class _Model(DefaultTableModel):
-    def isCellEditable(self, row, column):  # noqa: N802 - Java's name
-        return False
-
-    def getColumnClass(self, column):  # noqa: N802 - Java's name
-        return Integer if column < 2 else Double if column == 2 else String
-
-
-class _Place(DefaultTableCellRenderer):
-    def __init__(self):
-        self.setHorizontalAlignment(JLabel.RIGHT)
-
-    def setValue(self, value):  # noqa: N802 - Java's name
-        self.setText(u"" if value is None else String(u"%.1f" % value))
+def _label(name, lines):
+    label = JLabel(u" ")
+    label.setName(name)
+    label.setFont(label.getFont().deriveFont(Font.PLAIN))
+    label.setAlignmentX(0.0)
+    label.setVerticalAlignment(JLabel.TOP)
+    size = Dimension(0, lines * label.getFontMetrics(label.getFont()).getHeight() + 6)
+    label.setPreferredSize(size)  # whatever it says, the buttons stay where they are
+    label.setMaximumSize(Dimension(Short.MAX_VALUE, size.height))
+    return label
 
 
-class _State(DefaultTableCellRenderer):
-    """The state of a track at a time point: a sign, and a colour."""
-
-    def __init__(self, colours):
-        self._colours = colours
-        self.setHorizontalAlignment(JLabel.CENTER)
-
-    def setValue(self, value):  # noqa: N802 - Java's name
-        self.setText(_STATES.get(value, u""))
-        self.setToolTipText(value)
-        self.setBackground(self._colours.get(value))
-        self.setForeground(Color.BLACK)
-
-
-class _Keys(KeyAdapter):
-    """The keys of this window; all others keep what they mean in ImageJ."""
-
-    def __init__(self, window):
-        self._window = window
-
-    def keyPressed(self, event):  # noqa: N802 - Java's name
-        if event.getKeyCode() == KeyEvent.VK_Z and (event.isControlDown() or event.isMetaDown()):
-            self._window.undo()
-            event.consume()
-        elif not (event.isControlDown() or event.isMetaDown() or event.isAltDown()) \
-                and self._window.key(unicode_of(event.getKeyChar()).lower()):
-            event.consume()
-        elif event.getSource() is not self._window.table:
-            IJ.getInstance().keyPressed(event)
-
-    def keyReleased(self, event):  # noqa: N802 - Java's name
-        if event.getSource() is not self._window.table:
-            IJ.getInstance().keyReleased(event)
-
-
-class _Clicks(MouseAdapter):
-    """A click on the image, without a drag, chooses a spine."""
-
-    def __init__(self, window):
-        self._window = window
-        self._pressed = None
-
-    def mousePressed(self, event):  # noqa: N802 - Java's name
-        self._pressed = (event.getX(), event.getY())
-
-    def mouseReleased(self, event):  # noqa: N802 - Java's name
-        pressed, self._pressed = self._pressed, None
-        if pressed is not None and max(abs(event.getX() - pressed[0]), abs(event.getY() - pressed[1])) <= _STILL_PX:
-            canvas = self._window.image.getCanvas()
-            self._window.clicked(canvas.offScreenXD(event.getX()), canvas.offScreenYD(event.getY()))
-
-
-class _TableClicks(MouseAdapter):
-    def __init__(self, window):
-        self._window = window
-
-    def mouseClicked(self, event):  # noqa: N802 - Java's name
-        table = self._window.table
-        row, column = table.rowAtPoint(event.getPoint()), table.columnAtPoint(event.getPoint())
-        if row >= 0:
-            self._window.cell_clicked(row, table.convertColumnIndexToModel(column), event.getClickCount() == 2)
-
-
-class _ImageClosed(ImageListener):
-    """Closes the window with its image."""
-
-    def __init__(self, window):
-        self._window = window
-
-    def imageOpened(self, image):  # noqa: N802 - Java's name
-        pass
-
-    def imageUpdated(self, image):  # noqa: N802 - Java's name
-        pass
-
-    def imageClosed(self, image):  # noqa: N802 - Java's name
-        if image is self._window.image:
-            later(self._window.frame.dispose)
+def _show(label, text):
+    label.setText(u"<html>%s</html>" % text.replace(u"&", u"&amp;").replace(u"<", u"&lt;"))
+    label.setToolTipText(text)
