@@ -9,7 +9,7 @@ from __future__ import annotations
 # What an image is: one of the roles below; a file of one map has the name of the map as its role.
 ROLE = "deepd3.role"
 STACK, PREDICTION, LABELS, MERGED, PROJECTION = "stack", "prediction", "labels", "merged", "projection"
-PROFILE = "profile"
+PROFILE, REGISTERED = "profile", "registered"
 
 # Which image it is, and of which other one it was made.
 ID = "deepd3.id"

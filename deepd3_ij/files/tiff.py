@@ -85,6 +85,7 @@ def write_time_series(
     dtype: np.dtype[Any],
     *,
     display_range: tuple[float, float] | None = None,
+    properties: Mapping[str, str] | None = None,
 ) -> None:
     """Write several time points as one ImageJ hyperstack.
 
@@ -100,7 +101,7 @@ def write_time_series(
         What ImageJ calls each time point.
     dtype
         uint8, uint16 or float32.
-    display_range
+    display_range, properties
         As in :func:`write_stack`.
 
     Raises
@@ -108,7 +109,7 @@ def write_time_series(
     OutputError
         The file cannot be written.
     """
-    metadata = _metadata(like, dtype, display_range)
+    metadata = _metadata(like, dtype, display_range, properties)
     metadata["Labels"] = [label for label in labels for _ in range(like.sizes["z"])]
     with replacing(path) as temporary:
         tifffile.imwrite(temporary, iter(planes), **_layout(like, dtype, metadata, frames=len(labels)))

@@ -11,7 +11,7 @@ from deepd3_ij.colours import CHANGE_COLOURS, Colour, roi_colour
 from deepd3_ij.files.imagej_roi import encode_outline
 from deepd3_ij.files.roi_zip import DATE
 from deepd3_ij.files.tiff import write_time_series
-from deepd3_ij.names import ROI_CHANGE, ROI_TRACK
+from deepd3_ij.names import REGISTERED, ROI_CHANGE, ROI_TRACK, ROLE
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.timelapse.following import Timelapse
 from deepd3_ij.timelapse.registered import (
@@ -36,7 +36,7 @@ def write_hyperstack(series: Timelapse, path: Path, progress: Progress = no_prog
         return
     labels = [f"{point.name} ({point.time:g} d)" for point in series.points]
     write_time_series(path, registered_planes(series, progress), grid_of(series), labels, registered_dtype(series),
-                      display_range=display_range(series))
+                      display_range=display_range(series), properties={ROLE: REGISTERED})
 
 
 def write_rois_by_track(series: Timelapse, path: Path) -> None:

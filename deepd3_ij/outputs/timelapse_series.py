@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from deepd3_ij.errors import ParameterError, StackError
+from deepd3_ij.errors import ParameterError, StackError, remedy
 from deepd3_ij.files.image_reader import look_into
 from deepd3_ij.files.tables import read_table
 from deepd3_ij.measurement.columns import SOURCES
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 SERIES_STEM = "timelapse"
 FILE_COLUMN, TIME_COLUMN, GROUP_COLUMN, FRAME_COLUMN = "file", "time", "group", "frame"
+_DAYS = "'Days' in the dialog"
 
 
 @dataclass(frozen=True)
@@ -76,14 +77,15 @@ def series_of(files: Sequence[str | PathLike[str]], times: Sequence[float] | Non
     """
     if len(files) == 1 and Path(files[0]).suffix.lower() == ".csv":
         if times is not None:
-            raise ParameterError("Times are given twice: in the table and as option; leave out --times.")
+            raise ParameterError("Times are given twice, in the table and beside it; leave out "
+                                 f"{remedy('--times', _DAYS)}.")
         groups = _groups(Path(files[0]))
     elif len(files) == 1 and Path(files[0]).is_file() and Path(files[0]).suffix.lower() != ".prediction":
         groups = {SERIES_STEM: _frames(Path(files[0]), times)}
     else:
         if times is not None and len(times) != len(files):
             raise ParameterError(f"There are {len(files)} files and {len(times)} times; give one time for each, for "
-                                 "example --times 0,4,9.")
+                                 f"example {remedy('--times 0,4,9', f'0,4,9 in {_DAYS}')}.")
         days = [float(number) for number in range(len(files))] if times is None else times
         groups = {SERIES_STEM: [SeriesFile(Path(file), time) for file, time in zip(files, days, strict=True)]}
     for members in groups.values():
@@ -101,7 +103,7 @@ def _frames(path: Path, times: Sequence[float] | None) -> list[SeriesFile]:
                              "again).")
     if times is not None and len(times) != count:
         raise ParameterError(f"{path.name} has {count} time points, and there are {len(times)} times; give one time "
-                             "for each, for example --times 0,4,9.")
+                             f"for each, for example {remedy('--times 0,4,9', f'0,4,9 in {_DAYS}')}.")
     days = times if times is not None else content.frame_days or [float(number) for number in range(count)]
     return [SeriesFile(path, time, number) for number, time in enumerate(days)]
 

@@ -80,6 +80,8 @@ def _members(files: Sequence[str], times: str) -> tuple[list[SeriesFile], str]:
             stem = tables[0].name[:-len(FILES_ENDING)]
             return next(iter(series_of([str(tables[0])]).values())), stem
         found, _ = search_stacks(given[0], "*")
+        if not found:
+            raise ParameterError(f"{given[0]} holds no stack; choose the folder of the time points.")
         files = [str(stack.source) for stack in found]
     groups = series_of(list(files), _days(times))
     if len(groups) > 1:
@@ -92,10 +94,12 @@ def _days(times: str) -> list[float] | None:
     if not times.strip():
         return None
     try:
-        return [float(part) for part in times.replace(";", ",").split(",")]
-    except ValueError as error:
-        raise ParameterError(f"The times are {times!r}; accepted: days separated by commas, for example 0,4,9."
-                             ) from error
+        days = [float(part) for part in times.replace(";", ",").split(",")]
+    except ValueError:
+        days = [math.nan]
+    if not all(map(math.isfinite, days)):
+        raise ParameterError(f"The times are {times!r}; accepted: days separated by commas, for example 0,4,9.")
+    return days
 
 
 def _points(members: Sequence[SeriesFile], folder: Path, model: str | None, choices: Choices,

@@ -288,6 +288,7 @@ def test_the_verb_tells_what_a_window_shows_and_links_again_without_reading_anew
 
 @pytest.mark.parametrize(("source", "times", "words"), [
     ("t1.tif", "", "at least two"), ("t1.tif;t2.tif", "0,x", "days separated by commas"),
+    ("t1.tif;t2.tif", "0,nan", "days separated by commas"),
     ("t1.tif;t2.tif", "0", "2 files and 1 times"), ("t1.tif;t2.tif", "3,3", "a time of its own"),
     ("t1.tif;nowhere.tif", "", "does not exist")])
 def test_what_the_verb_cannot_follow_is_told_in_one_sentence(
@@ -298,3 +299,10 @@ def test_what_the_verb_cannot_follow_is_told_in_one_sentence(
         follow_spines(no_progress, source=files, times=times, target=str(tmp_path))
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.glob("timelapse*"))
+
+
+def test_registered_images_are_no_stack_to_follow(finished: Path, tmp_path: Path) -> None:
+    follow_spines(no_progress, source=";".join(stacks(finished)), target=str(tmp_path))
+    (tmp_path / "timelapse_files.csv").unlink()
+    with pytest.raises(DeepD3Error, match="holds no stack"):
+        follow_spines(no_progress, source=str(tmp_path), target=str(tmp_path))
