@@ -121,7 +121,7 @@ def registered_planes(series: Timelapse, progress: Progress = no_progress) -> It
 def display_range(series: Timelapse) -> tuple[float, float]:
     """Grey values of the reference that are shown black and white."""
     values = _levels(series.points[series.reference]).astype(np.float32)
-    low, high = (float(value) for value in np.percentile(values, (5, 99.8)))
+    low, high = (float(value) for value in np.percentile(values, (20, 99.5)))
     return low, max(high, low + 1)
 
 

@@ -37,10 +37,13 @@ class FollowedImage(object):
     # Outlines
 
     def show(self):
-        """Open its window, at the plane of the first mark."""
+        """Open its window, at the time point of the reference and the plane in which most spines are."""
         self.image.show()
-        if self.series.reply["spines"]:
-            self.go_to(self.series.reply["spines"][0])
+        at = [number for number, point in enumerate(self.series.reply["time_points"]) if point.get("reference")]
+        marks = [mark for mark in self.series.marks.values() if not at or mark["time_point"] == at[0]]
+        planes = [mark["z_plane"] for mark in marks]
+        if marks:
+            self.image.setPosition(1, max(sorted(planes), key=planes.count) + 1, marks[0]["time_point"] + 1)
         self.draw()
 
     def take(self, series):

@@ -16,6 +16,7 @@ _HEADINGS = (u"Track", u"Dendrite", u"Class")
 _PROBABILITY = u"Link p"
 _PALE = 0.35  # how much of its colour a cell has; texts in it stay readable
 _WIDEST_PX = 160
+_LONGEST_NAME = 14
 
 
 class FollowedTable(object):
@@ -55,7 +56,9 @@ class FollowedTable(object):
         self._series = series
         table, names = self.component, series.names
         keys = table.getRowSorter().getSortKeys()
-        headings = Vector(list(_HEADINGS) + names + [_PROBABILITY])
+        headings = Vector(list(_HEADINGS) + [
+            name if len(name) <= _LONGEST_NAME else u"day %g" % point["time"]
+            for name, point in zip(names, series.reply["time_points"])] + [_PROBABILITY])
         rows = Vector()
         for track in series.order:
             told, probability = series.tracks[track], series.lowest_probability(track)
@@ -71,7 +74,11 @@ class FollowedTable(object):
         metrics = table.getFontMetrics(table.getFont())
         for number, heading in enumerate(headings):
             column = table.getColumnModel().getColumn(number)
-            texts = [heading] + ([u"unobservable"] if _FIRST_STATE <= number < self._model.first_number else [])
+            texts = [heading]
+            if number == _CLASS:
+                texts += series.classes()
+            elif _FIRST_STATE <= number < self._model.first_number:
+                texts.append(u"unobservable")
             column.setPreferredWidth(min(_WIDEST_PX, max(metrics.stringWidth(text) for text in texts) + 24))
             column.setCellRenderer(_Cell(self, number))
         self._silent = False
