@@ -109,3 +109,24 @@ def test_writing_can_be_stopped_and_leaves_nothing(series: d3.Timelapse, tmp_pat
     with pytest.raises(Cancelled):
         write_timelapse(series, tmp_path, "timelapse", progress=stop)
     assert not list(tmp_path.iterdir())
+
+
+def test_time_points_of_other_voxel_sizes_are_followed_in_um() -> None:
+    points = []
+    for number, point in enumerate(simulate_timepoints(FIELD, MOVING, seed=3), start=1):
+        step = 1 if number == 1 else 2
+        scene = point.scene
+        stack = d3.label_stack(scene.stack.values[:, ::step, ::step], xy_um=FIELD.xy_um * step, z_um=FIELD.z_um)
+        labels = np.ascontiguousarray(scene.spine.values[:, ::step, ::step])
+        prediction = label_prediction(np.ascontiguousarray(scene.dendrite.values[:, ::step, ::step], np.float32),
+                                      (labels > 0).astype(np.float32), stack, {})
+        rois = RoiSet.from_labels(labels, prediction)
+        points.append(d3.TimePoint.from_results(f"t{number}", point.day, d3.measure(rois, prediction, stack),
+                                                prediction, rois, stack))
+    followed = d3.link_timepoints(points, reference=0)
+    assert followed.registration["registered"].all()
+    tracks = [{mark.track for mark in marks(followed) if mark.session == session and mark.roi_id} for session in (0, 1)]
+    assert len(tracks[0] & tracks[1]) > 8
+    planes = np.stack(list(registered_planes(followed))).reshape(3, *grid_of(followed).shape).astype(float)
+    seen = planes[1] > 0
+    assert np.corrcoef(planes[1][seen], planes[0][seen])[0, 1] > 0.5
