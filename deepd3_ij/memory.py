@@ -85,15 +85,17 @@ class Plan:
     output_bytes: int
     seconds: float
 
+    @property
+    def slab_planes(self) -> int:
+        """Planes of the smallest slabs; all of them if one slab does."""
+        return Workspace(self.slab_bytes).height(self.shape, LARGEST_STEP_COPIES)
+
     def describe(self) -> str:
         """One line that says what will be done."""
-        if self.slab_bytes is None:
-            how = "in memory"
-        else:
-            planes = Workspace(self.slab_bytes).height(self.shape, LARGEST_STEP_COPIES)
-            count = -(-self.shape[0] // planes)
-            how = (f"{count} slab{'s' * (count != 1)} of {planes} plane{'s' * (planes != 1)}, at most "
-                   f"{_amount(self.memory_bytes or 0)} of memory")
+        planes = self.slab_planes
+        count = -(-self.shape[0] // planes)
+        how = "in memory" if count == 1 else (f"{count} slabs of {planes} plane{'s' * (planes != 1)}, at most "
+                                              f"{_amount(self.memory_bytes or 0)} of memory")
         disk = self.scratch_bytes + self.output_bytes
         scratch = f" (scratch {_amount(self.scratch_bytes)})" if self.scratch_bytes else ""
         return f"{self.what}: {how}, {_amount(disk)} of disk{scratch}, about {_duration(self.seconds)}"
