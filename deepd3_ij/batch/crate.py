@@ -63,7 +63,7 @@ def crate(results: Sequence[StackResult], folder: Path) -> dict[str, Any]:
          "mentions": [{"@id": action["@id"]} for action in actions]},
         {"@id": _PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"},
         {"@id": _SOFTWARE, "@type": "SoftwareApplication", "name": "deepd3-ij",
-         "softwareVersion": ", ".join(sorted(versions)) or __version__, "url": "https://pypi.org/project/deepd3-ij/"},
+         "softwareVersion": ", ".join(sorted(versions)) or __version__},
         {"@id": _MODEL, "@type": "CreativeWork", "name": "Network that made the probability maps",
          "sha256": ", ".join(sorted(hashes))},
         *files.values(), *actions]}
