@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -146,8 +147,11 @@ def test_the_live_test_follows_clicks_and_sliders_and_hands_its_settings_over(
 
 def test_a_double_click_opens_the_live_test_there(visible: User, stack_with_prediction: Path) -> None:
     for title in ("cell prediction", "cell.tif"):
-        visible.click_pixel(title, 30, 20, times=2)
-        visible.until(lambda: visible.host.ask("slider", "0"), "no dialog")
+        for _ in range(5):  # on a busy machine the second click may come too late for a double click
+            visible.click_pixel(title, 30, 20, times=2)
+            with suppress(AssertionError):
+                visible.until(lambda: visible.host.ask("slider", "0"), "no dialog", seconds=20)
+                break
         visible.until(lambda: visible.look()["frame"] == [0, 0, 128, 128], "the test is elsewhere")
         visible.click("Close")
         visible.until(lambda: visible.look()["frame"] is None, "the outlines stay")

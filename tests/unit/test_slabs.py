@@ -180,7 +180,7 @@ def test_other_texts_are_no_amounts_of_memory(text):
 
 
 def test_what_fits_is_done_in_memory_and_the_rest_in_slabs(tmp_path):
-    small = plan((10, 100, 100), 2_000_000_000)
+    small = plan((10, 100, 100), 100_000_000_000)
     with kept_to(small, tmp_path):
         assert workspace().scratch is None
     assert "in memory" in small.describe()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from deepd3_ij.outputs.timelapse_series import SeriesFile, read_time_point, seri
 from deepd3_ij.parameters import SimulationParameters, TimeSeriesParameters
 from deepd3_ij.progress import no_progress
 from deepd3_ij.rois import RoiSet
-from deepd3_ij.service import timelapse_verbs
+from deepd3_ij.service import following
 from deepd3_ij.service.timelapse_verbs import follow_spines
 from deepd3_ij.simulation_series import simulate_timepoints
 from deepd3_ij.stack import label_like, label_prediction
@@ -275,14 +276,19 @@ def test_the_verb_tells_what_a_window_shows_and_links_again_without_reading_anew
     Path(values["links_user"]).write_text(
         f"action,time_point,id,other_time_point,other_id\ncut,t1,{one['id']},t2,{other['id']}\n", encoding="utf-8")
 
-    monkeypatch.setattr(timelapse_verbs, "read_time_point", None)  # it would fail if anything were read again
+    monkeypatch.setattr(following, "read_time_point", None)  # it would fail if anything were read again
     again = follow_spines(no_progress, source=";".join(stacks(finished)), times="0,4,8", target=str(results)).values
     of_roi = {(spine["time_point"], spine["id"]): spine["track_id"] for spine in again["spines"]}
     assert of_roi[0, one["id"]] != of_roi[1, other["id"]]
     monkeypatch.undo()
     earlier = follow_spines(no_progress, source=str(results), target=str(results)).values
     assert earlier["tracks"] == again["tracks"]
-    in_folder = follow_spines(no_progress, source=str(finished), target=str(tmp_path / "other")).values
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for number in (1, 2, 3):
+        for ending in (".tif", ".prediction", ".rois"):
+            shutil.copy(finished / f"t{number}{ending}", alone)
+    in_folder = follow_spines(no_progress, source=str(alone), target=str(tmp_path / "other")).values
     assert [point["name"] for point in in_folder["time_points"]] == ["t1", "t2", "t3"]
 
 
