@@ -39,7 +39,7 @@ class PlaceLight:
 
 
 def light_at(stack: xr.DataArray, prediction: xr.Dataset, rois: xr.DataArray | None, places_um: np.ndarray,
-             heads_um: np.ndarray, parameters: MeasureParameters | None = None) -> PlaceLight:
+             heads_um: np.ndarray, parameters: MeasureParameters) -> PlaceLight:
     """Measure the light at places of a stack.
 
     Parameters
@@ -53,22 +53,23 @@ def light_at(stack: xr.DataArray, prediction: xr.Dataset, rois: xr.DataArray | N
     heads_um
         Heads that are known; their light beside a place is not taken for the place's, float64, shape ``(m, 3)``.
     parameters
-        As of :func:`deepd3_ij.measure`.
+        With which the spines themselves were measured, so that their light and that of the places can be compared.
 
     Returns
     -------
     PlaceLight
     """
-    chosen = parameters or MeasureParameters()
-    dendrites = find_dendrites(prediction["dendrite"], chosen)
-    unknown = np.full(len(places_um), np.nan)
-    if not len(dendrites) or not len(places_um):
-        return PlaceLight(unknown, unknown.copy())
-    imaging = Imaging.of(stack, chosen)
+    unknown = PlaceLight(*np.full((2, len(places_um)), np.nan))
+    if not len(places_um):
+        return unknown
+    dendrites = find_dendrites(prediction["dendrite"], parameters)
+    if not len(dendrites):
+        return unknown
+    imaging = Imaging.of(stack, parameters)
     branches = [straight_branches(line, stack, rois, imaging) for line in dendrites.centre_lines]
     origin = np.array([float(prediction.coords[dim][0]) for dim in DIMS])
     geometry = _places_on(dendrites, np.concatenate([places_um, heads_um]) - origin)
-    value, error = spot_light(stack, dendrites, branches, geometry, chosen, imaging)
+    value, error = spot_light(stack, dendrites, branches, geometry, parameters, imaging)
     return PlaceLight(value[:len(places_um)], error[:len(places_um)])
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -38,11 +38,14 @@ class Measurements:
         One row per dendrite.
     tracing
         Centre lines of the dendrites, in µm on the prediction's coordinates.
+    parameters
+        With which it was measured.
     """
 
     spines: pd.DataFrame
     dendrites: pd.DataFrame
     tracing: Tracing
+    parameters: MeasureParameters = field(default_factory=MeasureParameters)
 
 
 def measure(
@@ -118,4 +121,4 @@ def measure(
         thick_and_spaced = dendrite_shape_columns(dendrites, spines, chosen, imaging, branches)
     spines["confidence"] = confidences(spines, provenance_of(prediction), dimensions=rois.dimensions)
     table = dendrite_table(dendrites, spines["dendrite_id"].to_numpy(), thick_and_spaced)
-    return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites))
+    return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites), parameters=chosen)

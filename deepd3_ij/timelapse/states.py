@@ -136,7 +136,8 @@ def judge(points: Sequence[TimePoint], placements: Sequence[Placement | None], d
             state[unclear, number] = UNDECIDED
             reason[unclear, number] = np.where(covered[unclear], "covered by another spine", DOUBTFUL)
             if point.stack is not None:
-                found = light_at(point.stack, point.prediction, point.labels, places[looked], point.zyx_um)
+                found = light_at(point.stack, point.prediction, point.labels, places[looked], point.zyx_um,
+                                 point.measured_with)
                 light[looked, number], light_error[looked, number] = found.relative, found.error
                 _decide_by_light(state[:, number], reason[:, number], light[:, number], light_error[:, number], usual)
     _doubt_single_gaps(state, reason, observable, probability)
