@@ -54,7 +54,7 @@ class States:
     state
         One of ``STATES``, object, same shape.
     reason
-        Why it is unobservable or undecided, or that its light decided, object, same shape; empty otherwise.
+        Why it is unobservable or undecided, or that its light or a person decided, object, same shape; empty otherwise.
     observable
         Whether the place can be judged, detected or not, bool, same shape.
     probability
