@@ -105,7 +105,7 @@ class Annotator(object):
         self._message_text = u""
         self._box_seen = None
         self._build()
-        self._overlay = _Annotated(self)
+        self._overlay = PlaneOverlay(image, _OVERLAY, _OPACITY, self._layers)
         self._keys = ImageKeys(image, {(KeyEvent.VK_B, False): self.begin_here, (KeyEvent.VK_E, False): self.end_here})
         self._timer = Timer(_LOOK_MS, Acted(self._look))
         self._timer.start()
@@ -308,10 +308,15 @@ class Annotator(object):
         self._message_text = text
         self._tell()
 
-    def masks_at(self, plane):
-        """Bytes of the dendrite and the spine mask in a plane (from 1), those that there are."""
+    def _layers(self, plane):
+        """What is seen over a plane (from 1): the masks that there are, and the box."""
+        rois, (first, last) = [], self.annotation["planes"]
+        if self.annotation["crop"] and first <= plane <= last and self.annotation.problem() is None:
+            box = Roi(*self.annotation["box"])
+            box.setStrokeColor(Color(*FRAME))
+            rois.append(box)
         return [(mask.planes[plane - 1], colour) for mask, colour in (
-            (self._masks["dendrite"], DENDRITE), (self._masks["spine"], SPINE)) if mask is not None]
+            (self._masks["dendrite"], DENDRITE), (self._masks["spine"], SPINE)) if mask is not None], rois
 
     # What the user chooses
 
@@ -622,25 +627,6 @@ class Annotator(object):
             fields += zip(("first_plane", "last_plane"), self.annotation["planes"])
         units = [] if drawn else [("swc_units", self.annotation["units"])]
         record(COMMAND, fields + units + [("allow_empty", self.annotation["empty"]), ("out", path)])
-
-
-class _Annotated(PlaneOverlay):
-    """The masks of the plane, and the box in its planes."""
-
-    def __init__(self, window):
-        PlaneOverlay.__init__(self, window.image, _OVERLAY, _OPACITY)
-        self._window = window
-
-    def layers(self, plane):
-        """Masks and box of a plane."""
-        annotation = self._window.annotation
-        rois = []
-        if annotation["crop"] and annotation["planes"][0] <= plane <= annotation["planes"][1] \
-                and annotation.problem() is None:
-            box = Roi(*annotation["box"])
-            box.setStrokeColor(Color(*FRAME))
-            rois.append(box)
-        return self._window.masks_at(plane), rois
 
 
 def _same(one, other):
