@@ -22,12 +22,11 @@ from deepd3_ij.outputs.timelapse_files import (
     write_timelapse,
 )
 from deepd3_ij.outputs.timelapse_registered import has_images, mark_name
-from deepd3_ij.outputs.timelapse_series import SeriesFile, read_time_point, series_of
+from deepd3_ij.outputs.timelapse_series import SeriesFile, places_of_maps, read_time_point, series_of
 from deepd3_ij.parameters import TimelapseParameters
 from deepd3_ij.progress import Progress, in_steps
 from deepd3_ij.service.exchange import Reply
 from deepd3_ij.service.registry import NOTHING_CHOSEN, Choices
-from deepd3_ij.stems import beside
 from deepd3_ij.timelapse import Timelapse, TimePoint, link_timepoints
 from deepd3_ij.timelapse.registered import Mark, marks
 from deepd3_ij.timelapse.tables import ALL_DENDRITES
@@ -123,8 +122,7 @@ def _states_of_files(members: Sequence[SeriesFile], folder: Path) -> list[tuple[
     """Sizes and dates of the files that time points are read from."""
     found: list[tuple[Any, ...]] = []
     for member in members:
-        near = beside(member.path, ".prediction")
-        for maps in (folder / near.name, near):
+        for maps in places_of_maps(member, folder):
             for path in (member.path, maps, maps.with_suffix(".rois")):
                 state = path.stat() if path.is_file() else None
                 found.append((str(path), member.time, *(() if state is None else (state.st_size, state.st_mtime_ns))))

@@ -227,6 +227,14 @@ def test_a_file_with_a_time_axis_is_followed_and_its_results_have_names_of_their
         assert told.count("\n") == 1
 
 
+def test_edited_rois_of_a_time_point_within_a_file_are_read_again(whole: np.ndarray, tmp_path: Path) -> None:
+    file = written(tmp_path / "stack.tif", whole, finterval=86400.0)
+    (members,) = series_of([file]).values()
+    before = following._states_of_files(members, tmp_path)
+    (tmp_path / "stack_t2.rois").write_text("edited")
+    assert following._states_of_files(members, tmp_path) != before
+
+
 def test_labelled_arrays_with_a_time_axis_are_followed(finished: Path) -> None:
     predictions = [read_maps([finished / f"t{number}.prediction"]) for number in (1, 1)]
     rois = read_rois(finished / "t1.rois", like=predictions[0]).labels.values
