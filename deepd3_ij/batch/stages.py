@@ -205,9 +205,11 @@ class _Warnings:
 
     def hook(self) -> None:
         """Be asked when a warning is shown."""
-        if warnings.showwarning is not self.show:
+        if warnings.showwarning != self.show:
             self._shown = warnings.showwarning
             warnings.showwarning = self.show  # type: ignore[assignment]
+            # Of every stack that gives cause for one, not of the first one alone.
+            warnings.filterwarnings("always", category=UserWarning, module="deepd3_ij")
 
     def show(self, message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any) -> None:
         """Keep it, or show it as before."""

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from deepd3_ij.batch import BatchItem, BatchResult, BatchSettings, analyze_folder, find_stacks, run_batch
+from deepd3_ij.batch import BatchItem, BatchResult, BatchSettings, analyze_folder, find_stacks, run_batch, stages
 from deepd3_ij.batch.board import Board, as_progress
 from deepd3_ij.batch.jobs import Event, Job
 from deepd3_ij.batch.running import InThisProcess
@@ -250,3 +252,19 @@ def test_a_log_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     assert log.file == tmp_path / "deepd3_log.txt"
     assert (tmp_path / "log.txt").read_text() == "my notes"
     assert log.file.read_text().splitlines()[1] == "failed: a"
+
+
+def test_warnings_of_every_stack_are_kept_and_those_of_other_threads_are_shown(
+        folders: tuple[Path, Path], recwarn: pytest.WarningsRecorder) -> None:
+    class Doubtful(Work):
+        def compute(self, job: Job, stack: None, progress: Progress) -> None:
+            warnings.warn_explicit("doubtful", UserWarning, stages.__file__, 1, stages.__name__, registry)
+            thread = threading.Thread(target=lambda: warnings.warn("of a library", RuntimeWarning, stacklevel=1))
+            thread.start()
+            thread.join()
+
+    items = find_stacks(*folders)[0]
+    registry: dict[str, int] = {}
+    assert not run(items, Doubtful()).failed
+    assert all(json.loads(item.record.read_text())["run"]["warnings"] == ["doubtful"] for item in items)
+    assert {str(warning.message) for warning in recwarn} == {"of a library"}
