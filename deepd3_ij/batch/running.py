@@ -182,6 +182,7 @@ def analyze_run(run: RunFile, *, resume: bool = True, overwrite: bool = False, o
         stack.callback(lock.release)
         write_run_file(run, loaded, overwrite=overwrite)
         log, events = TextLog(folder), EventLog(folder, lock.run, how.shard)
+        stack.callback(events.close)
         log.begin(f"{run.source} to {run.target}, {len(mine)} stacks",
                   [f"{item.path}: {item.reason}" for item in passed])
         events.begin({"version": __version__, "source": printable(run.source), "stacks": len(mine),
