@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -22,6 +23,7 @@ from tests.scripts.user import User
 
 pytestmark = pytest.mark.display
 SHAPE = (5, 200, 300)
+MAPS = str(Path(__file__).parent / "jython" / "maps_over_stack.py")
 REMOVED = str(Path(__file__).parent / "jython" / "removed_pixels.py")
 TESTED = {"peak_threshold": 0.8, "area_threshold": 0.25, "seed_delta": 0.2, "distance_um": 2.0, "min_voxels": 20}
 
@@ -155,6 +157,19 @@ def test_a_double_click_opens_the_live_test_there(visible: User, stack_with_pred
         visible.until(lambda: visible.look()["frame"] == [0, 0, 128, 128], "the test is elsewhere")
         visible.click("Close")
         visible.until(lambda: visible.look()["frame"] is None, "the outlines stay")
+
+
+def test_maps_over_the_stack_follow_its_plane_until_they_are_taken_away(
+        visible: User, stack_with_prediction: Path) -> None:
+    def maps_in(plane: int) -> list[dict[str, float]]:
+        return list(json.loads(visible.host.ask("script", MAPS, plane=str(plane))))
+
+    assert visible.host.ask("quietly", "Show DeepD3 Maps over Stack...", opacity="0.25") == "done"
+    for plane in (1, 4, 2):
+        visible.until(lambda plane=plane: maps_in(plane) == [{"plane": plane, "opacity": 0.25}],
+                      "the maps do not follow", 30)
+    assert visible.host.ask("quietly", "Show DeepD3 Maps over Stack...", opacity="0") == "done"
+    assert maps_in(3) == []
 
 
 def test_the_review_macro_waits_and_writes_the_corrected_tables(visible: User, fiji_folder: Path,

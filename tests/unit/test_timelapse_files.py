@@ -19,7 +19,6 @@ from deepd3_ij.errors import DeepD3Error
 from deepd3_ij.files.hdf5 import read_rois, write_prediction, write_rois
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.opening import read_maps
-from deepd3_ij.files.tiff import write_stack
 from deepd3_ij.measurement import measure
 from deepd3_ij.measurement.geometry import Placed
 from deepd3_ij.outputs.timelapse_files import FILES_ENDING, TIMELAPSE_ENDINGS, read_edits
@@ -29,9 +28,9 @@ from deepd3_ij.progress import no_progress
 from deepd3_ij.rois import RoiSet
 from deepd3_ij.service import following
 from deepd3_ij.service.timelapse_verbs import follow_spines
-from deepd3_ij.simulation_series import simulate_timepoints
 from deepd3_ij.stack import label_like, label_prediction
 from deepd3_ij.timelapse import link_timepoints
+from tests.small_series import write_finished
 
 FIELD = SimulationParameters(planes=12, height_px=220, width_px=220, dendrites=2, axons=0, blob_clusters=0, clouds=0)
 CHANGES = TimeSeriesParameters(sessions=3, cut_planes=2, drift_z_um=1.0)
@@ -41,13 +40,7 @@ CHANGES = TimeSeriesParameters(sessions=3, cut_planes=2, drift_z_um=1.0)
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stacks, and beside them analyses that found just what is there."""
     folder = tmp_path_factory.mktemp("series")
-    for number, point in enumerate(simulate_timepoints(FIELD, CHANGES, seed=6), start=1):
-        scene = point.scene
-        prediction = label_prediction(scene.dendrite.values.astype(np.float32),
-                                      (scene.spine.values > 0).astype(np.float32), scene.stack, {})
-        write_stack(folder / f"t{number}.tif", scene.stack)
-        write_prediction(folder / f"t{number}.prediction", prediction)
-        write_rois(folder / f"t{number}.rois", RoiSet.from_labels(scene.spine.values, prediction))
+    write_finished(folder, FIELD, CHANGES, seed=6)
     return folder
 
 
