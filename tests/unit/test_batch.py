@@ -132,6 +132,14 @@ def test_what_has_changed_is_done_again(change: str, folders: tuple[Path, Path])
     assert work.seen == (["a", "b", "a"] if change == "settings" else ["a"])
 
 
+def test_a_run_that_only_looks_at_what_is_done_says_that_it_lives(folders: tuple[Path, Path]) -> None:
+    items = find_stacks(*folders)[0]
+    run(items, Work())
+    calls: list[int] = []
+    assert len(run(items, Work(), keep_alive=lambda: calls.append(1)).skipped) == len(items)
+    assert len(calls) >= len(items)
+
+
 def test_everything_is_done_again_without_resume(folders: tuple[Path, Path]) -> None:
     items = find_stacks(*folders)[0]
     run(items, Work(), SETTINGS)
