@@ -154,6 +154,8 @@ def test_a_double_click_opens_the_live_test_there(visible: User, stack_with_pred
             with suppress(AssertionError):
                 visible.until(lambda: visible.host.ask("slider", "0"), "no dialog", seconds=20)
                 break
+        else:
+            pytest.fail(f"no double click opens the live test; log: {visible.host.log()[-2000:]}")
         visible.until(lambda: visible.look()["frame"] == [0, 0, 128, 128], "the test is elsewhere")
         visible.click("Close")
         visible.until(lambda: visible.look()["frame"] is None, "the outlines stay")

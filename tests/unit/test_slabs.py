@@ -179,6 +179,13 @@ def test_other_texts_are_no_amounts_of_memory(text):
         parse_memory(text)
 
 
+@pytest.fixture
+def fresh_process(monkeypatch):
+    """The memory of a process that has done nothing yet, whatever the tests before have left."""
+    monkeypatch.setattr(memory, "resident_bytes", lambda: 300_000_000)
+
+
+@pytest.mark.usefixtures("fresh_process")
 def test_what_fits_is_done_in_memory_and_the_rest_in_slabs(tmp_path):
     small = plan((10, 100, 100), 100_000_000_000)
     with kept_to(small, tmp_path):
@@ -190,6 +197,7 @@ def test_what_fits_is_done_in_memory_and_the_rest_in_slabs(tmp_path):
     assert "at most 6 GB of memory" in large.describe()
 
 
+@pytest.mark.usefixtures("fresh_process")
 def test_too_little_memory_and_too_small_a_disk_are_refused_in_a_sentence(tmp_path):
     with pytest.raises(ParameterError, match=r"--memory is 100 MB, and 9 × 4096 × 4096 needs at least .* GB|MB"):
         plan((9, 4096, 4096), 100_000_000)

@@ -1,5 +1,5 @@
 #@output String answer
-from ij import WindowManager
+from ij import IJ, WindowManager
 from ij.plugin.frame import RoiManager
 from java.awt import Frame
 
@@ -12,4 +12,5 @@ for frame in Frame.getFrames():
         frame.dispose()
 if RoiManager.getInstance() is not None:
     RoiManager.getInstance().reset()
+IJ.setTool("rectangle")
 answer = "closed"
