@@ -22,7 +22,7 @@ import numpy as np
 import tifffile
 import xarray as xr
 
-from deepd3_ij.errors import ChannelError, DeepD3Error, StackError, VoxelSizeError, one_line, remedy
+from deepd3_ij.errors import DeepD3Error, StackError, one_line
 from deepd3_ij.files.calibration import (
     FileVoxelSize,
     combined,
@@ -33,8 +33,9 @@ from deepd3_ij.files.calibration import (
     plain_voxel_size,
     stated_in,
 )
+from deepd3_ij.files.choosing import choose, choose_voxel_size
 from deepd3_ij.files.ome import looks_like_ome, read_ome
-from deepd3_ij.files.plane_source import PlacedPlane, PlaneSource, quiet_tifffile
+from deepd3_ij.files.plane_source import PlacedPlane, PlaneSource, TiffPlanes, quiet_tifffile
 from deepd3_ij.files.scanimage import scanimage_header, scanimage_pages, scanimage_voxel_size
 from deepd3_ij.files.tiff_pages import BITS, COMPRESSION, LENGTH, WIDTH, PageChain, PageForm, read_chain
 from deepd3_ij.input_limits import check_memory
@@ -44,7 +45,6 @@ from deepd3_ij.stack import label_stack
 
 _PLANE_AXES = "ZIQP"
 _LARGEST_PLANE_COUNT = 10_000_000
-_SAME_SIZE = 1e-3
 _IMAGE_DESCRIPTION = 270
 
 
@@ -91,7 +91,7 @@ def open_stack(
     file = Path(path)
     with quiet_tifffile():
         planes, found, provenance, notes = _survey(file, channel, frame)
-    z_um, xy_um = _voxel_size(file.name, found, len(planes), xy_um, z_um)
+    z_um, xy_um = choose_voxel_size(file.name, found, len(planes), xy_um, z_um)
     stack = label_stack(planes.as_dask() if lazy else planes.load(), xy_um=xy_um, z_um=z_um, source=file.name)
     notes += doubts_about_voxel_size(file.name, xy_um, z_um)
     for text in notes:
@@ -360,14 +360,14 @@ def _choose_planes(tif: tifffile.TiffFile, image: _Pages, chain: PageChain, chan
     index: list[Any] = []
     for axis, size in outer:
         if axis == "C":
-            index.append(_choice(name, "channel", "channels", channel, size))
+            index.append(choose(name, "channel", "channels", channel, size))
         elif axis == "T":
-            index.append(_choice(name, "frame", "time points", frame, size))
+            index.append(choose(name, "frame", "time points", frame, size))
         else:
             index.append(slice(kept_planes if axis == "P" else None))
     for option, plural, axis, value in (("channel", "channels", "C", channel), ("frame", "time points", "T", frame)):
         if axis not in image.axes:
-            _choice(name, option, plural, value, 1)
+            choose(name, option, plural, value, 1)
     count = math.prod(image.sizes)
     if not count or not height or not width:
         raise StackError(f"{name} has no pixels (axes {image.axes}YX, sizes {(*image.sizes, height, width)}); "
@@ -379,29 +379,7 @@ def _choose_planes(tif: tifffile.TiffFile, image: _Pages, chain: PageChain, chan
                  "export it again, or crop it", StackError)
     places = _locate(tif, image, chain, numbers, (height, width))
     stored = np.dtype(image.dtype).newbyteorder(tif.byteorder)
-    return PlaneSource(name, places, (height, width), stored, _has_signed_offset(tif, image))
-
-
-_FIELDS = {"channel": "Channel", "frame": "Time point"}
-"""What dialogs call the options."""
-
-
-def _choice(name: str, option: str, plural: str, value: int | None, count: int) -> int:
-    if value is None and count == 1:
-        return 0
-    if value is None:
-        hint = ""
-        if option == "frame":
-            hint = "; if these are the planes of a stack, say so in Fiji (Image ▸ Properties…) and save it again"
-        choose = remedy(f"--{option} 0 to {count - 1} (in Python {option}=…)",
-                        f"{_FIELDS[option]}, 1 to {count}")
-        raise ChannelError(f"{name} has {count} {plural}; choose one with {choose}{hint}.")
-    if not 0 <= value < count:
-        first, field = remedy("0", "1"), remedy(f"--{option}", _FIELDS[option])
-        accepted = first if count == 1 else f"{first} to {int(first) + count - 1}"
-        raise ChannelError(f"{name} has no {option} {value + int(first)}: it has {count} "
-                           f"{plural if count > 1 else plural[:-1]}; accepted for {field}: {accepted}.")
-    return int(value)
+    return TiffPlanes(name, places, (height, width), stored, _has_signed_offset(tif, image))
 
 
 def _locate(tif: tifffile.TiffFile, image: _Pages, chain: PageChain, numbers: np.ndarray,
@@ -491,29 +469,3 @@ def _stated_voxel_size(tif: tifffile.TiffFile, image: _Pages, planes: int, heade
 
 def _imagej_metadata(tif: tifffile.TiffFile) -> dict[str, Any]:
     return (tif.imagej_metadata or {}) if tif.is_imagej else {}
-
-
-def _voxel_size(name: str, found: FileVoxelSize, planes: int, xy_um: float | None,
-                z_um: float | None) -> tuple[float, float]:
-    """Voxel size (z, xy): given before found; an error names the options that are missing."""
-    if xy_um is None and found.x_um is not None and found.y_um is not None:
-        if abs(found.x_um - found.y_um) > _SAME_SIZE * found.x_um:
-            raise VoxelSizeError(f"{name} has pixels of {found.x_um:g} × {found.y_um:g} µm (x × y); accepted: square "
-                                 "pixels. Give the size with " + remedy("--xy (in Python xy_um=)", "Pixel size")
-                                 + " if this is wrong.")
-        xy_um = found.x_um
-    if z_um is None:
-        z_um = found.z_um
-    if z_um is None and planes == 1:
-        z_um = xy_um
-    missing = [(option, argument, what) for option, argument, what, value in (
-        (remedy("--xy", "Pixel size"), "xy_um=", "pixel size", xy_um),
-        (remedy("--z", "Distance between planes"), "z_um=", "distance of planes", z_um)) if value is None]
-    if xy_um is None or z_um is None:
-        if planes == 1 and xy_um is None:
-            missing = missing[:1]
-        unit = f" in a known unit (it has {found.unknown_unit!r})" if found.unknown_unit else ""
-        in_python = remedy(f" (in Python {', '.join(argument for _, argument, _ in missing)})", "")
-        raise VoxelSizeError(f"{name} does not state its {' and '.join(what for _, _, what in missing)}{unit}; "
-                             f"give it in µm with {' and '.join(option for option, _, _ in missing)}{in_python}.")
-    return z_um, xy_um
