@@ -33,7 +33,7 @@ def analyze(arguments: argparse.Namespace) -> None:
     ledger = Ledger(folder, stem_of(arguments.stack), arguments.overwrite)
     ledger.check(endings_of(kinds), [arguments.stack, arguments.model])
     stack = open_stack(arguments.stack, xy_um=arguments.xy_um, z_um=arguments.z_um,
-                       channel=arguments.channel, frame=arguments.frame)
+                       channel=arguments.channel, frame=arguments.frame, level=arguments.level)
     check_room(folder, needed_bytes(stack, kinds))
     model = load_model(arguments.model)
     with shown_progress(arguments.quiet) as progress:

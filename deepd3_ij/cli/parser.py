@@ -37,7 +37,7 @@ from deepd3_ij.parameters import (
 )
 from deepd3_ij.version import __version__
 
-STACK_HELP = "TIFF file: stack, hyperstack or OME-TIFF."
+STACK_HELP = "Stack: TIFF, hyperstack or OME-TIFF file, or folder or address of an OME-Zarr image."
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -107,11 +107,12 @@ def build_parser() -> argparse.ArgumentParser:
                         if name != "maps_8bit" and "stack" not in output.needs])
 
     measure = command("measure", "step_commands:measure", "Measure ROIs, e.g. after correction in Fiji.")
-    measure.add_argument("rois", metavar="ROIS", help="ROI zip, ROI map (TIFF) or .rois file.")
+    measure.add_argument("rois", metavar="ROIS", help="ROI zip, ROI map (TIFF), .rois file or OME-Zarr with labels.")
     _add_maps(measure)
-    measure.add_argument("--stack", metavar="TIFF", help="The stack, for intensities.")
+    measure.add_argument("--stack", metavar="STACK", help="The stack, for intensities.")
     measure.add_argument("--channel", type=int, metavar="N", help="Channel of the stack, 0-based.")
     measure.add_argument("--frame", type=int, metavar="N", help="Time point of the stack, 0-based.")
+    measure.add_argument("--level", type=int, metavar="N", help="Resolution level of an OME-Zarr stack.")
     add_output(measure)
     add_parameters(measure, "measures", MeasureParameters)
 
@@ -229,8 +230,8 @@ def _add_analysis(parser: argparse.ArgumentParser, *, outputs: bool = True) -> N
 
 
 def _add_maps(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("probability maps (a .prediction file, or two TIFFs)")
-    group.add_argument("--prediction", metavar="FILE", help=".prediction file.")
+    group = parser.add_argument_group("probability maps (a .prediction file, an OME-Zarr with maps, or two TIFFs)")
+    group.add_argument("--prediction", metavar="FILE", help=".prediction file, or OME-Zarr that DeepD3 wrote.")
     group.add_argument("--dendrite", metavar="TIFF", help="Dendrite map.")
     group.add_argument("--spine", metavar="TIFF", help="Spine map.")
     add_voxel_size(parser)

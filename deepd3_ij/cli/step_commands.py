@@ -41,7 +41,7 @@ def segment(arguments: argparse.Namespace) -> None:
     ledger = Ledger(folder, stem_of(arguments.stack), arguments.overwrite)
     ledger.check(endings_of(_MAP_KINDS), [arguments.stack, arguments.model])
     stack = open_stack(arguments.stack, xy_um=arguments.xy_um, z_um=arguments.z_um,
-                       channel=arguments.channel, frame=arguments.frame, lazy=True)
+                       channel=arguments.channel, frame=arguments.frame, level=arguments.level, lazy=True)
     model = load_model(arguments.model)
     typed = typed_values(PredictionParameters, arguments)
     with shown_progress(arguments.quiet) as progress:
@@ -104,7 +104,7 @@ def measure(arguments: argparse.Namespace) -> None:
     if arguments.stack:
         size = voxel_size_um(prediction)
         stack = open_stack(arguments.stack, xy_um=size[1], z_um=size[0], channel=arguments.channel,
-                           frame=arguments.frame)
+                           frame=arguments.frame, level=arguments.level)
     found = read_rois_of_any_kind(arguments.rois, prediction)
     _tell_recommended(prediction, arguments)
     with shown_progress(arguments.quiet) as progress:

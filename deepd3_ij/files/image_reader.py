@@ -1,4 +1,4 @@
-"""Opening TIFF files of any microscope program as stacks.
+"""Opening TIFF files of any microscope program, and OME-Zarr, as stacks.
 
 Pixel values are those of the file: an inverted or coloured lookup table changes only how
 ImageJ shows an image, and "white is zero" is not turned round. Two things are undone
@@ -35,9 +35,11 @@ from deepd3_ij.files.calibration import (
 )
 from deepd3_ij.files.choosing import choose, choose_voxel_size
 from deepd3_ij.files.ome import looks_like_ome, read_ome
+from deepd3_ij.files.ome_zarr import open_image
 from deepd3_ij.files.plane_source import PlacedPlane, PlaneSource, TiffPlanes, quiet_tifffile
 from deepd3_ij.files.scanimage import scanimage_header, scanimage_pages, scanimage_voxel_size
 from deepd3_ij.files.tiff_pages import BITS, COMPRESSION, LENGTH, WIDTH, PageChain, PageForm, read_chain
+from deepd3_ij.files.zarr_stores import is_zarr
 from deepd3_ij.input_limits import check_memory
 from deepd3_ij.names import PROVENANCE
 from deepd3_ij.notes import note
@@ -55,20 +57,24 @@ def open_stack(
     z_um: float | None = None,
     channel: int | None = None,
     frame: int | None = None,
+    level: int | None = None,
     lazy: bool = False,
 ) -> xr.DataArray:
-    """Open one channel and time point of a TIFF file as a stack.
+    """Open one channel and time point of a TIFF file or an OME-Zarr image as a stack.
 
     Parameters
     ----------
     path
         TIFF, BigTIFF, OME-TIFF or ImageJ hyperstack, two- or three-dimensional. Pages without
-        a stated meaning are planes.
+        a stated meaning are planes. Or the folder or address (of fsspec: ``s3://…``, ``https://…``) of an OME-Zarr
+        image; of several images in it, the path of one.
     xy_um, z_um
         Size of a pixel and distance of planes in µm; they override the file's. A single plane
         needs no distance: the file's, else the pixel size, is then its thickness.
     channel, frame
         0-based channel and time point; needed when the file has more than one.
+    level
+        Resolution level of an OME-Zarr image, 0 (the default) is the finest.
     lazy
         Give a dask array of one chunk per plane that reads planes when they are used.
 
@@ -77,7 +83,8 @@ def open_stack(
     xarray.DataArray
         Dimensions ``("z", "y", "x")``; uint8, uint16, int16 or float32; ``source`` is the
         file's name; ``provenance`` is there if this package wrote it into the file, ``notes`` (a tuple of
-        texts, also given to :func:`deepd3_ij.notes.note`) if something about the file is doubtful.
+        texts, also given to :func:`deepd3_ij.notes.note`) if something about the file is doubtful, ``origin_um``
+        (z, y, x) if the metadata place the first voxel elsewhere than at 0.
 
     Raises
     ------
@@ -88,15 +95,26 @@ def open_stack(
     VoxelSizeError
         The voxel size is neither in the file nor given, or pixels are not square.
     """
-    file = Path(path)
-    with quiet_tifffile():
-        planes, found, provenance, notes = _survey(file, channel, frame)
-    z_um, xy_um = choose_voxel_size(file.name, found, len(planes), xy_um, z_um)
-    stack = label_stack(planes.as_dask() if lazy else planes.load(), xy_um=xy_um, z_um=z_um, source=file.name)
-    notes += doubts_about_voxel_size(file.name, xy_um, z_um)
+    origin_um = None
+    planes: PlaneSource
+    if is_zarr(path):
+        image = open_image(path, level)
+        planes, notes = image.planes(channel, frame)
+        found, provenance, name = image.voxel_size, image.provenance, image.name
+        origin_um = image.multiscales.origin_um(image.level)
+    else:
+        file, name = Path(path), Path(path).name
+        if level not in (None, 0):
+            raise StackError(f"{name} has no resolution level {level}; accepted for what is no OME-Zarr: 0.")
+        with quiet_tifffile():
+            planes, found, provenance, notes = _survey(file, channel, frame)
+    z_um, xy_um = choose_voxel_size(name, found, len(planes), xy_um, z_um)
+    stack = label_stack(planes.as_dask() if lazy else planes.load(), xy_um=xy_um, z_um=z_um, source=name)
+    notes += doubts_about_voxel_size(name, xy_um, z_um)
     for text in notes:
         note(text)
-    known = {"provenance": provenance, "notes": tuple(notes)}
+    known = {"provenance": provenance, "notes": tuple(notes),
+             "origin_um": origin_um if origin_um and any(origin_um) else None}
     return stack.assign_attrs({key: value for key, value in known.items() if value})
 
 
@@ -186,6 +204,8 @@ class FileContent:
         As stated in the file.
     notes
         What is doubtful.
+    levels
+        Number of resolution levels.
     """
 
     kind: str
@@ -196,6 +216,7 @@ class FileContent:
     dtype: str
     voxel_size: FileVoxelSize
     notes: tuple[str, ...]
+    levels: int = 1
 
 
 def look_into(path: str | PathLike[str]) -> FileContent:
@@ -204,13 +225,15 @@ def look_into(path: str | PathLike[str]) -> FileContent:
     Parameters
     ----------
     path
-        TIFF file.
+        TIFF file, or folder or address of an OME-Zarr image.
 
     Raises
     ------
     StackError
         The file cannot be read, or holds no grey image.
     """
+    if is_zarr(path):
+        return _look_into_zarr(path)
     file = Path(path)
     with quiet_tifffile(), _opened(file) as opened:
         tif, image = opened.tif, opened.image
@@ -225,6 +248,18 @@ def look_into(path: str | PathLike[str]) -> FileContent:
         axes = "".join(shown).replace("P", "Z")
         return FileContent(kind, axes, tuple(shown.values()), sizes.get("C", 1), len(opened.chain), str(image.dtype),
                            _stated_voxel_size(tif, image, planes, opened.header), tuple(opened.notes))
+
+
+def _look_into_zarr(path: str | PathLike[str]) -> FileContent:
+    image = open_image(path)
+    metadata, shape = image.multiscales, image.array.shape
+    shown = [(axis.name.upper(), int(size)) for axis, size in zip(metadata.axes, shape, strict=True)
+             if size > 1 or axis.name.lower() in "yx"]
+    pages = math.prod(shape) // (image.size("y") * image.size("x"))
+    kind = f"OME-Zarr {metadata.version}".strip()
+    axes, sizes = "".join(name for name, _ in shown), tuple(size for _, size in shown)
+    return FileContent(kind, axes, sizes, image.size("c"), pages,
+                       str(np.dtype(image.array.dtype)), image.voxel_size, (), len(metadata.levels))
 
 
 def _texts(file: Path) -> tuple[str, str]:
