@@ -5,6 +5,9 @@ from __future__ import annotations
 from os import PathLike
 from pathlib import Path
 
+FOLDER_ENDINGS = ("", ".ome.zarr")
+"""What follows the stem in the names of results that are folders."""
+
 
 def stem_of(path: str | PathLike[str]) -> str:
     """File name without folder and image suffix (``a.ome.tif`` → ``a``, ``a.ome.zarr`` → ``a``)."""

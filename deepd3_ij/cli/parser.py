@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from deepd3_ij.cli.options import (
     Parser,
@@ -90,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_model(segment)
     add_output(segment)
     add_parameters(segment, "prediction", PredictionParameters)
-    _add_outputs(segment, ["maps_8bit"])
+    _add_outputs(segment, ["maps_8bit", "ome_zarr", "ome_zarr_05"])
 
     clean = command("clean", "step_commands:clean", "Clean probability maps.")
     _add_maps(clean)
@@ -244,3 +245,21 @@ def _add_outputs(parser: argparse.ArgumentParser, only: Sequence[str] | None = N
         if output.option and (only is None or output.name in only):
             group.add_argument(output.option, action="append_const", const=output.name, dest="outputs", default=[],
                                help=output.help)
+    chosen = [output for output in OUTPUTS.values() if output.choice[0] and (only is None or output.name in only)]
+    for option in dict.fromkeys(output.choice[0] for output in chosen):
+        kinds = {output.choice[1]: output for output in chosen if output.choice[0] == option}
+        texts = " ".join(f"{value}: {output.help}" for value, output in kinds.items())
+        group.add_argument(option, action=_Chosen, kinds={value: output.name for value, output in kinds.items()},
+                           choices=list(kinds), metavar="|".join(kinds), dest="outputs", help=texts)
+
+
+class _Chosen(argparse.Action):
+    """Adds the kind of output that a value means."""
+
+    def __init__(self, *, kinds: dict[str, str], **options: Any) -> None:
+        super().__init__(**options, default=[])
+        self._kinds = kinds
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any,
+                 option_string: str | None = None) -> None:
+        namespace.outputs = [*namespace.outputs, self._kinds[values]]

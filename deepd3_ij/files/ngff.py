@@ -181,7 +181,8 @@ def _scaling(transformations: Any, count: int) -> tuple[tuple[float, ...] | None
 
 
 def image_metadata(version: str, name: str, axes: Sequence[str], levels: Sequence[Level], *,
-                   channels: Sequence[tuple[str, str]] = (), **more: Any) -> dict[str, Any]:
+                   channels: Sequence[tuple[str, str]] = (), label: Mapping[str, Any] | None = None
+                   ) -> dict[str, Any]:
     """Attributes of an image's group.
 
     Parameters
@@ -196,8 +197,8 @@ def image_metadata(version: str, name: str, axes: Sequence[str], levels: Sequenc
         From fine to coarse, with scale and translation.
     channels
         Label and colour (six hexadecimal digits) of each channel.
-    more
-        Further entries beside ``multiscales``.
+    label
+        What ``image-label`` says, for an image of labels.
 
     Returns
     -------
@@ -213,7 +214,9 @@ def image_metadata(version: str, name: str, axes: Sequence[str], levels: Sequenc
             transformations.append({"type": "translation", "translation": list(level.translation)})
         datasets.append({"path": level.path, "coordinateTransformations": transformations})
     image: dict[str, Any] = {"name": name, "axes": described, "datasets": datasets}
-    part: dict[str, Any] = {"multiscales": [image], **more}
+    part: dict[str, Any] = {"multiscales": [image]}
+    if label is not None:
+        part["image-label"] = dict(label)
     if channels:
         part["omero"] = {"channels": [
             {"label": label, "color": colour, "active": True, "window": {"min": 0, "max": 1, "start": 0, "end": 1}}
