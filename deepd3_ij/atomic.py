@@ -246,6 +246,8 @@ def _new_hidden(folder: Path) -> tuple[Path, int | None]:
             return hidden, None
         try:
             lock = _locked(hidden)
+        except FileNotFoundError:
+            continue  # another thread or run just took it for a leftover
         except OSError:  # a file system without locks: nobody will take the folder for a leftover either
             return hidden, None
         if lock is None:

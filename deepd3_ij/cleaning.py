@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from scipy import ndimage
@@ -10,9 +13,14 @@ from deepd3_ij.compiled import compiled
 from deepd3_ij.errors import ParameterError, StackError
 from deepd3_ij.parallel import in_blocks
 from deepd3_ij.parameters import Choice, CleaningParameters
-from deepd3_ij.probabilities import probability_map, resolve_for
+from deepd3_ij.probabilities import probability_slabs, resolve_for
 from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.runs import Runs, runs_of_slab
+from deepd3_ij.slabs import Shape, SlabSink, SlabSource, is_lazy, lazily, new_volume, slab_bounds, with_halo
 from deepd3_ij.stack import label_prediction, provenance_of, voxel_size_um
+
+CLOSING_COPIES, CLEANING_COPIES = 3.5, 3.5
+"""4-byte copies of a slab that closing and the other steps hold at most, as measured."""
 
 
 def clean(
@@ -42,25 +50,70 @@ def clean(
     """
     resolved = resolve_for(CleaningParameters, parameters, prediction)
     chosen = resolved.parameters
-    dendrite, spine = probability_map(prediction, "dendrite"), probability_map(prediction, "spine")
-    size = voxel_size_um(prediction)
-    progress(0, 3, "Connect dendrite")
+    dendrite, spine = probability_slabs(prediction, "dendrite"), probability_slabs(prediction, "spine")
+    depth = dendrite.shape[0]
+    made: dict[str, Any] = {
+        name: lazily(source) if is_lazy(prediction[name]) else source.read(0, depth)
+        for name, source in (("dendrite", dendrite), ("spine", spine))}
     if chosen.closing:
-        dendrite = close_dendrite(dendrite, chosen.closing_iterations)
-    progress(1, 3, "Clean dendrite")
+        closed = new_volume(dendrite.shape, np.float32)
+        _close_slabs(dendrite, closed, chosen.closing_iterations, _part_of(progress, 0, depth, "Connect dendrite"))
+        dendrite, made["dendrite"] = closed, closed.as_array()
     if chosen.clean_dendrite:
-        dendrite = clean_dendrite(dendrite, chosen.dendrite_threshold, chosen.min_dendrite_voxels,
-                                  dimensions=chosen.dendrite_dimensions)
-    progress(2, 3, "Clean spines")
+        cleaned = new_volume(dendrite.shape, np.float32)
+        _clean_slabs(dendrite, cleaned, chosen, _part_of(progress, 1, depth, "Clean dendrite"))
+        dendrite, made["dendrite"] = cleaned, cleaned.as_array()
     if chosen.clean_spines:
-        if chosen.spine_iterations is None:
-            spine = clean_spines(spine, dendrite, size, dendrite_threshold=chosen.dendrite_threshold,
-                                 distance_um=chosen.spine_distance_um)
-        else:
-            spine = clean_spines_by_iterations(spine, dendrite, dendrite_threshold=chosen.dendrite_threshold,
-                                               iterations=chosen.spine_iterations)
-    progress(3, 3, "Maps cleaned")
-    return label_prediction(dendrite, spine, prediction, resolved.into(provenance_of(prediction)))
+        near = new_volume(spine.shape, np.float32)
+        _keep_near_slabs(spine, dendrite, near, voxel_size_um(prediction), chosen,
+                         _part_of(progress, 2, depth, "Clean spines"))
+        made["spine"] = near.as_array()
+    progress(3 * depth, 3 * depth, "Maps cleaned")
+    return label_prediction(made["dendrite"], made["spine"], prediction, resolved.into(provenance_of(prediction)))
+
+
+def _part_of(progress: Progress, step: int, depth: int, message: str) -> Callable[[int], None]:
+    """Progress of one of the three steps, by the planes that are done."""
+    def report(done: int) -> None:
+        progress(step * depth + done, 3 * depth, message)
+
+    report(0)
+    return report
+
+
+def _close_slabs(source: SlabSource, sink: SlabSink, iterations: int, done: Callable[[int], None]) -> None:
+    # A plane depends on those within the reach of an erosion of a dilation.
+    halo = 2 * iterations
+    for first, last in slab_bounds(source.shape, CLOSING_COPIES, halo):
+        low, high = with_halo(first, last, halo, source.shape[0])
+        sink.write(first, close_dendrite(source.read(low, high), iterations)[first - low:last - low])
+        done(last)
+
+
+def _clean_slabs(source: SlabSource, sink: SlabSink, chosen: CleaningParameters, done: Callable[[int], None]) -> None:
+    bounds = slab_bounds(source.shape, CLEANING_COPIES)
+    threshold, smallest = chosen.dendrite_threshold, chosen.min_dendrite_voxels
+    large = None
+    if chosen.dendrite_dimensions == 3:
+        large = _large_pieces([runs_of_slab(source.read(first, last), threshold, first) for first, last in bounds],
+                              source.shape, smallest)
+    for first, last in bounds:
+        planes = source.read(first, last)
+        sink.write(first, clean_dendrite(planes, threshold, smallest, dimensions=2) if large is None
+                   else large.selected(planes, first))
+        done(last)
+
+
+def _keep_near_slabs(spine: SlabSource, dendrite: SlabSource, sink: SlabSink, voxel_um: tuple[float, float, float],
+                     chosen: CleaningParameters, done: Callable[[int], None]) -> None:
+    threshold, distance_um, iterations = (chosen.dendrite_threshold, chosen.spine_distance_um, chosen.spine_iterations)
+    halo = len(_reach_px(distance_um, voxel_um, spine.shape)) - 1 if iterations is None else iterations
+    for first, last in slab_bounds(spine.shape, CLEANING_COPIES, halo):
+        low, high = with_halo(first, last, halo, spine.shape[0])
+        planes, around = spine.read(first, last), dendrite.read(low, high)
+        sink.write(first, _near(planes, around, first - low, threshold, distance_um, voxel_um) if iterations is None
+                   else _near_by_iterations(planes, around, first - low, threshold, iterations))
+        done(last)
 
 
 def close_dendrite(dendrite: np.ndarray, iterations: int = 1) -> np.ndarray:
@@ -187,8 +240,6 @@ def clean_dendrite(
     numpy.ndarray
         float32.
     """
-    import cc3d
-
     if dimensions not in (2, 3):
         raise ParameterError(f"dimensions is {dimensions}; accepted: 2, 3.")
     result = np.empty_like(dendrite)
@@ -196,24 +247,19 @@ def clean_dendrite(
     outputs = [result] if dimensions == 3 else [plane[np.newaxis] for plane in result]
     smallest = min_voxels if dimensions == 3 else min_voxels + 1
     for block, output in zip(blocks, outputs, strict=True):
-        pieces, count = cc3d.connected_components(block > np.float32(threshold), connectivity=26, return_N=True,
-                                                  out_dtype=np.uint32)
-        _keep_large(block, pieces, count, smallest, output)
+        depth, height, width = block.shape
+        large = _large_pieces([runs_of_slab(block, threshold, 0)], (depth, height, width), smallest)
+        output[...] = large.selected(block, 0)
     return result
 
 
-@compiled
-def _keep_large(values: np.ndarray, pieces: np.ndarray, count: int, smallest: int, out: np.ndarray) -> None:
-    sizes = np.zeros(count + 1, np.int64)
-    for z in range(values.shape[0]):
-        for y in range(values.shape[1]):
-            for x in range(values.shape[2]):
-                sizes[pieces[z, y, x]] += 1
-    sizes[0] = 0
-    for z in range(values.shape[0]):
-        for y in range(values.shape[1]):
-            for x in range(values.shape[2]):
-                out[z, y, x] = values[z, y, x] if sizes[pieces[z, y, x]] >= smallest else 0
+def _large_pieces(found: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], shape: Shape, smallest: int) -> Runs:
+    """The 26-connected pieces of runs that have at least so many voxels."""
+    rows, begins, ends = (np.concatenate(part) for part in zip(*found, strict=True))
+    runs = Runs.of_rows(shape, rows, begins, ends)
+    piece, count = runs.connected()
+    sizes = np.bincount(piece, weights=runs.lengths, minlength=count + 1)
+    return runs.labelled((sizes[piece] >= smallest).astype(np.int32))
 
 
 def clean_spines(
@@ -244,33 +290,47 @@ def clean_spines(
         float32.
     """
     _check_same_shape(spine, dendrite)
-    z_um, y_um, x_um = voxel_size_um
+    return _near(spine, dendrite, 0, dendrite_threshold, distance_um, voxel_size_um)
+
+
+def _near(spine: np.ndarray, dendrite: np.ndarray, first: int, threshold: float, distance_um: float,
+          voxel_um: tuple[float, float, float]) -> np.ndarray:
+    """The planes of a spine map that begin with plane `first` of a dendrite map, where dendrite is near."""
+    depth, height, width = dendrite.shape
+    limits = _reach_px(distance_um, voxel_um, (depth, height, width))
+    result = np.empty_like(spine)
+    in_blocks(lambda begin, end: _keep_near(spine, dendrite, np.float32(threshold), limits, first, begin, end, result),
+              len(spine))
+    return result
+
+
+def _reach_px(distance_um: float, voxel_um: tuple[float, float, float], shape: Shape) -> np.ndarray:
+    """Largest squared distance within a plane, in whole px, at each distance in planes; int32."""
+    z_um, y_um, x_um = voxel_um
     if y_um != x_um:
         raise StackError(f"Pixels measure {y_um:g} × {x_um:g} µm (y × x); accepted: square pixels.")
-    reach_planes = min(int(distance_um / z_um + 1e-6), len(spine) - 1)
+    reach_planes = min(int(distance_um / z_um + 1e-6), shape[0] - 1)
     planes_um = np.arange(reach_planes + 1) * z_um
-    # Largest squared distance within a plane, in whole px, at each distance in planes.
     limits = np.floor(np.maximum(distance_um ** 2 - planes_um ** 2, 0) / x_um ** 2 + 1e-6).astype(np.int64)
-    farthest = min(spine.shape[1] ** 2 + spine.shape[2] ** 2, 2 ** 29)  # so that sums fit 32 bits
-    limits = np.minimum(limits, farthest).astype(np.int32)
-    result = np.empty_like(spine)
-    threshold = np.float32(dendrite_threshold)
-    in_blocks(lambda begin, end: _keep_near(spine, dendrite, threshold, limits, begin, end, result), len(spine))
-    return result
+    farthest = min(shape[1] ** 2 + shape[2] ** 2, 2 ** 29)  # so that sums fit 32 bits
+    return np.minimum(limits, farthest).astype(np.int32)
 
 
 @compiled
 def _keep_near(spine: np.ndarray, dendrite: np.ndarray, threshold: np.float32, limits: np.ndarray,
-               begin: int, end: int, out: np.ndarray) -> None:
-    """Planes ``begin:end``; distances in a plane are kept for as many planes as the reach spans."""
-    depth, height, width = spine.shape
+               first: int, begin: int, end: int, out: np.ndarray) -> None:
+    """Planes ``begin:end``, which are those from `first` on of the dendrite.
+
+    Distances in a plane are kept for as many planes as the reach spans.
+    """
+    depth, height, width = dendrite.shape
     reach = len(limits) - 1
     ring = min(2 * reach + 1, depth)
     squared = np.empty((ring, height, width), np.int32)
     across = np.empty((height, width), np.int32)
     near = np.empty(width, np.bool_)
-    known = max(0, begin - reach)
-    for z in range(begin, end):
+    known = max(0, first + begin - reach)
+    for z in range(first + begin, first + end):
         while known < min(depth, z + reach + 1):
             _squared_distance(dendrite[known], threshold, limits[0], across, squared[known % ring])
             known += 1
@@ -282,7 +342,7 @@ def _keep_near(spine: np.ndarray, dendrite: np.ndarray, threshold: np.float32, l
                 for x in range(width):
                     near[x] |= row[x] <= limit
             for x in range(width):
-                out[z, y, x] = spine[z, y, x] if near[x] else np.float32(0)
+                out[z - first, y, x] = spine[z - first, y, x] if near[x] else np.float32(0)
 
 
 @compiled
@@ -343,10 +403,15 @@ def clean_spines_by_iterations(
         float32.
     """
     _check_same_shape(spine, dendrite)
-    near = dendrite > np.float32(dendrite_threshold)
+    return _near_by_iterations(spine, dendrite, 0, dendrite_threshold, iterations)
+
+
+def _near_by_iterations(spine: np.ndarray, dendrite: np.ndarray, first: int, threshold: float,
+                        iterations: int) -> np.ndarray:
+    near = dendrite > np.float32(threshold)
     if iterations > 0:
         near = ndimage.binary_dilation(near, iterations=iterations)
-    return np.where(near, spine, np.float32(0))
+    return np.where(near[first:first + len(spine)], spine, np.float32(0))
 
 
 def _check_same_shape(spine: np.ndarray, dendrite: np.ndarray) -> None:

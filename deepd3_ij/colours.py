@@ -33,6 +33,9 @@ REMOVED = (255, 255, 0)
 # What is known of a spine at a time point.
 STATE_COLOURS = {"present": (120, 200, 255), "recovered": (64, 128, 255), "absent": (255, 70, 60),
                  "unobservable": (128, 128, 136), "undecided": (255, 220, 60)}
+# What happened to a spine since the last time point that tells.
+CHANGE_COLOURS = {"stable": (255, 255, 255), "gained": (0, 255, 0), "lost": (255, 70, 60),
+                  "unobservable": (128, 128, 136), "undecided": (255, 220, 60)}
 # How sure it is that a ROI is a spine, from not at all to sure; told apart by all kinds of colour vision.
 CONFIDENCE = ((255, 70, 50), (255, 215, 60), (110, 150, 255))
 CONFIDENCE_UNKNOWN = (170, 170, 170)

@@ -43,7 +43,15 @@ def remedy(command_line: str, menu: str) -> str:
 
 
 class DeepD3Error(Exception):
-    """Base of every error that is addressed to the user; its text is one line, whatever names are in it."""
+    """Base of every error that is addressed to the user; its text is one line, whatever names are in it.
+
+    Attributes
+    ----------
+    exit_code
+        What a program that ends with it returns.
+    """
+
+    exit_code = 1
 
     def __init__(self, *parts: object) -> None:
         super().__init__(*(printable(part) if isinstance(part, str) else part for part in parts))

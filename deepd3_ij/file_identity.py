@@ -54,9 +54,20 @@ def refuse_inputs(outputs: Iterable[FilePath], inputs: Iterable[FilePath | None]
     for place in list(read.values()):
         stores = [folder for folder in place.absolute().parents if folder.suffix.lower() == ".zarr"]
         read |= {identity: place for folder in stores if (identity := identity_of(folder))}
+    refuse_identities(outputs, read)
+
+
+def refuse_identities(outputs: Iterable[FilePath], read: Mapping[tuple[int, int], Path]) -> None:
+    """Refuse to write over what is read; as :func:`refuse_inputs`, for inputs whose identities are known.
+
+    Raises
+    ------
+    OutputError
+        An output is one of the inputs.
+    """
     for path in outputs:
         identity = identity_of(path)
-        if identity in read:
+        if identity is not None and identity in read:
             raise OutputError(f"{path} is to be written and is also read (as {read[identity]}), so it would be lost; "
                               "give another name or folder for the result.")
 

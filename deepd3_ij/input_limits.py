@@ -78,7 +78,8 @@ def check_memory(needed_bytes: float, name: str, remedy: str, error: type[DeepD3
 
 def available_bytes() -> int | None:
     """Memory that this process can still take, in bytes; None if the operating system does not tell."""
-    known = [value for value in (_free_in_machine(), _free_below_limit()) if value is not None]
+    known = [value for value in (_free_in_machine(), _free_below_limit(), _free_in_cgroup(), _of_slurm())
+             if value is not None]
     return min(known) if known else None
 
 
@@ -107,3 +108,33 @@ def _free_below_limit() -> int | None:
         return max(limit - pages * os.sysconf("SC_PAGE_SIZE"), 0)
     except (ImportError, OSError, ValueError, IndexError):
         return None
+
+
+def _free_in_cgroup() -> int | None:
+    """What the group of processes (a container, a job) has left; files that it could drop from memory do not count."""
+    try:
+        line = next(line for line in Path("/proc/self/cgroup").read_text().splitlines() if line.startswith("0::"))
+        inner = Path("/sys/fs/cgroup") / line[3:].lstrip("/")
+    except (OSError, StopIteration):
+        return None
+    groups = [group for group in (inner, *inner.parents) if group.is_relative_to("/sys/fs/cgroup")]
+    left = [free for free in map(_free_in_group, groups) if free is not None]
+    return min(left, default=None)
+
+
+def _free_in_group(group: Path) -> int | None:
+    try:
+        limit = (group / "memory.max").read_text().strip()
+        if limit == "max":
+            return None
+        used = int((group / "memory.current").read_text())
+        statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return max(int(limit) - used + int(statistics.get("inactive_file", 0)), 0)
+    except (OSError, ValueError):
+        return None
+
+
+def _of_slurm() -> int | None:
+    """What Slurm gave to this node's part of a job."""
+    given = os.environ.get("SLURM_MEM_PER_NODE", "")
+    return int(given) * 2**20 if given.isdigit() and int(given) > 0 else None

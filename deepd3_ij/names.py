@@ -9,7 +9,7 @@ from __future__ import annotations
 # What an image is: one of the roles below; a file of one map has the name of the map as its role.
 ROLE = "deepd3.role"
 STACK, PREDICTION, LABELS, MERGED, PROJECTION = "stack", "prediction", "labels", "merged", "projection"
-PROFILE = "profile"
+PROFILE, REGISTERED = "profile", "registered"
 
 # Which image it is, and of which other one it was made.
 ID = "deepd3.id"
@@ -37,6 +37,10 @@ ANNOTATION = "deepd3.annotation"
 ROI_IMAGE = "deepd3.image"
 ROI_SHAPE = "deepd3.shape"
 ROI_DRAWN = "deepd3.drawn"
+
+# Of a ROI in a series of time points: its track, and what happened to the spine.
+ROI_TRACK = "deepd3.track"
+ROI_CHANGE = "deepd3.change"
 
 # Channel and time point (from 1) of the stack that a prediction was made of, where there are several.
 CHANNEL, FRAME = "deepd3.channel", "deepd3.frame"

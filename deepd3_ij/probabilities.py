@@ -9,6 +9,7 @@ import xarray as xr
 
 from deepd3_ij.errors import StackError
 from deepd3_ij.parameters import Choice, Parameters, Resolved, recommended_of, resolve
+from deepd3_ij.slabs import ConvertedSlabs, SlabSource, slabs_of
 from deepd3_ij.stack import DIMS, provenance_of, voxel_size_um
 
 P = TypeVar("P", bound=Parameters)
@@ -36,11 +37,18 @@ def probability_map(prediction: xr.Dataset, name: str) -> np.ndarray:
     StackError
         The map is missing, has other dimensions or values outside of 0…1.
     """
+    slabs = probability_slabs(prediction, name)
+    return slabs.read(0, slabs.shape[0])
+
+
+def probability_slabs(prediction: xr.Dataset, name: str) -> SlabSource:
+    """The same as :func:`probability_map` slab by slab, as maps may be lazy; values are checked as they are read."""
     if name not in prediction:
         raise StackError(f"The prediction has no {name} map; it has: {', '.join(map(str, prediction)) or 'nothing'}.")
     if prediction[name].dims != DIMS:
         raise StackError(f"The {name} map has dimensions {prediction[name].dims}; accepted: {DIMS}.")
-    return checked_probabilities(prediction[name].values, name)
+    return ConvertedSlabs(slabs_of(prediction[name]), np.dtype(np.float32),
+                          lambda planes: checked_probabilities(planes, name))
 
 
 def checked_probabilities(values: np.ndarray, name: str) -> np.ndarray:

@@ -67,7 +67,7 @@ def run_program(name: str, work: Callable[[], int | None], *, debug: bool = Fals
     Returns
     -------
     int
-        The exit code; 1 if the work failed or was stopped.
+        The exit code; if the work failed, that of the error (:attr:`deepd3_ij.errors.DeepD3Error.exit_code`) or 1.
     """
     open_streams()
     try:
@@ -83,7 +83,8 @@ def run_program(name: str, work: Callable[[], int | None], *, debug: bool = Fals
         _discard(sys.stdout)
         return 1
     except DeepD3Error as error:
-        return _fail(name, str(error), debug)
+        _fail(name, str(error), debug)
+        return error.exit_code
     except MemoryError as error:
         return _fail(name, f"not enough memory ({one_line(error)}); try fewer planes with --z-range", debug)
     except Exception as error:

@@ -22,6 +22,12 @@ def no_progress(done: int, total: int, message: str, /) -> None:
     """Ignore progress."""
 
 
+MEASURING_SHARES = {"Measuring dendrites": 0.05, "Measuring intensities": 0.05}
+WRITING_SHARES = {"Write results": 0.1}
+STEP_SHARES = {"Loading the model": 0.05, "Predicting": 0.6, "Connect dendrite": 0.08, "Find 2-D ROIs": 0.03,
+               "Find ROIs": 0.04, **MEASURING_SHARES, **WRITING_SHARES}
+"""Messages with which the steps of an analysis begin, and about how much of the time each takes."""
+
 WHOLE = 1000
 """Steps in which :func:`in_steps` counts."""
 

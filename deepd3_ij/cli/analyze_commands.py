@@ -6,10 +6,11 @@ import argparse
 from typing import Any
 
 from deepd3_ij import open_stack
-from deepd3_ij.atomic import check_output_folder, check_room
+from deepd3_ij.atomic import check_output_folder
 from deepd3_ij.cli.console import shown_progress
 from deepd3_ij.cli.options import reject_without_effect, typed_values
-from deepd3_ij.cli.report import print_analysis, print_files
+from deepd3_ij.cli.report import print_analysis, print_files, print_plan
+from deepd3_ij.memory import kept_to, plan
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.outputs.registry import endings_of, needed_bytes, with_extras, write_analysis
 from deepd3_ij.parameters import (
@@ -20,6 +21,7 @@ from deepd3_ij.parameters import (
     Roi3DParameters,
 )
 from deepd3_ij.pipeline import STEPS, check_typed
+from deepd3_ij.slabs import in_workspace, shape_of
 from deepd3_ij.stems import stem_of
 
 
@@ -33,14 +35,18 @@ def analyze(arguments: argparse.Namespace) -> None:
     ledger = Ledger(folder, stem_of(arguments.stack), arguments.overwrite)
     ledger.check(endings_of(kinds), [arguments.stack, arguments.model])
     stack = open_stack(arguments.stack, xy_um=arguments.xy_um, z_um=arguments.z_um,
-                       channel=arguments.channel, frame=arguments.frame, level=arguments.level)
-    check_room(folder, needed_bytes(stack, kinds))
-    model = load_model(arguments.model)
-    with shown_progress(arguments.quiet) as progress:
-        analysis = analyze_stack(stack, model, typed, z_range=arguments.z_range, region=arguments.region,
-                                 progress=progress)
-        files = write_analysis(analysis, folder, ledger.stem, kinds, ledger=ledger, progress=progress)
-    print_analysis(analysis)
+                       channel=arguments.channel, frame=arguments.frame, level=arguments.level, lazy=True)
+    planned = plan(shape_of(stack), arguments.memory, what=str(stack.dtype), image_bytes=stack.dtype.itemsize,
+                   predicted=True, cleaned=arguments.cleaning is not False, output_bytes=needed_bytes(stack, kinds))
+    print_plan(planned, asked=arguments.memory is not None, quiet=arguments.quiet)
+    with kept_to(planned, folder):
+        with shown_progress(arguments.quiet) as progress:
+            stack = in_workspace(stack, progress)
+            model = load_model(arguments.model)
+            analysis = analyze_stack(stack, model, typed, z_range=arguments.z_range, region=arguments.region,
+                                     progress=progress)
+            files = write_analysis(analysis, folder, ledger.stem, kinds, ledger=ledger, progress=progress)
+        print_analysis(analysis)
     print_files(files)
 
 

@@ -72,13 +72,13 @@ def _lines() -> Progress:
         now = time.monotonic()
         begins, ends = message != shown[0], done >= total
         if (message, done) != shown and (begins or ends or now - shown_at >= SECONDS_BETWEEN_LINES):
-            _remark(f"{message}: {done}/{total}")
+            remark(f"{message}: {done}/{total}")
             shown, shown_at = (message, done), now
 
     return progress
 
 
-def _remark(text: str) -> None:
+def remark(text: str) -> None:
     """A line that nobody needs: if nobody can read it any more, the work goes on."""
     with suppress(OSError, ValueError):
         print_line(text, sys.stderr)

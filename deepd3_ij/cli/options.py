@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 from rich_argparse import RichHelpFormatter
 
 from deepd3_ij.errors import ParameterError
+from deepd3_ij.memory import parse_memory
 from deepd3_ij.parameters import ParameterInfo, Parameters, RegionParameters, describe, resolve
 from deepd3_ij.printing import printable
 
@@ -124,6 +125,14 @@ def plane_range(text: str) -> tuple[int, int]:
     return int(begin), int(end)
 
 
+def shard(text: str) -> tuple[int, int]:
+    """Read ``K/N``."""
+    number, slash, count = text.partition("/")
+    if not slash or not number.isdigit() or not count.isdigit() or not 1 <= int(number) <= int(count):
+        raise argparse.ArgumentTypeError(f"'{text}' is no part; give K/N with K from 1 to N, e.g. 3/40")
+    return int(number), int(count)
+
+
 def day_numbers(text: str) -> list[float]:
     """Read ``0,4,9``."""
     try:
@@ -175,6 +184,20 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     """Add ``--model``."""
     parser.add_argument("--model", metavar="M", default=None,
                         help="Name (see 'deepd3-ij models list') or file of a model. Default: the bundled model.")
+
+
+def memory_size(text: str) -> int:
+    """Read an amount of memory; another text is a usage error."""
+    try:
+        return parse_memory(text)
+    except ParameterError as error:
+        raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
+
+
+def add_memory(parser: argparse.ArgumentParser) -> None:
+    """Add ``--memory``, which changes no result."""
+    parser.add_argument("--memory", type=memory_size, metavar="SIZE", help="Memory to keep to, e.g. 6GB; what needs "
+                        "more is done slab by slab, with the same results. Default: 60 %% of what is free.")
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from deepd3_ij.cli.options import (
     Parser,
+    add_memory,
     add_model,
     add_output,
     add_overwrite,
@@ -17,6 +18,7 @@ from deepd3_ij.cli.options import (
     add_region,
     add_voxel_size,
     day_numbers,
+    shard,
     written_name,
 )
 from deepd3_ij.outputs.registry import OUTPUTS
@@ -63,21 +65,38 @@ def build_parser() -> argparse.ArgumentParser:
     analyze = command("analyze", "analyze_commands:analyze", "From a stack to probability maps, ROIs and tables.")
     analyze.add_argument("stack", metavar="STACK", help=STACK_HELP)
     add_output(analyze)
+    add_memory(analyze)
     add_region(analyze)
     _add_analysis(analyze)
 
     batch = command("batch", "batch_command:batch", "Analyze all stacks below a folder; can be stopped and resumed.")
-    batch.add_argument("source", metavar="IN", help="Folder with stacks; folders in it are searched, too.")
-    batch.add_argument("target", metavar="OUT", help="Folder for the results; keeps the folder tree.")
+    batch.add_argument("source", metavar="IN", nargs="?", help="Folder with stacks; folders in it are searched, too.")
+    batch.add_argument("target", metavar="OUT", nargs="?", help="Folder for the results; keeps the folder tree.")
+    batch.add_argument("--config", metavar="YAML", help="File of a run, such as the run.yaml that a batch leaves in "
+                       "OUT. It may name IN and OUT, too; what is typed counts more.")
     add_parameters(batch, "stacks", BatchParameters)
+    sharing = batch.add_argument_group("several computers")
+    sharing.add_argument("--shard", type=shard, metavar="K/N", help="Only part K of N of the stacks, e.g. 3/40: the "
+                         "same part on every computer. When all parts are done: deepd3-ij batch-summary OUT.")
+    sharing.add_argument("--scheduler", metavar="ADDRESS", default="", help="Address of a Dask scheduler, e.g. "
+                         "tcp://node1:8786, or its file (JSON); its workers analyze the stacks.")
+    batch.add_argument("--no-provenance", action="store_true", help="Leave out ro-crate-metadata.json.")
     _add_analysis(batch)
+
+    summary = command("batch-summary", "batch_command:batch_summary",
+                      "Write the tables and the page over all stacks of a batch anew.")
+    summary.add_argument("target", metavar="OUT", help="Folder with the results of a batch.")
+    add_overwrite(summary)
+    summary.add_argument("--no-provenance", action="store_true", help="Leave out ro-crate-metadata.json.")
 
     follow = command("timelapse", "timelapse_command:timelapse", "Follow the same spines over several time points.")
     follow.add_argument("files", nargs="+", metavar="FILE", help="Stacks (TIFF) or finished analyses (.prediction) of "
-                        "one field, or one CSV table with the columns file, time and perhaps group. Stacks that were "
-                        "analyzed before are not analyzed again.")
-    follow.add_argument("--times", type=day_numbers, metavar="DAYS", help="Day of each file, e.g. 0,4,9. Default: 0, "
-                        "1, 2, … in the order of the files.")
+                        "one field, one stack with a time axis (ImageJ hyperstack, OME-TIFF), or one CSV table with "
+                        "the columns file, time and perhaps group. Stacks that were analyzed before are not analyzed "
+                        "again.")
+    follow.add_argument("--times", type=day_numbers, metavar="DAYS", help="Day of each file or time point, e.g. "
+                        "0,4,9. Default: what a file with a time axis tells, else 0, 1, 2, … in the order of the "
+                        "files.")
     follow.add_argument("--reference", type=int, metavar="N", help="Time point that gives the frame, counted from 1 in "
                         "the order of time. Default: the one with most dendrite.")
     add_output(follow)
@@ -90,17 +109,20 @@ def build_parser() -> argparse.ArgumentParser:
     add_region(segment)
     add_model(segment)
     add_output(segment)
+    add_memory(segment)
     add_parameters(segment, "prediction", PredictionParameters)
     _add_outputs(segment, ["maps_8bit", "ome_zarr", "ome_zarr_05"])
 
     clean = command("clean", "step_commands:clean", "Clean probability maps.")
     _add_maps(clean)
     add_output(clean)
+    add_memory(clean)
     add_parameters(clean, "cleaning", CleaningParameters)
 
     rois = command("rois", "step_commands:rois", "From probability maps to ROIs and a spine table.")
     _add_maps(rois)
     add_output(rois)
+    add_memory(rois)
     add_parameters(rois, "kind of ROIs", AnalysisParameters, only=("roi_dimensions",))
     add_parameters(rois, "ROIs", Roi3DParameters, Roi2DParameters)
     add_parameters(rois, "measures", MeasureParameters)
@@ -115,6 +137,7 @@ def build_parser() -> argparse.ArgumentParser:
     measure.add_argument("--frame", type=int, metavar="N", help="Time point of the stack, 0-based.")
     measure.add_argument("--level", type=int, metavar="N", help="Resolution level of an OME-Zarr stack.")
     add_output(measure)
+    add_memory(measure)
     add_parameters(measure, "measures", MeasureParameters)
 
     evaluate = command("evaluate", "evaluate_command:evaluate", "Compare a spine table with annotated spines.")
@@ -157,7 +180,10 @@ def build_parser() -> argparse.ArgumentParser:
                        help="The .keras file to write; an .h5 file for the original DeepD3 is written beside it.")
     train.add_argument("--validation", metavar="D3SET",
                        help="Other stacks, to choose the best weights and to calibrate the thresholds.")
+    train.add_argument("--start", metavar="MODEL", help="Begin with the weights of a model, by its name or file.")
     train.add_argument("--resume", action="store_true", help="Go on where an interrupted training stopped.")
+    train.add_argument("--finish", action="store_true",
+                       help="Train no further: make the model of the best weights of an interrupted training.")
     add_parameters(train, "training", TrainingParameters)
 
     for name, verb, text in (("install-fiji", "install", "Put the DeepD3 menu into a Fiji."),

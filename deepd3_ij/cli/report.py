@@ -12,6 +12,7 @@ from deepd3_ij.cli.console import print_line
 if TYPE_CHECKING:
     import xarray as xr
 
+    from deepd3_ij.memory import Plan
     from deepd3_ij.pipeline import Analysis
     from deepd3_ij.training.confidence_fit import ConfidenceCalibration
 
@@ -26,10 +27,17 @@ def print_analysis(analysis: Analysis) -> None:
     print_no_spine(len(spines), analysis.prediction)
 
 
+def print_plan(planned: Plan, *, asked: bool, quiet: bool) -> None:
+    """Say how the work will fit into memory, if it takes slabs or the user gave a limit."""
+    if not quiet and (asked or planned.slab_bytes is not None):
+        print_line(planned.describe(), sys.stderr)
+
+
 def print_no_spine(spines: int, prediction: xr.Dataset) -> None:
     """Say what to try if nothing was found."""
     if spines == 0:
-        highest = float(prediction["spine"].max())
+        spine = prediction["spine"].variable
+        highest = max(float(spine[z].values.max()) for z in range(len(spine)))
         print(f"No spine was found; the highest spine probability is {highest:.2f}. "
               "Is the voxel size right? Try lower thresholds or another model.", file=sys.stderr)
 

@@ -24,6 +24,9 @@ def timelapse(arguments: argparse.Namespace) -> None:
     typed = typed_of(arguments)
     parameters = typed_parameters(TimelapseParameters, arguments)
     groups = series_of(arguments.files, arguments.times)
+    if arguments.frame is not None and any(member.frame is not None for each in groups.values() for member in each):
+        raise ParameterError(f"--frame is {arguments.frame}, and all time points of the file are followed; leave out "
+                             "--frame.")
     for members in groups.values():
         if arguments.reference is not None and not 1 <= arguments.reference <= len(members):
             raise ParameterError(f"--reference is {arguments.reference}; accepted: 1 to {len(members)}, in the order "
@@ -45,7 +48,8 @@ def timelapse(arguments: argparse.Namespace) -> None:
                   + ("" if is_new else " (finished before)"))
         reference = None if arguments.reference is None else arguments.reference - 1
         series = link_timepoints(points, parameters=parameters, reference=reference, edits=read_edits(folder, stem))
-        files = write_timelapse(series, folder, stem, ledgers[stem])
+        with shown_progress(arguments.quiet) as progress:
+            files = write_timelapse(series, folder, stem, ledgers[stem], progress=progress)
         _print_series(series)
         print_files(files)
 

@@ -22,7 +22,7 @@ def train(arguments: argparse.Namespace) -> None:
         trained = train_from_set(
             Path(arguments.set), out, typed_parameters(TrainingParameters, arguments),
             validation=Path(arguments.validation) if arguments.validation else None,
-            resume=arguments.resume, progress=progress)
+            start=arguments.start, resume=arguments.resume, finish=arguments.finish, progress=progress)
     for name, value in trained.card.scores.items():
         print(f"{name}: {value}")
     print_files([trained.keras, trained.h5, trained.log, trained.curve])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from os import PathLike
 from pathlib import PureWindowsPath
@@ -31,6 +31,10 @@ META_TYPES: Mapping[str, type] = MappingProxyType({
 """Names and types of DeepD3's metadata, in the order of its tables."""
 _SIZES = ("Depth", "Height", "Width")
 _CHANGED = "Changed"
+IGNORED = "ignored"
+"""Name of the array that only training data of this package have, and only where something does not count."""
+NO_DENDRITE, NO_SPINE = 1, 2
+"""Bits of ``ignored``: whether a voxel is dendrite, or spine, is not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,12 +52,16 @@ class D3Data:
         from; the last plane is included), ``Width``, ``Height``, ``Depth`` (px), ``Resolution_XY``, ``Resolution_Z``
         (µm), ``crop``, ``Generated_from``, ``Timestamp``, perhaps ``Changed``. Files of DeepD3 can hold a ``Width``
         and ``Height`` that differ from the arrays' shape; files written here cannot.
+    ignored
+        None, or uint8 of the same shape: where the bit :data:`NO_DENDRITE` or :data:`NO_SPINE` is set, nobody knows
+        whether the voxel is one, and training does not count it. DeepD3 itself does not know of it.
     """
 
     stack: npt.NDArray[Any]
     dendrite: Mask
     spines: Mask
     meta: Mapping[str, Any]
+    ignored: npt.NDArray[np.uint8] | None = None
 
     @property
     def xy_um(self) -> float:
@@ -66,8 +74,8 @@ class D3Data:
         return float(self.meta["Resolution_Z"])
 
 
-def cut_d3data(stack: xr.DataArray, dendrite: npt.NDArray[Any], spines: npt.NDArray[Any], box: Box | None = None
-               ) -> D3Data:
+def cut_d3data(stack: xr.DataArray, dendrite: npt.NDArray[Any], spines: npt.NDArray[Any], box: Box | None = None,
+               ignored: npt.NDArray[np.uint8] | None = None) -> D3Data:
     """Cut training data out of a stack and its masks.
 
     Parameters
@@ -78,14 +86,16 @@ def cut_d3data(stack: xr.DataArray, dendrite: npt.NDArray[Any], spines: npt.NDAr
         Masks of the whole stack's shape, foreground > 0.
     box
         Planes, rows and columns (begin and end as in Python); everything if omitted.
+    ignored
+        What does not count, as in :class:`D3Data`.
 
     Raises
     ------
     AnnotationError
         The masks have another shape, or the box is empty.
     """
-    for name, mask in (("dendrite", dendrite), ("spine", spines)):
-        if mask.shape != stack.shape:
+    for name, mask in (("dendrite", dendrite), ("spine", spines), (IGNORED, ignored)):
+        if mask is not None and mask.shape != stack.shape:
             raise AnnotationError(f"The {name} mask has shape {mask.shape}, the stack {stack.shape} (z, y, x); "
                                   "give a mask that was made for this stack.")
     whole = tuple(slice(0, length) for length in stack.shape)
@@ -100,7 +110,8 @@ def cut_d3data(stack: xr.DataArray, dendrite: npt.NDArray[Any], spines: npt.NDAr
         "Z_begin": planes[0], "Z_end": planes[-1], "Resolution_XY": xy_um, "Resolution_Z": z_um,
         "crop": box is not None, "Generated_from": str(stack.attrs.get("source", "")), "Timestamp": _now(),
     }
-    return D3Data(np.asarray(stack[part].values), dendrite[part] > 0, spines[part] > 0, meta)
+    return D3Data(np.asarray(stack[part].values), dendrite[part] > 0, spines[part] > 0, meta,
+                  None if ignored is None else ignored[part])
 
 
 def write_d3data(path: str | PathLike[str], data: D3Data) -> None:
@@ -117,8 +128,10 @@ def write_d3data(path: str | PathLike[str], data: D3Data) -> None:
     """
     meta = checked_meta(data)
     with replacing(path) as temporary, layout.create_file(temporary) as file:
-        arrays = layout.create_group(file, "data", "dict:3")
-        for name, array in (("stack", data.stack), ("dendrite", data.dendrite > 0), ("spines", data.spines > 0)):
+        named = {"stack": data.stack, "dendrite": data.dendrite > 0, "spines": data.spines > 0,
+                 **({} if data.ignored is None else {IGNORED: data.ignored})}
+        arrays = layout.create_group(file, "data", f"dict:{len(named)}")
+        for name, array in named.items():
             layout.write_volume(arrays, name, array)
         group = layout.create_group(file, "meta", f"dict:{len(meta)}")
         for name, value in meta.items():
@@ -141,8 +154,9 @@ def read_d3data(path: str | PathLike[str]) -> D3Data:
         if not isinstance(arrays, h5py.Group) or not isinstance(group, h5py.Group):
             raise FileFormatError(f"{path} has no /data and /meta; give {_KIND}.")
         volumes = [layout.read_volume(arrays, name, _KIND) for name in ("stack", "dendrite", "spines")]
+        ignored = layout.read_volume(arrays, IGNORED, _KIND) if IGNORED in arrays else None
         meta = {name: layout.read_attribute(group, name) for name in (*META_TYPES, _CHANGED)}
-    return assemble(path, volumes, meta)
+    return assemble(path, volumes, meta, ignored)
 
 
 def update_meta(path: str | PathLike[str], changes: Mapping[str, Any]) -> None:
@@ -169,12 +183,16 @@ def update_meta(path: str | PathLike[str], changes: Mapping[str, Any]) -> None:
             raise AnnotationError(f"The metadata have no {name!r} that can be changed; accepted: {', '.join(free)}.")
     data = read_d3data(path)
     new = {name: _converted(name, value) for name, value in changes.items()}
-    write_d3data(path, D3Data(data.stack, data.dendrite, data.spines, {**data.meta, **new, _CHANGED: _now()}))
+    write_d3data(path, replace(data, meta={**data.meta, **new, _CHANGED: _now()}))
 
 
-def assemble(path: str | PathLike[str], volumes: list[npt.NDArray[Any]], meta: Mapping[str, Any]) -> D3Data:
+def assemble(path: str | PathLike[str], volumes: list[npt.NDArray[Any]], meta: Mapping[str, Any],
+             ignored: npt.NDArray[Any] | None = None) -> D3Data:
     """Join what was read, after a check that it belongs together."""
     stack, dendrite, spines = volumes
+    if ignored is not None and (ignored.shape != stack.shape or ignored.dtype != np.uint8):
+        raise FileFormatError(f"{path}: the voxels that do not count are {ignored.dtype} of shape {ignored.shape}; "
+                              f"accepted: uint8 of the stack's shape {stack.shape}. Create the file again.")
     if not stack.shape == dendrite.shape == spines.shape:
         raise FileFormatError(f"{path}: stack and masks have different shapes, {stack.shape}, {dendrite.shape} and "
                               f"{spines.shape}; create the file again.")
@@ -193,12 +211,13 @@ def assemble(path: str | PathLike[str], volumes: list[npt.NDArray[Any]], meta: M
         elif kind is int:
             known[name] = 0
     sizes = dict(zip(_SIZES, stack.shape, strict=True))
-    return D3Data(stack, dendrite > 0, spines > 0, {**sizes, **{k: v for k, v in known.items() if v or k not in sizes}})
+    return D3Data(stack, dendrite > 0, spines > 0, {**sizes, **{k: v for k, v in known.items() if v or k not in sizes}},
+                  ignored)
 
 
 def checked_meta(data: D3Data) -> dict[str, Any]:
     """Metadata as they are stored: every name, the right types, sizes of the arrays, no folder names."""
-    shapes = {data.stack.shape, data.dendrite.shape, data.spines.shape}
+    shapes = {array.shape for array in (data.stack, data.dendrite, data.spines, data.ignored) if array is not None}
     if len(shapes) > 1 or data.stack.ndim != 3 or 0 in data.stack.shape or data.stack.dtype.kind not in "iuf":
         raise AnnotationError(f"Stack and masks have shapes {data.stack.shape}, {data.dendrite.shape}, "
                               f"{data.spines.shape} and the stack type {data.stack.dtype}; accepted: numbers of one "

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import AnnotationError, FileFormatError
 from deepd3_ij.files import pytables_layout as layout
-from deepd3_ij.files.d3data import META_TYPES, D3Data, assemble, checked_meta, read_d3data
+from deepd3_ij.files.d3data import IGNORED, META_TYPES, D3Data, assemble, checked_meta, read_d3data
 from deepd3_ij.progress import Progress, no_progress
 
 _KIND = "a d3set file"
@@ -63,6 +63,9 @@ def write_d3set(
             arrays = (part.stack, part.dendrite > 0, part.spines > 0)
             for group, array in zip(groups, arrays, strict=True):
                 layout.write_volume(group, f"x{index}", array)
+            if part.ignored is not None:
+                extra = data[IGNORED] if IGNORED in data else layout.create_group(data, IGNORED, "dict:0")
+                layout.write_volume(extra, f"x{index}", part.ignored)
             progress(index + 1, len(items), "Writing d3set")
         _write_table(file, rows)
 
@@ -98,10 +101,13 @@ def read_d3set(path: str | PathLike[str], *, progress: Progress = no_progress) -
             raise FileFormatError(f"{path}: the table has {len(rows)} rows for {len(groups[0] or ())} stacks; "
                                   "arrange the set again.")
         result = []
+        extra = layout.node_of(data, IGNORED)
         progress(0, len(rows), "Reading d3set")
         for index, row in enumerate(rows):
             volumes = [layout.read_volume(group, f"x{index}", _KIND) for group in groups]
-            result.append(assemble(path, volumes, row))
+            ignored = layout.read_volume(extra, f"x{index}", _KIND) \
+                if isinstance(extra, h5py.Group) and f"x{index}" in extra else None
+            result.append(assemble(path, volumes, row, ignored))
             progress(index + 1, len(rows), "Reading d3set")
     return result
 

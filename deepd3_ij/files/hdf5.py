@@ -22,8 +22,8 @@ from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import FileFormatError, StackError, VoxelSizeError, remedy
 from deepd3_ij.files import pytables_layout as layout
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.rois.roiset import RoiSet
+from deepd3_ij.slabs import ConvertedSlabs, SlabSource, lazily, slabs_of
 from deepd3_ij.stack import DIMS, label_like, label_prediction, label_stack, provenance_of, voxel_size_um
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def write_prediction(path: str | PathLike[str], prediction: xr.Dataset, *, progr
     progress(0, 2, "Writing prediction")
     with replacing(path) as temporary, layout.create_file(temporary) as file:
         for done, (name, key) in enumerate((("dendrites", "dendrite"), ("spines", "spine")), start=1):
-            layout.write_volume(file, name, prediction[key].values.astype(np.float32, copy=False))
+            layout.write_volume(file, name, _as_float32(slabs_of(prediction[key])))
             progress(done, 2, "Writing prediction")
         _write_origin(file, prediction, provenance_of(prediction), entries=0)
 
@@ -65,6 +65,7 @@ def read_prediction(
     like: xr.DataArray | xr.Dataset | None = None,
     xy_um: float | None = None,
     z_um: float | None = None,
+    lazy: bool = False,
 ) -> xr.Dataset:
     """Read a ``.prediction`` file of this package or of DeepD3.
 
@@ -76,6 +77,8 @@ def read_prediction(
         Stack that the maps belong to; gives coordinates and voxel size.
     xy_um, z_um
         Voxel size in µm where the file has none (DeepD3 stores none) or a wrong one.
+    lazy
+        Leave the maps in the file, which must stay there, and read planes when they are used.
 
     Returns
     -------
@@ -93,15 +96,20 @@ def read_prediction(
     """
     with layout.open_file(path, _PREDICTION) as file:
         key = "dendrites" if "dendrites" in file or "dendrite" not in file else "dendrite"
-        dendrite = layout.read_volume(file, key, _PREDICTION)
-        spine = layout.read_volume(file, "spines", _PREDICTION)
+        dendrite, spine = (layout.StoredVolume(path, name, _PREDICTION) if lazy
+                           else slabs_of(layout.read_volume(file, name, _PREDICTION)) for name in (key, "spines"))
         if dendrite.shape != spine.shape:
             raise FileFormatError(f"{path}: the maps have different shapes, {dendrite.shape} and {spine.shape}; "
                                   "segment the stack again.")
-        grid = _read_origin(file, dendrite, like, xy_um, z_um)
+        maps = [lazily(_as_float32(source)) if lazy else _as_float32(source).read(0, source.shape[0])
+                for source in (dendrite, spine)]
+        grid = _read_origin(file, maps[0], like, xy_um, z_um)
         provenance = _read_json(file, "provenance")
-    return label_prediction(dendrite.astype(np.float32, copy=False), spine.astype(np.float32, copy=False), grid,
-                            provenance)
+    return label_prediction(maps[0], maps[1], grid, provenance)
+
+
+def _as_float32(source: SlabSource) -> SlabSource:
+    return ConvertedSlabs(source, np.dtype(np.float32), lambda planes: planes.astype(np.float32, copy=False))
 
 
 def write_rois(
@@ -134,7 +142,7 @@ def write_rois(
     """
     progress(0, 2, "Writing ROIs")
     with replacing(path) as temporary, layout.create_file(temporary) as file:
-        layout.write_volume(file, "roi_map", rois.labels.values)
+        layout.write_volume(file, "roi_map", slabs_of(rois.labels))
         progress(1, 2, "Writing ROIs")
         _write_outlines(file, rois)
         group = _write_origin(file, rois.labels, rois.provenance, entries=0 if table is None else 1)
@@ -240,7 +248,7 @@ def _write_origin(
 
 def _read_origin(
     file: h5py.File,
-    array: np.ndarray,
+    array: Any,
     like: xr.DataArray | xr.Dataset | None,
     xy_um: float | None,
     z_um: float | None,
@@ -284,7 +292,7 @@ def _write_outlines(file: h5py.File, rois: RoiSet) -> None:
     planes = rois.labels.sizes["z"]
     outer = np.flatnonzero(~contours.is_hole)
     first = np.searchsorted(contours.plane[outer], np.arange(planes + 1))
-    statistics = label_statistics(rois.labels.values)
+    statistics = rois.statistics
     centroids = dict(zip(statistics.ids.tolist(), statistics.centroids_zyx, strict=True))
     top = layout.create_group(file, "rois", f"dict:{planes}")
     for plane in range(planes):

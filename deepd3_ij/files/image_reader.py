@@ -34,6 +34,7 @@ from deepd3_ij.files.calibration import (
     stated_in,
 )
 from deepd3_ij.files.choosing import choose, choose_voxel_size
+from deepd3_ij.files.frame_times import imagej_frame_days, ome_frame_days
 from deepd3_ij.files.ome import looks_like_ome, read_ome
 from deepd3_ij.files.ome_zarr import open_image
 from deepd3_ij.files.plane_source import PlacedPlane, PlaneSource, TiffPlanes, quiet_tifffile
@@ -206,6 +207,8 @@ class FileContent:
         What is doubtful.
     levels
         Number of resolution levels.
+    frame_days
+        When its time points were imaged, in days from the first; empty if there is one or the file does not tell.
     """
 
     kind: str
@@ -217,6 +220,12 @@ class FileContent:
     voxel_size: FileVoxelSize
     notes: tuple[str, ...]
     levels: int = 1
+    frame_days: tuple[float, ...] = ()
+
+    @property
+    def frames(self) -> int:
+        """Number of time points."""
+        return dict(zip(self.axes, self.sizes, strict=True)).get("T", 1)
 
 
 def look_into(path: str | PathLike[str]) -> FileContent:
@@ -247,7 +256,8 @@ def look_into(path: str | PathLike[str]) -> FileContent:
         kind = next((name for name, is_kind in kinds.items() if is_kind), "TIFF without axes")
         axes = "".join(shown).replace("P", "Z")
         return FileContent(kind, axes, tuple(shown.values()), sizes.get("C", 1), len(opened.chain), str(image.dtype),
-                           _stated_voxel_size(tif, image, planes, opened.header), tuple(opened.notes))
+                           _stated_voxel_size(tif, image, planes, opened.header), tuple(opened.notes),
+                           _frame_days(tif, image, sizes.get("T", 1)))
 
 
 def _look_into_zarr(path: str | PathLike[str]) -> FileContent:
@@ -500,6 +510,14 @@ def _stated_voxel_size(tif: tifffile.TiffFile, image: _Pages, planes: int, heade
             _imagej_metadata(tif), resolution, resolution_unit, planes)))
     sources.append(stated_in("TIFF resolution tags", plain_voxel_size(resolution, resolution_unit)))
     return combined(sources)
+
+
+def _frame_days(tif: tifffile.TiffFile, image: _Pages, frames: int) -> tuple[float, ...]:
+    if frames < 2:
+        return ()
+    height, width = image.keyframe.shaped[-3:-1]
+    stated = ome_frame_days(tif.ome_metadata, {"X": width, "Y": height, "T": frames}) if tif.ome_metadata else ()
+    return stated or imagej_frame_days(_imagej_metadata(tif), frames)
 
 
 def _imagej_metadata(tif: tifffile.TiffFile) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 from roifile import ROI_OPTIONS, ROI_SUBTYPE, ROI_TYPE, ImagejRoi
@@ -90,6 +90,36 @@ def encode_rois(
         plane, roi_id = int(contours.plane[first]) + corner_zyx[0], int(contours.roi_id[first])
         outlines = [contours.points(index) + np.array(corner_zyx[1:], np.int32) for index in range(first, last)]
         yield roi_name(roi_id, plane), _encode(outlines, roi_id, plane, rois.dimensions, colour_of(roi_id))
+
+
+def encode_outline(name: str, outline_yx: np.ndarray, plane: int, frame: int, colour: Colour,
+                   properties: Mapping[str, object]) -> bytes:
+    """Encode one outline at a plane and time point of a hyperstack.
+
+    Parameters
+    ----------
+    name
+        What the ROI Manager calls it.
+    outline_yx
+        Vertices in corner coordinates, columns y and x, float64, shape ``(n, 2)``.
+    plane, frame
+        From 0.
+    colour
+        Of its stroke.
+    properties
+        What ImageJ keeps with the ROI.
+
+    Returns
+    -------
+    bytes
+        Content of a ``.roi`` file: a polygon with sub-pixel vertices.
+    """
+    roi = ImagejRoi.frompoints(np.asarray(outline_yx, dtype=np.float32)[:, ::-1], name=name)
+    roi.roitype = ROI_TYPE.POLYGON
+    roi.stroke_color = bytes((255, *colour))
+    roi.position, roi.c_position, roi.z_position, roi.t_position = 0, 1, plane + 1, frame + 1
+    roi.properties = dict(properties)
+    return roi.tobytes()
 
 
 def decode_roi(data: bytes, name: str, shape_yx: tuple[int, int]) -> RoiPart | str:

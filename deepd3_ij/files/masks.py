@@ -12,20 +12,22 @@ from deepd3_ij.errors import AnnotationError, FileFormatError, StackError
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.pytables_layout import open_file, read_volume
 from deepd3_ij.files.roi_zip import read_roi_zip
+from deepd3_ij.files.snt_traces import SUFFIX as TRACES_SUFFIX
 from deepd3_ij.input_limits import check_regular
 from deepd3_ij.notes import note
 from deepd3_ij.stack import voxel_size_um
 
-_FORMATS = {".traces": "a tracing in SNT's own format", ".asc": "a tracing in Neurolucida's format",
+_FORMATS = {".asc": "a tracing in Neurolucida's format",
             ".nml": "a tracing in the format of webKnossos", ".hoc": "a tracing in NEURON's format",
             ".ano": "a list of Vaa3D", ".am": "a file of Amira", ".ims": "a file of Imaris", ".json": "a JSON file",
             ".zip": "a zip of ROIs, which are read for spines only", ".roi": "a ROI, which is read for spines only"}
-_BEGINNINGS = {b"\x1f\x8b": "compressed (gzip), as SNT saves its tracings", b"<": "an XML file", b"PK": "a zip file",
+_BEGINNINGS = {b"\x1f\x8b": "compressed (gzip)", b"<": "an XML file", b"PK": "a zip file",
                b"\x89HDF": "an HDF5 file", b"(": "a tracing in Neurolucida's format"}
 _SAMPLE = 1_000_000
 PIPRA = "a pipra file (.mask)"
 TIFF_SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 SWC_SUFFIXES = (".swc", ".eswc")
+TRACING_SUFFIXES = (*SWC_SUFFIXES, TRACES_SUFFIX)
 ROI_SUFFIXES = (".zip", ".roi")
 PIPRA_SUFFIX = ".mask"
 
@@ -229,7 +231,7 @@ def is_tracing(path: str | PathLike[str]) -> bool:
     place = Path(path)
     check_regular(place, "a tracing (SWC) or a mask (TIFF)", AnnotationError)
     suffix = place.suffix.lower()
-    if suffix in SWC_SUFFIXES:
+    if suffix in TRACING_SUFFIXES:
         return True
     try:
         with place.open("rb") as file:
@@ -240,5 +242,5 @@ def is_tracing(path: str | PathLike[str]) -> bool:
         return False
     known = _FORMATS.get(suffix) or next((text for magic, text in _BEGINNINGS.items() if start.startswith(magic)), "")
     raise AnnotationError(f"{place.name} is {known or 'neither a tracing (SWC) nor a mask (TIFF)'}; accepted: "
-                          f"{', '.join((*SWC_SUFFIXES, *TIFF_SUFFIXES))}. Export the tracing as SWC "
+                          f"{', '.join((*TRACING_SUFFIXES, *TIFF_SUFFIXES))}. Export the tracing as SWC "
                           "(in SNT: File ▸ Export As SWC…).")

@@ -19,13 +19,14 @@ from deepd3_ij.files.roi_zip import read_roi_zip
 from deepd3_ij.files.zarr_stores import is_zarr, shown_name
 from deepd3_ij.notes import note
 from deepd3_ij.rois import RoiSet
+from deepd3_ij.slabs import ConvertedSlabs, SlabSource, lazily, slabs_of
 from deepd3_ij.stack import DIMS, label_like, label_prediction, voxel_size_um
 
 _MAPS = ("dendrite", "spine")
 
 
 def read_maps(
-    paths: Sequence[str | PathLike[str]], *, xy_um: float | None = None, z_um: float | None = None
+    paths: Sequence[str | PathLike[str]], *, xy_um: float | None = None, z_um: float | None = None, lazy: bool = False
 ) -> xr.Dataset:
     """Read a prediction.
 
@@ -36,6 +37,8 @@ def read_maps(
         TIFFs with 8 bit are taken as 0…255 for probabilities 0…1.
     xy_um, z_um
         Voxel size; overrides the files'.
+    lazy
+        Leave the maps in their files and read planes when they are used; wrong values are found then.
 
     Returns
     -------
@@ -52,11 +55,12 @@ def read_maps(
     if len(paths) == 1 and is_zarr(paths[0]):
         return _read_zarr_maps(paths[0], xy_um, z_um)
     if len(paths) == 1:
-        prediction = read_prediction(paths[0], xy_um=xy_um, z_um=z_um)
+        prediction = read_prediction(paths[0], xy_um=xy_um, z_um=z_um, lazy=lazy)
         for name in ("dendrite", "spine"):
-            _check_probabilities(f"The {name} map in {Path(paths[0]).name}", prediction[name].values)
+            what = f"The {name} map in {Path(paths[0]).name}"
+            prediction[name] = prediction[name].copy(data=_checked(slabs_of(prediction[name]), what, lazy=lazy))
         return prediction
-    dendrite, spine = (_read_map(path, xy_um, z_um) for path in paths)
+    dendrite, spine = (_read_map(path, xy_um, z_um, lazy=lazy) for path in paths)
     names = [Path(path).name for path in paths]
     if dendrite.shape != spine.shape:
         raise StackError(f"The maps have different shapes: {dendrite.shape} in {names[0]} and {spine.shape} in "
@@ -66,8 +70,8 @@ def read_maps(
         raise VoxelSizeError(f"The maps have different voxel sizes: {_in_um(sizes[0])} in {names[0]} and "
                              f"{_in_um(sizes[1])} in {names[1]}; give two maps of one stack, or the size with --xy "
                              "and --z.")
-    return label_prediction(dendrite.values, spine.values, spine, {**_common_provenance(dendrite, spine),
-                                                                   "source": names[1]})
+    return label_prediction(dendrite.variable._data, spine.variable._data, spine,
+                            {**_common_provenance(dendrite, spine), "source": names[1]})
 
 
 def _in_um(size: tuple[float, float, float]) -> str:
@@ -146,17 +150,24 @@ def _read_zarr_maps(path: str | PathLike[str], xy_um: float | None, z_um: float 
                             spine, _common_provenance(dendrite, spine) or {"source": shown_name(path)})
 
 
-def _read_map(path: str | PathLike[str], xy_um: float | None, z_um: float | None) -> xr.DataArray:
-    stack = open_stack(path, xy_um=xy_um, z_um=z_um)
-    scale = 255.0 if stack.dtype == np.uint8 else 1.0
-    values = np.asarray(stack.values, dtype=np.float32) / np.float32(scale)
-    _check_probabilities(Path(path).name, values)
-    labelled = label_like(values, stack)
+def _read_map(path: str | PathLike[str], xy_um: float | None, z_um: float | None, *, lazy: bool) -> xr.DataArray:
+    stack = open_stack(path, xy_um=xy_um, z_um=z_um, lazy=lazy)
+    scale = np.float32(255.0 if stack.dtype == np.uint8 else 1.0)
+    scaled = ConvertedSlabs(slabs_of(stack), np.dtype(np.float32),
+                            lambda planes: np.asarray(planes, dtype=np.float32) / scale)
+    labelled = label_like(_checked(scaled, Path(path).name, lazy=lazy), stack)
     return labelled.assign_attrs(provenance=stack.attrs["provenance"]) if "provenance" in stack.attrs else labelled
 
 
-def _check_probabilities(name: str, values: np.ndarray) -> None:
+def _checked(source: SlabSource, what: str, *, lazy: bool) -> Any:
+    """Data of a map: read and checked now, or checked as its planes are read."""
+    checked = ConvertedSlabs(source, source.dtype, lambda planes: _check_probabilities(what, planes))
+    return lazily(checked) if lazy else checked.read(0, source.shape[0])
+
+
+def _check_probabilities(name: str, values: np.ndarray) -> np.ndarray:
     low, high = float(values.min()), float(values.max())  # NaN if any value is NaN
     if not (low >= 0 and high <= 1):
         raise StackError(f"{name} holds values from {low:g} to {high:g}; a probability map has values "
                          "from 0 to 1 (32 bit) or from 0 to 255 (8 bit).")
+    return values

@@ -23,12 +23,15 @@ from h5py import h5a, h5d, h5g, h5p, h5s, h5t, h5z
 
 from deepd3_ij.errors import DeepD3Error, FileFormatError, one_line
 from deepd3_ij.input_limits import check_memory, check_regular
+from deepd3_ij.slabs import Box, Shape, SlabSource, slab_bounds, slabs_of
 
 _BLOSC = 32001
 _BLOSC_OPTIONS = (2, 2, 0, 0, 9, 1)  # format versions, item and chunk size (filled in), level, shuffle
 _BLOSC_SETTINGS = 4
 _BLOSC_HEADER = "<4xI4xI"  # bytes of the data and of what is stored
 _BLOSC_HEADER_BYTES = 16
+COPIES = 2.0
+"""Slabs of 4-byte values that writing holds at most, as measured."""
 _CHUNK_BYTES = 64 * 2**10
 _LARGE_CHUNK_BYTES = 2**20
 _LARGE_ARRAY_BYTES = 64 * 2**20
@@ -148,26 +151,30 @@ def create_plain_group(parent: h5py.Group, name: str) -> h5py.Group:
     return h5py.Group(h5g.create(parent.id, name.encode()))
 
 
-def write_volume(parent: h5py.Group, name: str, array: np.ndarray) -> None:
-    """Write a compressed, chunked array; bool becomes a bit field.
+def write_volume(parent: h5py.Group, name: str, volume: np.ndarray | SlabSource) -> None:
+    """Write a compressed, chunked array slab by slab; bool becomes a bit field.
 
     Parameters
     ----------
     parent, name
         Where it goes.
-    array
+    volume
         Numbers or bool, shape ``(z, y, x)``, no side empty.
     """
-    array = np.ascontiguousarray(array)
-    node_type = _hdf5_type(array.dtype)
-    stored = array.view(np.uint8) if array.dtype == bool else array
+    source = slabs_of(volume) if isinstance(volume, np.ndarray) else volume
+    node_type = _hdf5_type(source.dtype)
     properties = h5p.create(h5p.DATASET_CREATE)
-    properties.set_chunk(_chunk_shape(array))
+    properties.set_chunk(_chunk_shape(source.shape, source.dtype.itemsize))
     properties.set_fill_time(h5d.FILL_TIME_ALLOC)
     properties.set_obj_track_times(False)  # equal data give equal files
     properties.set_filter(_BLOSC, h5z.FLAG_OPTIONAL, _BLOSC_OPTIONS)
-    dataset = h5d.create(parent.id, name.encode(), node_type, h5s.create_simple(array.shape), dcpl=properties)
-    dataset.write(h5s.ALL, h5s.ALL, stored, mtype=node_type)
+    space = h5s.create_simple(source.shape)
+    dataset = h5d.create(parent.id, name.encode(), node_type, space, dcpl=properties)
+    for first, last in slab_bounds(source.shape, COPIES):
+        planes = np.ascontiguousarray(source.read(first, last))
+        stored = planes.view(np.uint8) if planes.dtype == bool else planes
+        space.select_hyperslab((first, 0, 0), planes.shape)
+        dataset.write(h5s.create_simple(planes.shape), space, stored, mtype=node_type)
     _mark_node(parent[name], "CARRAY", "", "1.1", cset=h5t.CSET_ASCII)
 
 
@@ -221,6 +228,48 @@ def read_volume(parent: h5py.Group, name: str, kind: str) -> np.ndarray:
     FileFormatError
         It is missing, has other dimensions, or holds something else than numbers.
     """
+    return read_values(_volume(parent, name, kind))
+
+
+class StoredVolume:
+    """A three-dimensional array of numbers in a file, read slab by slab; the file is open only while it is read.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Where the array lies in it.
+    kind
+        What the caller expects, for messages.
+
+    Raises
+    ------
+    FileFormatError
+        As :func:`read_volume`, apart from what does not fit into memory.
+    """
+
+    def __init__(self, path: str | PathLike[str], name: str, kind: str) -> None:
+        self.path, self.name, self.kind = path, name, kind
+        with open_file(path, kind) as file:
+            dataset = _volume(file, name, kind)
+            check_memory(_check_sizes(dataset), f"{path}:{name}", "close other programs")
+            self.shape: Shape = dataset.shape
+            self.dtype = dataset.dtype.newbyteorder("=")
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        """Planes ``first:last``."""
+        return self.read_box(((first, last), (0, self.shape[1]), (0, self.shape[2])))
+
+    def read_box(self, box: Box) -> np.ndarray:
+        """Part between bounds."""
+        (z0, z1), (y0, y1), (x0, x1) = box
+        with open_file(self.path, self.kind) as file:
+            part = _volume(file, self.name, self.kind)[z0:z1, y0:y1, x0:x1]
+        return np.asarray(part).astype(self.dtype, copy=False)
+
+
+def _volume(parent: h5py.Group, name: str, kind: str) -> h5py.Dataset:
     dataset = node_of(parent, name)
     where = f"{parent.file.filename}:{parent.name.rstrip('/')}/{name}"
     if not isinstance(dataset, h5py.Dataset):
@@ -228,7 +277,7 @@ def read_volume(parent: h5py.Group, name: str, kind: str) -> np.ndarray:
     if dataset.dtype.kind not in "biuf" or dataset.ndim != 3 or 0 in dataset.shape:
         raise FileFormatError(f"{where} has type {dataset.dtype} and shape {dataset.shape}; accepted: numbers with "
                               f"three dimensions (z, y, x), none empty.")
-    return read_values(dataset)
+    return dataset
 
 
 def read_values(dataset: h5py.Dataset) -> np.ndarray:
@@ -239,6 +288,14 @@ def read_values(dataset: h5py.Dataset) -> np.ndarray:
     FileFormatError
         The file states far more than it stores, or more than memory is free, or what it stores contradicts itself.
     """
+    chunk = _check_sizes(dataset)
+    stated = dataset.size * dataset.dtype.itemsize if dataset.size else 0
+    check_memory(max(stated, chunk), f"{dataset.file.filename}:{dataset.name}", "close other programs")
+    return np.asarray(dataset[()])
+
+
+def _check_sizes(dataset: h5py.Dataset) -> int:
+    """Check that a file can hold what it states; bytes of a chunk."""
     where = f"{dataset.file.filename}:{dataset.name}"
     _check_blosc(dataset, where)
     stated = dataset.size * dataset.dtype.itemsize if dataset.size else 0
@@ -246,9 +303,7 @@ def read_values(dataset: h5py.Dataset) -> np.ndarray:
     if stated > _UNCHECKED_BYTES and stated > _LARGEST_RATIO * stored:
         raise FileFormatError(f"{where} states {stated} bytes and stores {stored}; it is damaged. Write the file "
                               "again.")
-    chunk = int(np.prod(dataset.chunks or (1,), dtype=np.float64)) * dataset.dtype.itemsize
-    check_memory(max(stated, chunk), where, "close other programs")
-    return np.asarray(dataset[()])
+    return int(np.prod(dataset.chunks or (1,), dtype=np.float64)) * dataset.dtype.itemsize
 
 
 def _check_blosc(dataset: h5py.Dataset, where: str) -> None:
@@ -345,10 +400,10 @@ def _hdf5_type(dtype: np.dtype) -> h5t.TypeID:
     return h5t.py_create(dtype)
 
 
-def _chunk_shape(array: np.ndarray) -> tuple[int, ...]:
+def _chunk_shape(shape: Shape, itemsize: int) -> Shape:
     """Whole rows of one plane, or whole planes if they are small."""
-    budget = _LARGE_CHUNK_BYTES if array.nbytes > _LARGE_ARRAY_BYTES else _CHUNK_BYTES
-    planes, height, width = array.shape
-    row = width * array.itemsize
+    planes, height, width = shape
+    row = width * itemsize
+    budget = _LARGE_CHUNK_BYTES if planes * height * row > _LARGE_ARRAY_BYTES else _CHUNK_BYTES
     rows = min(height, max(1, budget // row))
-    return (min(planes, max(1, budget // (row * height))), rows, width)
+    return min(planes, max(1, budget // (row * height))), rows, width

@@ -25,7 +25,7 @@ from deepd3_ij.stack import DIMS
 # Far above any real ROI; a larger entry is a fault or an attack.
 _MAX_ROI_BYTES = 64 * 2**20
 _MAX_ZIP_BYTES = 2**30
-_DATE = (1980, 1, 1, 0, 0, 0)
+DATE = (1980, 1, 1, 0, 0, 0)
 _REPORT_EVERY = 500
 
 
@@ -60,7 +60,7 @@ def write_roi_zip(
     progress(0, len(contours), "Writing ROIs")
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as archive:
         for count, (name, data) in enumerate(encode_rois(rois, colour_of=colour_of)):
-            archive.writestr(zipfile.ZipInfo(f"{name}.roi", date_time=_DATE), data, zipfile.ZIP_DEFLATED)
+            archive.writestr(zipfile.ZipInfo(f"{name}.roi", date_time=DATE), data, zipfile.ZIP_DEFLATED)
             if count % _REPORT_EVERY == 0:
                 progress(count, len(contours), "Writing ROIs")
     progress(len(contours), len(contours), "Writing ROIs")

@@ -126,6 +126,17 @@ def search_stacks(top: Path, pattern: str = ALL_FILES, leave_out: Path | None = 
     return stacks, sorted(passed, key=lambda item: item.path)
 
 
+def fits(name: str, pattern: str) -> bool:
+    """Whether a path below a folder, with ``/``, is one that a pattern of :func:`search_stacks` names.
+
+    Raises
+    ------
+    StackError
+        The pattern leads out of the folder.
+    """
+    return _matches(tuple(name.casefold().split("/")), _parts_of(pattern))
+
+
 def _parts_of(pattern: str) -> tuple[str, ...]:
     """The parts of a pattern between separators."""
     parts = tuple(pattern.replace(os.sep, "/").casefold().split("/"))

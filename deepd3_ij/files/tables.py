@@ -15,7 +15,6 @@ import pandas as pd
 from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import DeepD3Error, FileFormatError, one_line
 from deepd3_ij.files.text_file import lines_of, read_text
-from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS
 
@@ -143,7 +142,7 @@ def write_centroids(path: str | PathLike[str], rois: RoiSet) -> None:
     OutputError
         The file cannot be written.
     """
-    statistics = label_statistics(rois.labels.values)
+    statistics = rois.statistics
     columns = dict(zip(("Pos", "Y", "X"), statistics.centroids_zyx.T, strict=True))
     for dim, centres in zip(DIMS, statistics.centroids_zyx.T, strict=True):
         positions = rois.labels.coords[dim].values

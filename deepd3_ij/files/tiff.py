@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from os import PathLike
@@ -23,6 +23,7 @@ from deepd3_ij.atomic import replacing
 from deepd3_ij.errors import OutputError
 from deepd3_ij.names import PROVENANCE, ROLE
 from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.slabs import FileVolume
 from deepd3_ij.stack import DIMS, voxel_size_um
 
 _WRITTEN = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
@@ -76,6 +77,44 @@ def write_stack(
     _write(path, planes, data, dtype, _metadata(data, dtype, display_range, properties), progress)
 
 
+def write_time_series(
+    path: str | PathLike[str],
+    planes: Iterable[np.ndarray],
+    like: xr.DataArray | xr.Dataset,
+    labels: Sequence[str],
+    dtype: np.dtype[Any],
+    *,
+    display_range: tuple[float, float] | None = None,
+    properties: Mapping[str, str] | None = None,
+) -> None:
+    """Write several time points as one ImageJ hyperstack.
+
+    Parameters
+    ----------
+    path
+        File to make or replace.
+    planes
+        Planes of `dtype`, of all time points one after the other; taken one at a time.
+    like
+        Stack that gives shape and voxel size of a time point.
+    labels
+        What ImageJ calls each time point.
+    dtype
+        uint8, uint16 or float32.
+    display_range, properties
+        As in :func:`write_stack`.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    metadata = _metadata(like, dtype, display_range, properties)
+    metadata["Labels"] = [label for label in labels for _ in range(like.sizes["z"])]
+    with replacing(path) as temporary:
+        tifffile.imwrite(temporary, iter(planes), **_layout(like, dtype, metadata, frames=len(labels)))
+
+
 def write_prediction_maps(
     folder: str | PathLike[str],
     stem: str,
@@ -125,7 +164,7 @@ def open_stack_for_writing(
     *,
     display_range: tuple[float, float] | None = None,
     properties: Mapping[str, str] | None = None,
-) -> Iterator[np.ndarray]:
+) -> Iterator[FileVolume]:
     """Open a hyperstack file for a map that is larger than memory.
 
     Parameters
@@ -142,8 +181,8 @@ def open_stack_for_writing(
 
     Yields
     ------
-    numpy.ndarray
-        Writable memory map, float32, of shape ``(z, y, x)``, zero at first. Not to be used after the block.
+    FileVolume
+        float32, of shape ``(z, y, x)``, zero at first. Not to be used after the block.
 
     Raises
     ------
@@ -153,10 +192,10 @@ def open_stack_for_writing(
     dtype = np.dtype(np.float32)
     metadata = _metadata(like, dtype, display_range, properties)
     with replacing(path) as temporary:
-        pixels = tifffile.memmap(temporary, **_layout(like, dtype, metadata))
+        offset = tifffile.memmap(temporary, **_layout(like, dtype, metadata)).offset
         _reserve(temporary)
-        yield pixels[:, 0, :, :, 0]
-        pixels.flush()
+        planes, height, width = (like.sizes[dim] for dim in DIMS)
+        yield FileVolume(temporary, (planes, height, width), dtype.newbyteorder("<"), offset)
 
 
 def _write(path: str | PathLike[str], planes: Iterator[np.ndarray], like: xr.DataArray | xr.Dataset,
@@ -175,21 +214,22 @@ def _write(path: str | PathLike[str], planes: Iterator[np.ndarray], like: xr.Dat
         tifffile.imwrite(temporary, reported(), **_layout(like, dtype, metadata))
 
 
-def _layout(like: xr.DataArray | xr.Dataset, dtype: np.dtype[Any], metadata: dict[str, Any]) -> dict[str, Any]:
+def _layout(like: xr.DataArray | xr.Dataset, dtype: np.dtype[Any], metadata: dict[str, Any], frames: int = 1
+            ) -> dict[str, Any]:
     """What tifffile has to know to write an ImageJ hyperstack."""
     z_um, y_um, x_um = voxel_size_um(like)
     planes, height, width = (like.sizes[dim] for dim in DIMS)
     return {
         # The last axis says that a pixel has one sample, which tifffile would else guess for narrow images.
-        "shape": (planes, 1, height, width, 1),
+        "shape": (*([frames] if frames > 1 else []), planes, 1, height, width, 1),
         "dtype": dtype.newbyteorder("<"),
         "imagej": True,
         "byteorder": "<",
         "software": "deepd3_ij",
         "photometric": "minisblack",
         "resolution": (_pixels_per_um(x_um), _pixels_per_um(y_um)),
-        "metadata": {"axes": "ZCYXS", "unit": "micron", "spacing": z_um, **metadata},
-        "truncate": planes * height * width * dtype.itemsize > _LARGEST_PAGED_BYTES,
+        "metadata": {"axes": "TZCYXS" if frames > 1 else "ZCYXS", "unit": "micron", "spacing": z_um, **metadata},
+        "truncate": frames * planes * height * width * dtype.itemsize > _LARGEST_PAGED_BYTES,
     }
 
 
@@ -242,7 +282,7 @@ def _largest_label(path: str | PathLike[str], labels: xr.DataArray) -> int:
 
 
 def _plane(data: xr.DataArray, z: int) -> np.ndarray:
-    return np.asarray(data.data[z])
+    return data.variable[z].values
 
 
 def _probabilities(path: str | PathLike[str], data: xr.DataArray, *, eight_bit: bool) -> Iterator[np.ndarray]:
@@ -257,7 +297,7 @@ def _probabilities(path: str | PathLike[str], data: xr.DataArray, *, eight_bit: 
 
 
 def _reserve(file: Path) -> None:
-    """Claim the room on the disk now: a memory map that meets a full disk would end the process."""
+    """Claim the room on the disk now, not after hours of work."""
     if hasattr(os, "posix_fallocate"):
         with file.open("r+b") as stream:
             os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)

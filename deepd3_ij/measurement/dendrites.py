@@ -12,12 +12,12 @@ import xarray as xr
 
 from deepd3_ij.measurement.columns import DENDRITE_COLUMNS, as_table
 from deepd3_ij.measurement.dendrite_shape import branch_orders
-from deepd3_ij.measurement.runs import Box, Runs, runs_above
 from deepd3_ij.measurement.skeleton import CentreLine, trace_centre_line
 from deepd3_ij.measurement.spacing import density_interval
 from deepd3_ij.parallel import MAX_THREADS, available_threads, in_blocks
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.runs import Box, Runs, runs_above
 from deepd3_ij.stack import DIMS, voxel_size_um
 
 

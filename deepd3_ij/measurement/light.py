@@ -129,10 +129,46 @@ def head_light(
     Light
         Values and the reasons for those that are missing.
     """
+    shafts, windows, fits = _measured(stack, dendrites, branches, geometry, parameters, imaging)
+    return _sizes(fits, windows, shafts, imaging, parameters)
+
+
+def spot_light(
+    stack: xr.DataArray,
+    dendrites: Dendrites,
+    branches: Sequence[Sequence[StraightBranch]],
+    geometry: SpineGeometry,
+    parameters: MeasureParameters,
+    imaging: Imaging,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Measure the light at places, as :func:`head_light` does, whether or not there is any.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Light in µm of shaft and its standard error, float64, shape ``(n,)``; NaN where it cannot be measured.
+    """
+    shafts, _, fits = _measured(stack, dendrites, branches, geometry, parameters, imaging)
+    value, error = _averaged(fits, *_best_sigmas(fits.misfit))
+    per_um = np.array([shaft.per_um if shaft else np.nan for shaft in shafts])
+    shaft_error = np.array([shaft.error if shaft else np.nan for shaft in shafts])
+    return _per_shaft(value, error, per_um, shaft_error)
+
+
+def _per_shaft(value: np.ndarray, error: np.ndarray, per_um: np.ndarray, shaft_error: np.ndarray
+               ) -> tuple[np.ndarray, np.ndarray]:
+    """Light of heads in µm of shaft, and its error."""
+    relative = value / per_um
+    return relative, np.hypot(error / per_um, relative * np.hypot(shaft_error, MODEL_ERROR))
+
+
+def _measured(
+    stack: xr.DataArray, dendrites: Dendrites, branches: Sequence[Sequence[StraightBranch]], geometry: SpineGeometry,
+    parameters: MeasureParameters, imaging: Imaging,
+) -> tuple[list[_Shaft | None], list[_Window | None], _Fits]:
     shafts = _shafts(branches, geometry)
     windows = _windows(stack, dendrites, geometry, shafts, imaging)
-    fits = _fitted(windows, imaging, parameters.psf_xy_um or USUAL_PSF_XY_UM)
-    return _sizes(fits, windows, shafts, imaging, parameters)
+    return shafts, windows, _fitted(windows, imaging, parameters.psf_xy_um or USUAL_PSF_XY_UM)
 
 
 def _shafts(branches: Sequence[Sequence[StraightBranch]], geometry: SpineGeometry) -> list[_Shaft | None]:
@@ -410,8 +446,8 @@ def _sizes(
     unusable = full | dim
     per_um = np.array([shaft.per_um if shaft else np.nan for shaft in shafts])
     shaft_error = np.array([shaft.error if shaft else np.nan for shaft in shafts])
-    relative = np.where(unusable, np.nan, value / per_um)
-    relative_error = np.where(unusable, np.nan, np.hypot(error / per_um, relative * np.hypot(shaft_error, MODEL_ERROR)))
+    relative, relative_error = (np.where(unusable, np.nan, each)
+                                for each in _per_shaft(value, error, per_um, shaft_error))
     fwhm = np.where(dim, np.nan, sigma * FWHM_PER_SIGMA)
     psf_um = parameters.psf_xy_um
     if psf_um is None:

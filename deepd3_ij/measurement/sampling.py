@@ -12,7 +12,8 @@ from deepd3_ij.compiled import compiled
 
 @dataclass(eq=False)
 class Volumes:
-    """Boxes of the ROIs, maps and image; what is lazy is loaded plane by plane, each once as ROIs come by planes."""
+    """Boxes of the ROIs, maps and image; what is lazy is read as boxes, or, if it comes in
+    chunks, plane by plane, each once as ROIs come by planes."""
 
     rois: xr.DataArray
     prediction: xr.Dataset
@@ -33,6 +34,8 @@ class Volumes:
         data = volume.variable._data
         if isinstance(data, np.ndarray):
             return data[z0:z1, y0:y1, x0:x1]
+        if not hasattr(data, "chunks"):
+            return volume.variable[z0:z1, y0:y1, x0:x1].values
         planes = self.loaded.setdefault(name, {})
         for z in [z for z in planes if z < z0 - 2]:
             del planes[z]

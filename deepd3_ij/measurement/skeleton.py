@@ -17,8 +17,8 @@ from scipy.signal import fftconvolve
 from scipy.spatial import cKDTree
 
 from deepd3_ij.compiled import compiled
-from deepd3_ij.measurement.runs import Runs
 from deepd3_ij.measurement.voxel_graph import VoxelGraph
+from deepd3_ij.runs import Runs
 
 # A path costs its length times (1 / distance to the surface) to this power: high enough not to cut corners.
 CENTRING_POWER = 4

@@ -15,7 +15,9 @@ from deepd3_ij.measurement.dendrites import Dendrites
 from deepd3_ij.parallel import in_blocks
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.rois.labels import COPIES
 from deepd3_ij.rois.roiset import RoiSet
+from deepd3_ij.slabs import slab_bounds, slabs_of
 from deepd3_ij.stack import DIMS, voxel_size_um
 
 
@@ -67,14 +69,21 @@ class RoiVoxels:
 
 def roi_voxels(rois: RoiSet) -> RoiVoxels:
     """List the voxels of all ROIs."""
-    labels = rois.labels.values
-    everything = labels.reshape(-1)
-    blocks = in_blocks(lambda first, last: _labelled(everything, first, last), len(everything))
+    source = slabs_of(rois.labels)
+    blocks = [block for first, last in slab_bounds(source.shape, COPIES)
+              for block in _labelled_in(source.read(first, last), first)]
     flat, values = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     order = np.argsort(values, kind="stable")
     ids, starts = np.unique(values[order], return_index=True)
-    zyx = np.stack(np.unravel_index(flat[order], labels.shape), axis=1)
-    return RoiVoxels(ids=ids.astype(np.int64), starts=starts.astype(np.int64), zyx=zyx, shape=labels.shape)
+    zyx = np.stack(np.unravel_index(flat[order], source.shape), axis=1)
+    return RoiVoxels(ids=ids.astype(np.int64), starts=starts.astype(np.int64), zyx=zyx, shape=source.shape)
+
+
+def _labelled_in(labels: np.ndarray, first: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Places and labels of a slab that begins with plane `first`."""
+    everything, before = labels.reshape(-1), first * labels[0].size
+    parts = in_blocks(lambda begin, end: _labelled(everything, begin, end), len(everything))
+    return [(places + before, values) for places, values in parts]
 
 
 @compiled

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from deepd3_ij.compiled import compiled
-from deepd3_ij.measurement.runs import Runs
+from deepd3_ij.runs import Runs
 
 
 @dataclass(frozen=True, eq=False)

@@ -217,8 +217,8 @@ def _draw_outlines(axes: Axes, rois: RoiSet, layout: _Layout, colour_of: Callabl
 def _seen_along_z(labels: xr.DataArray) -> npt.NDArray[np.int32]:
     """ROI ids seen from above: the first plane's on top."""
     flat = np.zeros(labels.shape[1:], dtype=np.int32)
-    for plane in labels.values:
-        np.copyto(flat, plane, where=flat == 0)
+    for z in range(labels.shape[0]):
+        np.copyto(flat, labels.variable[z].values, where=flat == 0)
     return flat
 
 

@@ -21,7 +21,10 @@ from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation import predict
 from deepd3_ij.segmentation.prediction import prediction_provenance
 from deepd3_ij.segmentation.region import Region
+from deepd3_ij.slabs import Workspace, working_in, workspace
 from deepd3_ij.stack import voxel_size_um
+
+_SLAB_BYTES = 8_000_000
 
 
 def predict_to_files(
@@ -66,7 +69,10 @@ def predict_to_files(
                        voxel_size_um=voxel_size_um(stack))
     provenance = json.dumps(prediction_provenance(stack, model, resolved, z_range, region), sort_keys=True)
     approve = None if ledger is None else ledger.approve
-    with replacing_together(folder, approve) as place:
+    here = workspace()
+    if here.slab_bytes is None and here.slab_planes is None:
+        here = Workspace(slab_bytes=_SLAB_BYTES)
+    with working_in(here), replacing_together(folder, approve) as place:
         # Maps that are to get 8 bit are kept exact until the .prediction file has been made of them.
         exact = place / "exact" if eight_bit else place
         exact.mkdir(exist_ok=True)

@@ -23,6 +23,7 @@ from deepd3_ij.drawing import drawing_library
 from deepd3_ij.stack import DIMS, voxel_size_um
 from deepd3_ij.timelapse import TimePoint
 from deepd3_ij.timelapse.aligning import Placement
+from deepd3_ij.timelapse.decay import NAMES, ONE, one_exponential, two_exponentials
 from deepd3_ij.timelapse.following import Timelapse
 from deepd3_ij.timelapse.states import STATES
 from deepd3_ij.timelapse.survival import FIRST
@@ -214,6 +215,7 @@ def draw_survival(path: Path, series: Timelapse) -> None:
     axes.step(days, middle, where="post", color=line, linewidth=2, label="Kaplan–Meier, 95 % interval")
     axes.plot(points["days"], points["present_fraction"], "o", color=as_hex(STATE_COLOURS["recovered"]),
               label="share that is there")
+    _draw_fit(axes, series, last)
     axes.set_ylim(0, 1.03)
     axes.set_xlim(0, last * 1.02 or 1)
     axes.set_xlabel("days", color=text)
@@ -227,6 +229,20 @@ def draw_survival(path: Path, series: Timelapse) -> None:
     count = int(steps["at_risk"].iloc[0])
     figure.text(0.1, 0.93, f"Survival of {count} spines", color=text, fontsize=12, va="center")
     _save(figure, path)
+
+
+def _draw_fit(axes: Axes, series: Timelapse, last: float) -> None:
+    """The exponential that fits, or two if one is not enough."""
+    fits = series.survival_fits
+    known = fits[(fits["cohort"] == FIRST) & (fits["reason"] == "")]
+    if not len(known):
+        return
+    best = known.iloc[-1]
+    days, values = np.linspace(0, last, 200), [float(best[name]) for name in NAMES]
+    curve = one_exponential(days, *values[:2]) if best["model"] == ONE else two_exponentials(days, *values)
+    lives = " and ".join(f"{math.log(2) / -rate:.3g}" for rate in values[1::2] if math.isfinite(rate) and rate < 0)
+    axes.plot(days, curve, "--", color=as_hex(PICTURE_TEXT), linewidth=1.2,
+              label=f"exponential{'s' * (best['model'] != ONE)}" + (f", half-life {lives} days" if lives else ""))
 
 
 def _canvas(width: float, height: float, room: tuple[float, float, float, float] = (0, 0, 1, 1)

@@ -42,7 +42,7 @@ class AnalysisParameters(Parameters):
 
 @dataclass(frozen=True)
 class BatchParameters(Parameters):
-    """Which stacks of a folder are analyzed."""
+    """Which stacks of a folder are analyzed, and how they are shared out."""
 
     pattern: str = parameter("**/*", "Which files, without regard to case, e.g. **/cell*.tif; ** stands for all "
                              "folders below. Of these, all that are stacks.", label="Files")
@@ -50,6 +50,14 @@ class BatchParameters(Parameters):
                             label="Redo what is done")
     overwrite: bool = parameter(False, "Also redo stacks whose results were changed after DeepD3 wrote them, e.g. ROIs "
                                 "corrected by hand, and replace other files of their names.", label="Overwrite")
+    workers: int = parameter(1, "How many stacks are analyzed side by side, each by a process of its own; they share "
+                             "the processors. 0: one after the other, in this process.", low=0, high=256,
+                             label="Side by side")
+    table: str | None = parameter(None, "Table (CSV) with settings of single stacks: a column file, with paths below "
+                                  "the folder, and columns such as xy, z, channel or names of parameters.", path="file",
+                                  label="Settings of single stacks")
+    take_over: bool = parameter(False, "Begin although another run seems to work in the folder for results.",
+                                label="Take over")
 
 
 TILINGS = ("seamless", "plane", "inset", "fourfold")
@@ -342,8 +350,9 @@ class TrainingDataParameters(Parameters):
     z_begin: int = parameter(0, "First plane (the first of the stack is 0).", low=0, high=1_000_000, unit="planes")
     z_end: int | None = parameter(None, "Last plane, included; without it, the last of the stack.",
                                   low=0, high=1_000_000, unit="planes")
-    swc_units: str = parameter("um", "Unit of positions in an SWC file: µm, or pixels and planes; its radii are in µm.",
-                               choices=("um", "px"), label="Unit of the tracing")
+    swc_units: str = parameter("auto", "Unit of positions in an SWC file: µm, pixels and planes, or whichever puts "
+                               "more of it into the stack; its radii are in µm.", choices=("auto", "um", "px"),
+                               label="Unit of the tracing")
     allow_empty: bool = parameter(False, "Accept a mask without foreground in the box (an example of what is none).",
                                   label="Accept empty masks")
 
@@ -351,6 +360,21 @@ class TrainingDataParameters(Parameters):
         if self.z_end is not None and self.z_end < self.z_begin:
             raise ParameterError(f"z_end is {self.z_end}; accepted: at least z_begin ({self.z_begin}); the last plane "
                                  "is included.")
+
+
+@dataclass(frozen=True)
+class CorrectedDataParameters(Parameters):
+    """What of corrected ROIs becomes training data."""
+
+    trust: str = parameter("touched", "'touched': spines that were drawn, changed, deleted or confirmed, and what lies "
+                           "around them; the rest does not count. 'all': every ROI is right, and there are no others.",
+                           choices=("touched", "all"), label="What is right")
+    margin_um: float = parameter(1.5, "Up to this distance from what was corrected, everything outside of ROIs is no "
+                                 "spine.", low=0, high=100, unit="um", label="Seen around a correction")
+    background_below: float = parameter(0.02, "Farther away, voxels with a lower spine probability are no spine; the "
+                                        "others do not count.", low=0, high=1, label="Certainly no spine below")
+    dendrite_threshold: float = parameter(0.5, "Voxels with a higher dendrite probability are dendrite; those near "
+                                          "this value do not count.", low=0, high=1, label="Dendrite threshold")
 
 
 @dataclass(frozen=True)
@@ -614,6 +638,18 @@ class BatchFolderParameters(DialogParameters):
 
 
 @dataclass(frozen=True)
+class SeriesFilesParameters(DialogParameters):
+    """Time points whose spines are followed."""
+
+    source: str = parameter("", "Folder of the stacks, one for each time point, taken in the order of their names; or "
+                            "the folder of a series that was followed before; or a table (CSV) with the columns file "
+                            "and time; or files, separated by semicolons.", path="folder", label="Time points")
+    times: str | None = parameter(None, "Days on which they were imaged, for example 0,4,9; empty: 0, 1, 2 and so on.",
+                                  label="Days")
+    target: str = parameter("", "Folder for results.", path="folder", label="Folder for results")
+
+
+@dataclass(frozen=True)
 class SimulatedFilesParameters(DialogParameters):
     """What Simulate DeepD3 Stack… writes and shows."""
 
@@ -628,6 +664,14 @@ class AnnotatedStackParameters(DialogParameters):
     stack: str | None = parameter(None, "Stack (TIFF); empty: the file of the active image.", path="file")
     dendrites: str = parameter("", "Dendrites: SWC tracing or TIFF mask.", path="file")
     spines: str = parameter("", "Spines: TIFF mask or labels, ROI zip, .mask.", path="file")
+    out: str | None = parameter(None, "File to write (.d3data); empty: beside the stack.", path="save",
+                                label="Training data")
+
+
+@dataclass(frozen=True)
+class CorrectedFileParameters(DialogParameters):
+    """Where Use as DeepD3 Training Data… writes."""
+
     out: str | None = parameter(None, "File to write (.d3data); empty: beside the stack.", path="save",
                                 label="Training data")
 
@@ -652,16 +696,21 @@ class TrainingSetParameters(DialogParameters):
 class TrainingFilesParameters(DialogParameters):
     """Files of a training, and what becomes of its model."""
 
-    training: str = parameter("", "Training set (.d3set).", path="file", label="Training set")
+    training: str = parameter("", "Training set (.d3set), or training data (.d3data).", path="file",
+                              label="Training set")
     validation: str | None = parameter(None, "Set of other stacks (.d3set): chooses the best weights and calibrates "
                                        "the thresholds; without it, the training stacks do the latter.", path="file",
                                        label="Validation set")
+    start: str | None = parameter(None, "Model whose weights the training begins with, by its name or file; empty: "
+                                  "anew.", path="file", label="Begin with")
     out: str | None = parameter(None, "Model to write (.keras); empty: into the folder of models.", path="save",
                                 label="Model")
     use: bool = parameter(False, "Let 'default' stand for it from now on; DeepD3 Settings… changes it back.",
                           label="Make it the default")
     resume: bool = parameter(False, "Go on where a training of the same model file and settings was stopped; the "
                              "number of batches may differ.", label="Go on")
+    finish: bool = parameter(False, "Train no further: make the model of the best weights that a training of the same "
+                             "model file and settings found before it was stopped.", label="Keep the best so far")
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,15 @@ from scipy import ndimage
 from deepd3_ij.compiled import compiled
 from deepd3_ij.errors import StackError
 from deepd3_ij.parameters import Choice, Roi2DParameters
-from deepd3_ij.probabilities import probability_map, resolve_for
+from deepd3_ij.probabilities import probability_slabs, resolve_for
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.chamfer import chamfer_distance
-from deepd3_ij.rois.labels import label_statistics, renumber
-from deepd3_ij.rois.roiset import RoiSet, rois_like
+from deepd3_ij.rois.labels import COPIES, LabelStatistics, label_statistics, renumber
+from deepd3_ij.rois.roiset import RoiSet, rois_of_runs
 from deepd3_ij.rois.splitting import flood_markers
+from deepd3_ij.rois.voxels import Voxels
+from deepd3_ij.runs import Runs, runs_of_slab
+from deepd3_ij.slabs import SlabSource, slab_bounds, slabs_of
 
 
 def build_rois_2d(
@@ -43,11 +46,13 @@ def build_rois_2d(
     """
     resolved = resolve_for(Roi2DParameters, parameters, prediction)
     chosen = resolved.parameters
-    spine = probability_map(prediction, "spine")
-    labels = label_spines_2d(spine, chosen, progress)
-    if chosen.clean_rois:
-        labels = clean_rois_2d(labels, probability_map(prediction, "dendrite"), chosen)
-    return rois_like(labels, prediction, dimensions=2, resolved=resolved)
+    runs = find_spines_2d(probability_slabs(prediction, "spine"), chosen, progress)
+    found = rois_of_runs(runs, prediction, dimensions=2, resolved=resolved)
+    if not chosen.clean_rois:
+        return found
+    kept = _kept(found.statistics, probability_slabs(prediction, "dendrite"), chosen)
+    return rois_of_runs(runs.labelled(np.where(np.isin(runs.labels, kept), runs.labels, 0)), prediction, dimensions=2,
+                        resolved=resolved)
 
 
 def label_spines_2d(spine: np.ndarray, parameters: Roi2DParameters, progress: Progress = no_progress) -> np.ndarray:
@@ -68,20 +73,32 @@ def label_spines_2d(spine: np.ndarray, parameters: Roi2DParameters, progress: Pr
         int32 labels 1…n; numbering goes on from plane to plane. Without watershed, ids are in raster
         order of the regions' first pixels.
     """
-    labels = np.zeros(spine.shape, np.int32)
+    return find_spines_2d(slabs_of(spine), parameters, progress).volume()
+
+
+def find_spines_2d(spine: SlabSource, parameters: Roi2DParameters, progress: Progress = no_progress) -> Runs:
+    """The same as :func:`label_spines_2d` slab by slab, as labelled runs."""
+    depth, height, width = spine.shape
+    found: list[tuple[Voxels, np.ndarray]] = []
     count = 0
-    progress(0, len(spine), "Find 2-D ROIs")
-    for z, plane in enumerate(spine):
-        mask = plane > np.float32(parameters.spine_threshold)
-        if mask.any():
-            # Unlike cc3d, which looks at blocks of pixels in a plane, scipy numbers in raster order.
-            regions, _ = ndimage.label(mask, np.ones((3, 3)), output=np.int32)
-            if parameters.watershed:
-                regions = split_plane(regions, parameters.mask_size_px, parameters.min_distance_px)
-            labels[z] = np.where(mask, regions + count, 0)
-            count += int(regions.max())
-        progress(z + 1, len(spine), "Find 2-D ROIs")
-    return labels
+    progress(0, depth, "Find 2-D ROIs")
+    for first, last in slab_bounds(spine.shape, COPIES):
+        for z, plane in enumerate(spine.read(first, last), first):
+            mask = plane > np.float32(parameters.spine_threshold)
+            if mask.any():
+                # scipy numbers in raster order.
+                regions, _ = ndimage.label(mask, np.ones((3, 3)), output=np.int32)
+                if parameters.watershed:
+                    regions = split_plane(regions, parameters.mask_size_px, parameters.min_distance_px)
+                rows, begins, ends = runs_of_slab(mask[np.newaxis], False, z)
+                voxels = Voxels((height, width), rows, begins, ends, plane[mask])
+                found.append(voxels.labelled(regions[mask] + np.int32(count)))
+                count += int(regions.max())
+            progress(z + 1, depth, "Find 2-D ROIs")
+    rows, begins, ends = (np.concatenate([np.empty(0, np.int64), *(getattr(voxels, name) for voxels, _ in found)])
+                          for name in ("rows", "begins", "ends"))
+    labels = np.concatenate([np.empty(0, np.int32), *(of_run for _, of_run in found)])
+    return Runs.of_rows((depth, height, width), rows, begins.astype(np.int32), ends.astype(np.int32)).labelled(labels)
 
 
 def split_plane(regions: np.ndarray, mask_size: int, min_distance_px: int) -> np.ndarray:
@@ -153,11 +170,20 @@ def clean_rois_2d(labels: np.ndarray, dendrite: np.ndarray, parameters: Roi2DPar
     """
     if labels.shape != dendrite.shape:
         raise StackError(f"ROIs and dendrite map differ in shape: {labels.shape} and {dendrite.shape} (z, y, x).")
-    rois = label_statistics(labels)
-    near = _near_dendrite(dendrite, np.floor(rois.centroids_zyx).astype(np.int64),
-                          np.float32(parameters.near_dendrite_threshold), parameters.max_dendrite_distance_px)
-    kept = rois.ids[near & (rois.voxels >= parameters.min_area_px)]
+    kept = _kept(label_statistics(labels), slabs_of(dendrite), parameters)
     return renumber(labels, kept, kept)
+
+
+def _kept(rois: LabelStatistics, dendrite: SlabSource, parameters: Roi2DParameters) -> np.ndarray:
+    """Ids of the ROIs that :func:`clean_rois_2d` keeps."""
+    centres = np.floor(rois.centroids_zyx).astype(np.int64)
+    near = np.zeros(len(rois), np.bool_)
+    for first, last in slab_bounds(dendrite.shape, COPIES):
+        within = (centres[:, 0] >= first) & (centres[:, 0] < last)
+        near[within] = _near_dendrite(dendrite.read(first, last), centres[within] - (first, 0, 0),
+                                      np.float32(parameters.near_dendrite_threshold),
+                                      parameters.max_dendrite_distance_px)
+    return rois.ids[near & (rois.voxels >= parameters.min_area_px)]
 
 
 @compiled

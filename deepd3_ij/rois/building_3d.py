@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import xarray as xr
 from scipy import ndimage
 
+from deepd3_ij.errors import StackError
 from deepd3_ij.parallel import in_blocks
 from deepd3_ij.parameters import Choice, Roi3DParameters
-from deepd3_ij.probabilities import probability_map, resolve_for
+from deepd3_ij.probabilities import probability_slabs, resolve_for
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.rois.growing import find_seeds, grow_regions
-from deepd3_ij.rois.labels import consecutive, label_maxima, label_statistics, renumber
-from deepd3_ij.rois.roiset import RoiSet, rois_like
+from deepd3_ij.rois.growing import grow, least_probability, seeds_among
+from deepd3_ij.rois.roiset import RoiSet, rois_of_runs
 from deepd3_ij.rois.splitting import split_by_shape
+from deepd3_ij.rois.voxels import Voxels
+from deepd3_ij.runs import Runs
+from deepd3_ij.slabs import SlabSource, slab_bounds, slabs_of, with_halo
 from deepd3_ij.stack import voxel_size_um
+
+COPIES = 2.5
+"""Slabs of 4-byte values that finding ROIs holds at most (with smoothing or dilation), as measured."""
 
 
 def build_rois_3d(
@@ -25,11 +33,11 @@ def build_rois_3d(
     Parameters
     ----------
     prediction
-        Dataset with the map ``spine`` and a voxel size.
+        Dataset with the map ``spine`` and a voxel size; may be lazy.
     parameters
         How ROIs are built: all parameters, or those that differ from what the prediction's model recommends, by name.
     progress
-        Called before and after each step; may raise ``Cancelled``.
+        Called before and after each slab; may raise ``Cancelled``.
 
     Returns
     -------
@@ -43,9 +51,9 @@ def build_rois_3d(
         The spine map is missing or holds no probabilities.
     """
     resolved = resolve_for(Roi3DParameters, parameters, prediction)
-    spine = probability_map(prediction, "spine")
-    labels = label_spines_3d(spine, voxel_size_um(prediction), resolved.parameters, progress)
-    return rois_like(labels, prediction, dimensions=3, resolved=resolved)
+    spine = probability_slabs(prediction, "spine")
+    runs = find_spines_3d(spine, voxel_size_um(prediction), resolved.parameters, progress)
+    return rois_of_runs(runs, prediction, dimensions=3, resolved=resolved)
 
 
 def label_spines_3d(
@@ -54,109 +62,186 @@ def label_spines_3d(
     parameters: Roi3DParameters,
     progress: Progress = no_progress,
 ) -> np.ndarray:
-    """Label the spines of a probability volume: the computation behind :func:`build_rois_3d`.
-
-    The result depends on the arguments alone. On a crop, ROIs that neither reach the crop's faces nor
-    compete there with others equal those of the whole volume, apart from their numbers.
+    """Label the spines of a probability volume: :func:`find_spines_3d` for arrays.
 
     Parameters
     ----------
     spine
         float32 probabilities, shape ``(z, y, x)``.
-    voxel_size_um
-        Size of a voxel in µm along z, y and x.
-    parameters
-        How ROIs are built.
-    progress
-        Called before and after each step.
+    voxel_size_um, parameters, progress
+        As for :func:`find_spines_3d`.
 
     Returns
     -------
     numpy.ndarray
         int32 labels, consecutive from 1.
     """
-    steps = 4 + parameters.watershed
-    progress(0, steps, "Prepare the spine map")
-    if parameters.sigma_px > 0:
-        spine = _smoothed(spine, parameters.sigma_px)
-    progress(1, steps, "Find ROIs")
-    if parameters.mode == "floodfill":
-        seeds = find_seeds(spine, parameters.peak_threshold)
-        labels, _ = grow_regions(spine, seeds, voxel_size_um, area_threshold=parameters.area_threshold,
-                                 seed_delta=parameters.seed_delta, distance_um=parameters.distance_um)
-    else:
-        labels = connected_regions(spine, parameters.area_threshold, parameters.dilation)
-    done = 2
-    if parameters.watershed:
-        progress(done, steps, "Split ROIs")
-        labels = split_by_shape(labels, voxel_size_um)
-        done += 1
-    progress(done, steps, "Filter ROIs")
-    labels = filter_regions(labels, spine, parameters)
-    progress(steps, steps, "ROIs built")
-    return labels
+    return find_spines_3d(slabs_of(spine), voxel_size_um, parameters, progress).volume()
 
 
-def connected_regions(spine: np.ndarray, area_threshold: float, dilation: int = 0) -> np.ndarray:
-    """26-connected components above a threshold, numbered in raster order of their first voxel.
+def find_spines_3d(
+    spine: SlabSource,
+    voxel_size_um: tuple[float, float, float],
+    parameters: Roi3DParameters,
+    progress: Progress = no_progress,
+) -> Runs:
+    """Find the spines of a probability volume: the computation behind :func:`build_rois_3d`.
+
+    The result depends on the arguments alone, not on the height of the slabs: a connected piece of what can belong to
+    ROIs is worked on when the last of its planes has come. On a crop, ROIs that neither reach the crop's faces nor
+    compete there with others equal those of the whole volume, apart from their numbers.
 
     Parameters
     ----------
     spine
-        float32 probabilities, shape ``(z, y, x)``.
-    area_threshold
-        Probability that a voxel must exceed.
-    dilation
-        Dilations of the foreground with a full 3×3×3 window before components are found.
-
-    Returns
-    -------
-    numpy.ndarray
-        int32 labels.
-    """
-    import cc3d
-
-    foreground = spine > np.float32(area_threshold)
-    if dilation:
-        # Dilating n times with a 3-wide box is one maximum over a box 2 n + 1 wide.
-        foreground = ndimage.maximum_filter(foreground.view(np.uint8), size=2 * dilation + 1, mode="constant")
-    labels = cc3d.connected_components(foreground.view(np.uint8), connectivity=26,
-                                       out_dtype=np.uint32)
-    return np.asarray(labels).view(np.int32)
-
-
-def filter_regions(labels: np.ndarray, spine: np.ndarray, parameters: Roi3DParameters) -> np.ndarray:
-    """Keep regions by size, number of planes and peak probability, and number them 1…n in their old order.
-
-    Parameters
-    ----------
-    labels
-        int32 labels, shape ``(z, y, x)``; this array is reused for the result.
-    spine
-        float32 probabilities of the same shape.
+        float32 probabilities.
+    voxel_size_um
+        Size of a voxel in µm along z, y and x.
     parameters
-        ``min_voxels``, ``max_voxels``, ``min_planes`` and ``min_peak``, all inclusive.
+        How ROIs are built.
+    progress
+        Called before and after each slab.
 
     Returns
     -------
-    numpy.ndarray
-        ``labels``, renumbered in place.
+    Runs
+        The ROIs' voxels, labels consecutive from 1.
     """
-    regions = label_statistics(labels)
-    keep = ((regions.voxels >= parameters.min_voxels) & (regions.voxels <= parameters.max_voxels)
-            & (regions.planes >= parameters.min_planes))
-    if parameters.min_peak > 0:
-        keep &= label_maxima(labels, spine, regions.ids) >= np.float32(parameters.min_peak)
-    ids = regions.ids[keep]
-    return renumber(labels, ids, consecutive(len(ids)), out=labels)
+    depth, height, width = spine.shape
+    waiting = Voxels.none((height, width))
+    found: list[_Regions] = []
+    progress(0, depth, "Find ROIs")
+    dilation = parameters.dilation if parameters.mode == "connected" else 0
+    for first, last in slab_bounds(spine.shape, COPIES, dilation):
+        slab = _voxels_of(spine, first, last, parameters)
+        waiting = waiting.joined(slab) if len(waiting) else slab
+        regions, waiting = _finished(waiting, last, depth, parameters, voxel_size_um)
+        if parameters.watershed:
+            regions = _split(regions, depth, voxel_size_um, progress)
+        found.append(_filtered(regions, parameters))
+        progress(last, depth, "Find ROIs")
+    runs = _numbered(found, (depth, height, width))
+    progress(depth, depth, "ROIs built")
+    return runs
 
 
-def _smoothed(spine: np.ndarray, sigma_px: float) -> np.ndarray:
-    result = np.empty_like(spine)
+@dataclass(frozen=True, eq=False)
+class _Regions:
+    """Regions of which all voxels are known.
+
+    Attributes
+    ----------
+    voxels, of_run
+        Their voxels; the region of each run, int32, from 1.
+    peak, position
+        Probability of each region's seed (0 where regions have none), and the position of seed or first voxel.
+    piece
+        Place of each among the pieces of a region that was split, int64.
+    """
+
+    voxels: Voxels
+    of_run: np.ndarray
+    peak: np.ndarray
+    position: np.ndarray
+    piece: np.ndarray
+
+
+def _voxels_of(spine: SlabSource, first: int, last: int, parameters: Roi3DParameters) -> Voxels:
+    """Voxels of a slab that can belong to a ROI."""
+    if parameters.mode == "floodfill":
+        limit = least_probability(parameters.area_threshold, parameters.peak_threshold, parameters.seed_delta)
+        return Voxels.above(_smoothed(spine.read(first, last), parameters.sigma_px), limit, first)
+    reach = parameters.dilation
+    low, high = with_halo(first, last, reach, spine.shape[0])
+    planes = _smoothed(spine.read(low, high), parameters.sigma_px)
+    if not reach:
+        return Voxels.above(planes, np.float32(parameters.area_threshold), first)
+    # Dilating n times with a 3-wide box is one maximum over a box 2 n + 1 wide.
+    foreground = ndimage.maximum_filter((planes > np.float32(parameters.area_threshold)).view(np.uint8),
+                                        size=2 * reach + 1, mode="constant")
+    own = slice(first - low, last - low)
+    return Voxels.above(np.where(foreground[own], planes[own], np.float32(-1)), np.float32(-0.5), first)
+
+
+def _finished(waiting: Voxels, last: int, depth: int, parameters: Roi3DParameters,
+              voxel_size_um: tuple[float, float, float]) -> tuple[_Regions, Voxels]:
+    """Regions of the pieces that do not reach into plane ``last - 1``, or of all at the end; and what waits."""
+    connected = parameters.mode == "connected"
+    later = waiting.of_runs(np.zeros(len(waiting), np.bool_))
+    of_run = np.empty(0, np.int32)
+    if connected or last < depth:
+        of_run, count = waiting.pieces()
+        if last < depth:
+            is_open = np.zeros(count + 1, np.bool_)
+            is_open[of_run[waiting.planes == last - 1]] = True
+            later, waiting = waiting.of_runs(is_open[of_run]), waiting.of_runs(~is_open[of_run])
+            numbers = np.cumsum(~is_open[1:], dtype=np.int32)
+            of_run = numbers[of_run - 1][~is_open[of_run]]
+    if connected:
+        firsts = np.unique(of_run, return_index=True)[1]
+        peak, position = np.zeros(len(firsts), np.float32), waiting.positions(waiting.offsets[firsts])
+    else:
+        seeds = seeds_among(waiting, parameters.peak_threshold)
+        labels, _ = grow(waiting, seeds, voxel_size_um, area_threshold=parameters.area_threshold,
+                         seed_delta=parameters.seed_delta, distance_um=parameters.distance_um)
+        grown, firsts = np.unique(labels[seeds], return_index=True)
+        first_seeds = seeds[firsts[grown > 0]]
+        peak, position = waiting.values[first_seeds], waiting.positions(first_seeds)
+        waiting, of_run = waiting.labelled(labels)
+    return _Regions(waiting, of_run, peak, position, np.zeros(len(peak), np.int64)), later
+
+
+def _split(regions: _Regions, depth: int, voxel_size_um: tuple[float, float, float], progress: Progress) -> _Regions:
+    voxels, of_run, parent = split_by_shape(regions.voxels, regions.of_run, depth, voxel_size_um, progress)
+    return _Regions(voxels, of_run, regions.peak[parent - 1], regions.position[parent - 1],
+                    np.arange(len(parent)) - np.searchsorted(parent, parent))
+
+
+def _filtered(regions: _Regions, parameters: Roi3DParameters) -> _Regions:
+    """Keep regions by size, number of planes and peak probability; limits are inclusive. Values are left out."""
+    voxels, of_run = regions.voxels, regions.of_run
+    count = len(regions.peak)
+    sizes = np.bincount(of_run, weights=voxels.lengths, minlength=count + 1)[1:]
+    planes = np.unique(np.stack([of_run, voxels.planes]), axis=1)[0] if len(voxels) else of_run
+    spans = np.bincount(planes, minlength=count + 1)[1:]
+    keep = (sizes >= parameters.min_voxels) & (sizes <= parameters.max_voxels) & (spans >= parameters.min_planes)
+    if parameters.min_peak > 0 and len(voxels):
+        peaks = np.full(count + 1, -np.inf, np.float32)
+        np.maximum.at(peaks, of_run, np.maximum.reduceat(voxels.values, voxels.offsets))
+        keep &= peaks[1:] >= np.float32(parameters.min_peak)
+    numbers = np.concatenate([[0], np.cumsum(keep, dtype=np.int32)])
+    numbers[1:][~keep] = 0
+    kept = numbers[of_run] > 0
+    left = Voxels(voxels.plane_px, voxels.rows[kept], voxels.begins[kept], voxels.ends[kept], np.empty(0, np.float32))
+    return _Regions(left, numbers[of_run[kept]].astype(np.int32), regions.peak[keep], regions.position[keep],
+                    regions.piece[keep])
+
+
+def _numbered(found: list[_Regions], shape: tuple[int, int, int]) -> Runs:
+    """All regions, numbered by falling seed probability, then in raster order, then as they were split."""
+    peak, position, piece = (np.concatenate([getattr(part, name) for part in found])
+                             for name in ("peak", "position", "piece"))
+    if len(peak) > np.iinfo(np.int32).max:
+        raise StackError(f"There are {len(peak)} ROIs; accepted: {np.iinfo(np.int32).max}. Give higher thresholds.")
+    numbers = np.empty(len(peak), np.int32)
+    numbers[np.lexsort((piece, position, -peak))] = np.arange(1, len(peak) + 1)
+    before = np.cumsum([0, *(len(part.peak) for part in found)])
+    labels = numbers[np.concatenate([part.of_run.astype(np.int64) - 1 + count
+                                     for part, count in zip(found, before[:-1], strict=True)])]
+    rows, begins, ends = (np.concatenate([getattr(part.voxels, name) for part in found])
+                          for name in ("rows", "begins", "ends"))
+    order = np.lexsort((begins, rows)) if len(found) > 1 else slice(None)
+    return Runs.of_rows(shape, rows[order], begins[order], ends[order]).labelled(labels[order])
+
+
+def _smoothed(planes: np.ndarray, sigma_px: float) -> np.ndarray:
+    if sigma_px <= 0:
+        return planes
+    result = np.empty_like(planes)
 
     def smooth(begin: int, end: int) -> None:
         for z in range(begin, end):
-            ndimage.gaussian_filter(spine[z], sigma_px, output=result[z])
+            ndimage.gaussian_filter(planes[z], sigma_px, output=result[z])
 
-    in_blocks(smooth, len(spine))
+    in_blocks(smooth, len(planes))
     return result

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 
 from deepd3_ij.compiled import compiled
 from deepd3_ij.errors import AnnotationError
 from deepd3_ij.parallel import in_blocks
+from deepd3_ij.rois.labels import COPIES
+from deepd3_ij.slabs import slab_bounds, slabs_of
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ class Contours:
                         start.astype(np.int64), count, self.points_yx[gather])
 
 
-def trace_contours(labels: np.ndarray) -> Contours:
+def trace_contours(labels: np.ndarray | xr.DataArray) -> Contours:
     """Trace every region of a label volume plane by plane.
 
     Parts of a region that touch only at a corner get outlines of their own (the foreground is
@@ -69,7 +72,7 @@ def trace_contours(labels: np.ndarray) -> Contours:
     Parameters
     ----------
     labels
-        Integer labels, shape ``(z, y, x)``; 0 is background.
+        Integer labels, shape ``(z, y, x)``; 0 is background. Lazy ones are read slab by slab.
 
     Returns
     -------
@@ -83,14 +86,24 @@ def trace_contours(labels: np.ndarray) -> Contours:
     """
     if labels.ndim != 3:
         raise AnnotationError(f"Labels have shape {labels.shape}; accepted: three dimensions (z, y, x).")
-    volume = np.ascontiguousarray(labels, dtype=np.int32)
-    parts = in_blocks(lambda begin, end: _trace_planes(volume, begin, end), volume.shape[0])
+    source = slabs_of(labels)
+    parts = [part for first, last in slab_bounds(source.shape, COPIES)
+             for part in _trace_slab(source.read(first, last), first)]
     meta = np.concatenate([part[0] for part in parts])
     points = np.concatenate([part[1] for part in parts])
     count = meta[:, 3]
     contours = Contours(plane=meta[:, 0].astype(np.int32), roi_id=meta[:, 1].astype(np.int32),
                         is_hole=meta[:, 2] != 0, start=np.cumsum(count) - count, count=count, points_yx=points)
     return contours.select(np.lexsort((np.arange(len(meta)), contours.roi_id, contours.plane)))
+
+
+def _trace_slab(labels: np.ndarray, first: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Outlines of a slab that begins with plane `first`, in blocks of planes; see :func:`_trace_planes`."""
+    slab = np.ascontiguousarray(labels, dtype=np.int32)
+    parts = in_blocks(lambda begin, end: _trace_planes(slab, begin, end), len(slab))
+    for meta, _ in parts:
+        meta[:, 0] += first
+    return parts
 
 
 @compiled

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 
 from deepd3_ij.compiled import compiled
 from deepd3_ij.errors import StackError
 from deepd3_ij.parallel import in_blocks
+from deepd3_ij.slabs import slab_bounds, slabs_of
+
+COPIES = 1.5
+"""Slabs of 4-byte values that passes over labels hold at most, as measured."""
 
 
 @dataclass(frozen=True)
@@ -57,30 +63,52 @@ def checked_labels(labels: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(labels, dtype=np.int32)
 
 
-def label_statistics(labels: np.ndarray) -> LabelStatistics:
+def label_statistics(labels: np.ndarray | xr.DataArray) -> LabelStatistics:
     """Count and locate all regions in one pass.
 
     Parameters
     ----------
     labels
-        Integer labels, shape ``(z, y, x)``; 0 is background.
+        Integer labels, shape ``(z, y, x)``; 0 is background. Lazy ones are read slab by slab.
 
     Returns
     -------
     LabelStatistics
         One row per id that occurs. Sums are whole numbers, so centroids are exact to float64.
     """
-    labels = checked_labels(labels)
+    if labels.ndim != 3:
+        checked_labels(np.asarray(labels))
+    source = slabs_of(labels)
+    parts = [_counted(checked_labels(source.read(first, last)), first)
+             for first, last in slab_bounds(source.shape, COPIES)]
+    counted = parts[0] if len(parts) == 1 else _merged(parts)
+    voxels = counted.counts[:, 0]
+    return LabelStatistics(ids=counted.ids, voxels=voxels, planes=counted.counts[:, 1],
+                           centroids_zyx=counted.sums / voxels[:, np.newaxis],
+                           low_zyx=counted.low, high_zyx=counted.high)
+
+
+class _Counted(NamedTuple):
+    """Ids, ascending; for each (voxels, planes), sums of coordinates, first and last coordinates."""
+
+    ids: np.ndarray
+    counts: np.ndarray
+    sums: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
+def _counted(labels: np.ndarray, first: int) -> _Counted:
     highest = int(labels.max(initial=0))
     if highest <= max(1_000_000, labels.size // 16):
-        return _dense_statistics(labels, highest, None)
+        return _dense_counted(labels, highest, None, first)
     ids, dense = np.unique(labels, return_inverse=True)  # a few huge ids: number them first
     known = np.concatenate(([0], ids[ids > 0])).astype(np.int32)
     shift = 0 if ids[0] == 0 else 1
-    return _dense_statistics((dense.reshape(labels.shape) + shift).astype(np.int32), len(known) - 1, known)
+    return _dense_counted((dense.reshape(labels.shape) + shift).astype(np.int32), len(known) - 1, known, first)
 
 
-def _dense_statistics(labels: np.ndarray, highest: int, names: np.ndarray | None) -> LabelStatistics:
+def _dense_counted(labels: np.ndarray, highest: int, names: np.ndarray | None, first: int) -> _Counted:
     def block(begin: int, end: int) -> tuple[np.ndarray, ...]:
         counts = np.zeros((highest + 1, 2), np.int64)
         sums = np.zeros((highest + 1, 3), np.int64)
@@ -91,15 +119,26 @@ def _dense_statistics(labels: np.ndarray, highest: int, names: np.ndarray | None
 
     parts = in_blocks(block, labels.shape[0])
     counts = np.add.reduce([part[0] for part in parts])
-    sums = np.add.reduce([part[1] for part in parts])
-    low = np.minimum.reduce([part[2] for part in parts])
-    high = np.maximum.reduce([part[3] for part in parts])
     rows = np.flatnonzero(counts[:, 0])
-    voxels = counts[rows, 0]
-    ids = rows.astype(np.int32) if names is None else names[rows]
-    return LabelStatistics(ids=ids, voxels=voxels, planes=counts[rows, 1],
-                           centroids_zyx=sums[rows] / voxels[:, np.newaxis],
-                           low_zyx=low[rows], high_zyx=high[rows])
+    counts = counts[rows]
+    sums = np.add.reduce([part[1] for part in parts])[rows]
+    low = np.minimum.reduce([part[2] for part in parts])[rows]
+    high = np.maximum.reduce([part[3] for part in parts])[rows]
+    sums[:, 0] += first * counts[:, 0]
+    low[:, 0] += first
+    high[:, 0] += first
+    return _Counted(rows.astype(np.int32) if names is None else names[rows], counts, sums, low, high)
+
+
+def _merged(parts: list[_Counted]) -> _Counted:
+    ids, row = np.unique(np.concatenate([part.ids for part in parts]), return_inverse=True)
+    counts, sums = np.zeros((len(ids), 2), np.int64), np.zeros((len(ids), 3), np.int64)
+    low, high = np.full((len(ids), 3), np.iinfo(np.int64).max), np.full((len(ids), 3), -1, np.int64)
+    np.add.at(counts, row, np.concatenate([part.counts for part in parts]))
+    np.add.at(sums, row, np.concatenate([part.sums for part in parts]))
+    np.minimum.at(low, row, np.concatenate([part.low for part in parts]))
+    np.maximum.at(high, row, np.concatenate([part.high for part in parts]))
+    return _Counted(ids, counts, sums, low, high)
 
 
 @compiled

@@ -14,6 +14,8 @@ from deepd3_ij.errors import ParameterError, StackError
 from deepd3_ij.parameters import Parameters, Resolved
 from deepd3_ij.rois.contours import Contours, trace_contours
 from deepd3_ij.rois.labels import LabelStatistics, checked_labels, label_statistics, renumber
+from deepd3_ij.runs import Runs
+from deepd3_ij.slabs import Box, Shape, is_lazy, lazily
 from deepd3_ij.stack import DIMS, label_like, provenance_of, voxel_size_um
 
 if TYPE_CHECKING:
@@ -77,7 +79,7 @@ class RoiSet:
     @cached_property
     def statistics(self) -> LabelStatistics:
         """Voxel counts, planes, centroids and bounding boxes, one row per ROI."""
-        return label_statistics(self.labels.values)
+        return label_statistics(self.labels)
 
     @property
     def ids(self) -> np.ndarray:
@@ -90,7 +92,7 @@ class RoiSet:
     @cached_property
     def contours(self) -> Contours:
         """Outlines of all parts of all ROIs, plane by plane, along pixel edges."""
-        return trace_contours(self.labels.values)
+        return trace_contours(self.labels)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -131,7 +133,33 @@ class RoiSet:
 
 
 def rois_like(
-    labels: np.ndarray, prediction: xr.Dataset, *, dimensions: int, resolved: Resolved[P]
+    labels: Any, prediction: xr.Dataset, *, dimensions: int, resolved: Resolved[P]
 ) -> RoiSet:
     """Label ROIs with the coordinates of their prediction; its provenance is carried on, with the parameters added."""
     return RoiSet(label_like(labels, prediction), dimensions, resolved.into(provenance_of(prediction)))
+
+
+def rois_of_runs(runs: Runs, prediction: xr.Dataset, *, dimensions: int, resolved: Resolved[P]) -> RoiSet:
+    """The same of labelled runs. Labels of lazy maps are lazy, too: planes are drawn when they are used."""
+    lazy = any(is_lazy(volume) for volume in prediction.data_vars.values())
+    return rois_like(lazily(_DrawnSlabs(runs)) if lazy else runs.volume(), prediction, dimensions=dimensions,
+                     resolved=resolved)
+
+
+@dataclass(frozen=True, eq=False)
+class _DrawnSlabs:
+    """Labels that are drawn when they are read."""
+
+    runs: Runs
+    dtype = np.dtype(np.int32)
+
+    @property
+    def shape(self) -> Shape:
+        return self.runs.shape
+
+    def read(self, first: int, last: int) -> np.ndarray:
+        return self.runs.drawn((slice(first, last), slice(None), slice(None)))
+
+    def read_box(self, box: Box) -> np.ndarray:
+        z, y, x = (slice(*bounds) for bounds in box)
+        return self.runs.drawn((z, y, x))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from deepd3_ij.compiled import compiled
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.rois.labels import label_statistics
+from deepd3_ij.rois.voxels import Voxels
 
 
 def split_by_shape(
-    labels: np.ndarray, voxel_size_um: tuple[float, float, float], progress: Progress = no_progress
-) -> np.ndarray:
+    voxels: Voxels, of_run: np.ndarray, depth: int, voxel_size_um: tuple[float, float, float],
+    progress: Progress = no_progress,
+) -> tuple[Voxels, np.ndarray, np.ndarray]:
     """Split every region at its waists.
 
     In each region the distance to the region's surface is measured in µm; its regional maxima (plateaus
@@ -22,8 +24,12 @@ def split_by_shape(
 
     Parameters
     ----------
-    labels
-        int32 labels, shape ``(z, y, x)``.
+    voxels
+        Voxels of the regions.
+    of_run
+        Region of each run, int32, numbered from 1 without gaps.
+    depth
+        Planes of the volume.
     voxel_size_um
         Size of a voxel in µm along z, y and x.
     progress
@@ -31,29 +37,58 @@ def split_by_shape(
 
     Returns
     -------
-    numpy.ndarray
-        int32 labels, consecutive; pieces of one region follow each other in raster order of their markers,
-        in the order of the old ids.
+    tuple
+        The voxels in runs that lie within a piece; the piece of each run, int32, numbered from 1: pieces of one region
+        follow each other in raster order of their markers, in the order of the regions; the region of each piece,
+        int64.
     """
+    order = np.argsort(of_run, kind="stable")
+    bounds = np.flatnonzero(np.diff(of_run[order], prepend=0, append=np.iinfo(np.int32).max))
+    planes, rows = np.divmod(voxels.rows, voxels.plane_px[0])
+    labels = np.zeros(len(voxels.values), np.int32)
+    offsets = voxels.offsets
+    found = []
+    count, regions = 0, len(bounds) - 1
+    progress(0, regions, "Split ROIs")
+    for region in range(regions):
+        own = order[bounds[region]:bounds[region + 1]]
+        z, y, begins, ends = planes[own], rows[own], voxels.begins[own], voxels.ends[own]
+        low = np.maximum([z.min() - 1, y.min() - 1, begins.min() - 1], 0)
+        high = np.minimum([z.max() + 2, y.max() + 2, ends.max() + 1], (depth, *voxels.plane_px))
+        places = z - low[0], y - low[1], begins - low[2], ends - low[2]
+        mask = np.zeros(tuple(high - low), np.bool_)
+        _set(mask, *places)
+        pieces, pieces_count = _pieces(mask, voxel_size_um)
+        _take(pieces, *places, count, offsets[own], labels)
+        found.append(np.full(pieces_count, region + 1))
+        count += pieces_count
+        progress(region + 1, regions, "Split ROIs")
+    split, of_piece = voxels.labelled(labels)
+    return split, of_piece, np.concatenate([np.empty(0, np.int64), *found])
+
+
+def _pieces(mask: np.ndarray, voxel_size_um: tuple[float, float, float]) -> tuple[np.ndarray, int]:
     from skimage.morphology import local_maxima
 
-    regions = label_statistics(labels)
-    result = np.zeros_like(labels)
-    count = 0
-    progress(0, len(regions), "Split ROIs")
-    for row, label in enumerate(regions.ids):
-        box = regions.box(row, margin=1)
-        mask = labels[box] == label
-        if mask.all():
-            pieces, found = mask.astype(np.int32), 1
-        else:
-            distance = ndimage.distance_transform_edt(mask, sampling=voxel_size_um)
-            markers, found = ndimage.label(local_maxima(distance, connectivity=3) & mask, np.ones((3, 3, 3)))
-            pieces = flood_markers(distance, markers, mask)
-        result[box][mask] = pieces[mask] + count
-        count += found
-        progress(row + 1, len(regions), "Split ROIs")
-    return result
+    if mask.all():
+        return mask.astype(np.int32), 1
+    distance = ndimage.distance_transform_edt(mask, sampling=voxel_size_um)
+    markers, found = ndimage.label(local_maxima(distance, connectivity=3) & mask, np.ones((3, 3, 3)))
+    return flood_markers(distance, markers, mask), found
+
+
+@compiled
+def _set(mask: np.ndarray, z: np.ndarray, y: np.ndarray, begins: np.ndarray, ends: np.ndarray) -> None:
+    for run in range(len(z)):
+        mask[z[run], y[run], begins[run]:ends[run]] = True
+
+
+@compiled
+def _take(pieces: np.ndarray, z: np.ndarray, y: np.ndarray, begins: np.ndarray, ends: np.ndarray, before: int,
+          offsets: np.ndarray, labels: np.ndarray) -> None:
+    for run in range(len(z)):
+        for x in range(begins[run], ends[run]):
+            labels[offsets[run] + x - begins[run]] = pieces[z[run], y[run], x] + before
 
 
 def flood_markers(distance: np.ndarray, markers: np.ndarray, mask: np.ndarray) -> np.ndarray:

@@ -22,6 +22,7 @@ from deepd3_ij.segmentation.region import Region, Window, computed_window, rows_
 from deepd3_ij.segmentation.resampling import resample, resampled_shape
 from deepd3_ij.segmentation.smoothing import reach_planes, smooth_along_z
 from deepd3_ij.segmentation.tiling import FloatArray, Tiling
+from deepd3_ij.slabs import ArraySlabs, Volume, new_volume, shape_of
 from deepd3_ij.stack import DIMS, label_prediction, voxel_size_um
 from deepd3_ij.version import __version__
 
@@ -40,7 +41,7 @@ def predict(
     z_range: tuple[int | None, int | None] | None = None,
     region: Region | None = None,
     progress: Progress = no_progress,
-    out: tuple[FloatArray, FloatArray] | None = None,
+    out: tuple[FloatArray | Volume, FloatArray | Volume] | None = None,
 ) -> xr.Dataset:
     """Predict where dendrites and spines are.
 
@@ -65,8 +66,8 @@ def predict(
     progress
         Called after every batch of tiles.
     out
-        Two float32 arrays (dendrite, spine) of the stack's shape to write to, for example
-        memory-mapped files; new ones are made if None.
+        Two float32 arrays or volumes in files (dendrite, spine) of the stack's shape to write to, plane by plane; new
+        ones are made if None.
 
     Returns
     -------
@@ -101,12 +102,13 @@ def predict(
             planes = np.stack([resample(plane, plan.computed_px) for plane in planes])
         scaled = [_scaled(plane, z) for z, plane in enumerate(planes, start)]
         parts = [plane if plane is None else plane[plan.window] for plane in scaled]
-        for maps, predicted in zip((dendrite, spine), _predict_scaled(parts, model, tiling, chosen, meter),
+        for sink, predicted in zip((dendrite, spine), _predict_scaled(parts, model, tiling, chosen, meter),
                                    strict=True):
             for z, plane in enumerate(predicted, start):
-                plan.write(plane, maps[z])
+                sink.write(z, plan.whole_plane(plane)[np.newaxis])
     _tell_outliers(outliers, stack)
-    return label_prediction(dendrite, spine, stack, prediction_provenance(stack, model, resolved, z_range, region))
+    return label_prediction(dendrite.as_array(), spine.as_array(), stack,
+                            prediction_provenance(stack, model, resolved, z_range, region))
 
 
 def prediction_provenance(
@@ -157,15 +159,17 @@ class _Plan:
         """Whether planes are resampled for the network."""
         return self.plane_px != self.computed_px
 
-    def write(self, predicted: FloatArray, out: FloatArray) -> None:
-        """Write the map of a window into that of a plane."""
+    def whole_plane(self, predicted: FloatArray) -> FloatArray:
+        """The map of a plane from that of its window; 0 where nothing was wanted."""
         if predicted.shape != self.computed_px:
             whole = np.zeros(self.computed_px, np.float32)
             whole[self.window] = predicted
             predicted = whole
         if self.resampled:
             predicted = np.clip(resample(predicted, self.plane_px), 0, 1)
+        out = np.zeros(self.plane_px, np.float32)
         out[self.kept] = predicted[self.kept]
+        return out
 
 
 def _planned(stack: xr.DataArray, model: DeepD3Model, chosen: PredictionParameters, region: Region | None) -> _Plan:
@@ -296,14 +300,17 @@ def _planes(stack: xr.DataArray, z_range: tuple[int | None, int | None] | None) 
 
 
 def _maps(
-    stack: xr.DataArray, out: tuple[FloatArray, FloatArray] | None, first: int, end: int
-) -> tuple[FloatArray, FloatArray]:
+    stack: xr.DataArray, out: tuple[FloatArray | Volume, FloatArray | Volume] | None, first: int, end: int
+) -> tuple[Volume, Volume]:
     """The two maps to fill, 0 in planes that are not predicted."""
+    shape = shape_of(stack)
     if out is None:
-        return np.zeros(stack.shape, np.float32), np.zeros(stack.shape, np.float32)
-    for array in out:
-        if array.shape != stack.shape or array.dtype != np.float32:
-            raise ParameterError(f"out holds {array.dtype} {array.shape}; accepted: float32 {stack.shape}.")
-        array[:first] = 0
-        array[end:] = 0
-    return out
+        return new_volume(shape, np.float32), new_volume(shape, np.float32)
+    dendrite, spine = (ArraySlabs(given) if isinstance(given, np.ndarray) else given for given in out)
+    for volume in (dendrite, spine):
+        if volume.shape != shape or volume.dtype != np.float32:
+            raise ParameterError(f"out holds {volume.dtype} {volume.shape}; accepted: float32 {shape}.")
+        if isinstance(volume, ArraySlabs):
+            volume.array[:first] = 0
+            volume.array[end:] = 0
+    return dendrite, spine

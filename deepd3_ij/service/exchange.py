@@ -151,6 +151,12 @@ class Outlines:
         before = json.loads(self.provenance)
         return join_parts(parts, like, provenance={**before, **({"skipped": skipped} if skipped else {})})
 
+    def without_plane(self, data: npt.NDArray[np.uint8] | None, like: xr.DataArray) -> list[str]:
+        """Names of the outlines that lie in all planes of a stack of several."""
+        if like.sizes["z"] == 1:
+            return []
+        return [part.name for part in self._parts(data, like)[0] if part.plane is None]
+
     def crop(self, data: npt.NDArray[np.uint8] | None, like: xr.DataArray) -> tuple[RoiSet, tuple[int, int, int]]:
         """Label volume of the box around the outlines, with its first voxel (z, y, x) in the image.
 

@@ -12,12 +12,12 @@ import pandas as pd
 import xarray as xr
 
 from deepd3_ij.atomic import check_output_folder
-from deepd3_ij.batch import BatchSettings, analyze_folder
+from deepd3_ij.batch import BatchSettings, RunOptions, analyze_folder
 from deepd3_ij.errors import FijiError, OutputError, ParameterError
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.outputs.registry import USUAL, Results, endings_of, output_of, write_analysis, write_outputs
 from deepd3_ij.parameters import BatchParameters, MeasureParameters, RegionParameters
-from deepd3_ij.progress import WHOLE, Progress, in_steps, no_progress
+from deepd3_ij.progress import MEASURING_SHARES, STEP_SHARES, WRITING_SHARES, Progress, in_steps
 from deepd3_ij.service.by_hand import NOTHING_BY_HAND, ByHand, measured
 from deepd3_ij.service.exchange import (
     Image,
@@ -35,12 +35,6 @@ from deepd3_ij.service.exchange import (
 from deepd3_ij.service.registry import NOTHING_CHOSEN, Bytes, Choices, Map, Pixels, verb
 from deepd3_ij.stems import stem_of
 
-_MEASURING = {"Measuring dendrites": 0.05, "Measuring intensities": 0.05}
-_WRITING = {"Write results": 0.1}
-_ANALYZING = {"Loading the model": 0.05, "Predicting": 0.6, "Connect dendrite": 0.08, "Find 2-D ROIs": 0.03,
-              "Prepare the spine map": 0.04, **_MEASURING, **_WRITING}
-"""Messages with which the steps of verbs begin, and about how much of the time each takes."""
-
 EVERYTHING = "everything"
 """What is exported if all files of an analysis are wanted."""
 
@@ -50,7 +44,7 @@ def measure(progress: Progress, *, image: Image, dendrite: Map, spine: Map, prov
             outlines: Bytes | None = None, stack: Pixels | None = None, stack_image: Image | None = None,
             choices: Choices = NOTHING_CHOSEN, by_hand: ByHand = NOTHING_BY_HAND) -> Reply:
     """Measure spines and dendrites; tells the spines in the order in which a person should look at them, too."""
-    progress = in_steps(progress, _MEASURING)
+    progress = in_steps(progress, MEASURING_SHARES)
     prediction = image.prediction(dendrite, spine, provenance)
     grey = None if stack is None else _on(prediction, (stack_image or image).stack(stack))
     tables = measured(rois.rois(outlines, prediction), prediction, grey, choices, by_hand, progress)
@@ -65,7 +59,7 @@ def spine_profile(progress: Progress, *, number: int, image: Image, dendrite: Ma
     """Measure the light along a spine; tells the places of base, split, head and tip on it."""
     from deepd3_ij.measurement.profiles import spine_profile as profile_of
 
-    progress = in_steps(progress, _MEASURING)
+    progress = in_steps(progress, MEASURING_SHARES)
     prediction = image.prediction(dendrite, spine, provenance)
     grey = None if stack is None else _on(prediction, (stack_image or image).stack(stack))
     found = profile_of(rois.rois(outlines, prediction), number, prediction, grey, choices.typed.get(MeasureParameters),
@@ -100,7 +94,7 @@ def analyze(progress: Progress, *, image: Image, stack: Pixels, model: str | Non
     check_typed(choices.typed)
     box = RegionParameters(region).box()
     ledger = None if target is None else _ledger(target, stem or image.source or image.title, USUAL, overwrite)
-    progress = in_steps(progress, _ANALYZING)
+    progress = in_steps(progress, STEP_SHARES)
     progress(0, 1, "Loading the model")
     loaded = load_model(model)
     analysis = analyze_stack(labelled, loaded, choices.typed, region=box, progress=progress)
@@ -123,7 +117,7 @@ def export(progress: Progress, *, what: str, folder: str, stem: str, image: Imag
            stack_image: Image | None = None, choices: Choices = NOTHING_CHOSEN, overwrite: bool = False,
            by_hand: ByHand = NOTHING_BY_HAND) -> Reply:
     """Write results into a folder: a kind of output, or ``everything``, which writes the files of an analysis."""
-    progress = in_steps(progress, {**_MEASURING, **_WRITING})
+    progress = in_steps(progress, {**MEASURING_SHARES, **WRITING_SHARES})
     kinds = _kinds(what)
     needs = {name for kind in kinds for name in output_of(kind).needs}
     ledger = _ledger(check_output_folder(folder), stem, kinds, overwrite)
@@ -192,32 +186,14 @@ def batch(progress: Progress, *, source: str, target: str, model: str | None = N
     which = choices.resolve(BatchParameters).parameters
     typed = {cls: values for cls, values in choices.typed.items() if cls is not BatchParameters}
     result = analyze_folder(source, target, model, BatchSettings(typed, xy_um=xy_um, z_um=z_um),
-                            pattern=which.pattern, resume=not which.again, overwrite=which.overwrite,
-                            progress=_over_stacks(progress))
+                            pattern=which.pattern, table=which.table, resume=not which.again,
+                            overwrite=which.overwrite, progress=progress,
+                            options=RunOptions(which.workers, take_over=which.take_over))
     return Reply({"done": [str(item.source) for item in result.done],
                   "skipped": [str(item.source) for item in result.skipped],
                   "failed": [[str(item.source), reason] for item, reason in result.failed],
                   "kept": [[str(item.source), reason] for item, reason in result.kept],
                   "passed_over": [[str(item.path), item.reason] for item in result.passed_over if item.notable]})
-
-
-def _over_stacks(progress: Progress) -> Progress:
-    """Progress of a batch: the stacks that are done, and the way through the one that is analyzed."""
-    number, count, inner = 0, 0, in_steps(no_progress, _ANALYZING)
-
-    def within(done: int, total: int, message: str, /) -> None:
-        which = f"Stack {number + 1} of {count}: " if count else ""
-        progress(WHOLE * number + done, WHOLE * max(1, count), which + message)
-
-    def report(done: int, total: int, message: str, /) -> None:
-        nonlocal number, count, inner
-        if message == "Stacks":
-            number, count, inner = done, total, in_steps(within, _ANALYZING)
-            progress(WHOLE * done, WHOLE * max(1, total), message)
-        else:
-            inner(done, total, message)
-
-    return report
 
 
 def _tables_reply(measurements: Any) -> Reply:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from deepd3_ij.atomic import check_output_folder
-from deepd3_ij.errors import AnnotationError, OutputError, ParameterError
+from deepd3_ij.errors import AnnotationError, ParameterError
 from deepd3_ij.parameters import (
     EvaluationParameters,
     SeriesParameters,
@@ -16,6 +16,7 @@ from deepd3_ij.parameters import (
     TrainingParameters,
 )
 from deepd3_ij.progress import Progress, in_steps
+from deepd3_ij.service.annotation_verbs import training_file
 from deepd3_ij.service.exchange import Reply, describe_image
 from deepd3_ij.service.registry import NOTHING_CHOSEN, Choices, verb
 
@@ -50,9 +51,10 @@ def create_training_data(progress: Progress, *, stack: str, dendrites: str, spin
     from deepd3_ij.training.dataset import create_training_data as create
     from deepd3_ij.training.dataset import overlay
 
-    data = create(stack, dendrites, spines, _target(out, ".d3data"), choices.resolve(TrainingDataParameters).parameters,
-                  xy_um=xy_um, z_um=z_um, channel=channel, frame=frame, progress=progress)
-    return Reply({"file": str(_target(out, ".d3data")), "shape": list(data.stack.shape),
+    target = training_file(out, ".d3data")
+    data = create(stack, dendrites, spines, target, choices.resolve(TrainingDataParameters).parameters, xy_um=xy_um,
+                  z_um=z_um, channel=channel, frame=frame, progress=progress)
+    return Reply({"file": str(target), "shape": list(data.stack.shape),
                   "dendrite_voxels": int(data.dendrite.sum()), "spine_voxels": int(data.spines.sum())},
                  {"picture": np.ascontiguousarray(np.moveaxis(overlay(data), 2, 0))})
 
@@ -76,7 +78,7 @@ def arrange_training_data(progress: Progress, *, source: str, out: str, pattern:
     """Arrange the d3data files below a folder, in the order of their names, to a d3set."""
     from deepd3_ij.training.dataset import arrange_training_data as arrange
 
-    top, target = Path(source), _target(out, ".d3set")
+    top, target = Path(source), training_file(out, ".d3set")
     if not top.is_dir():
         raise AnnotationError(f"{top} is no folder; choose the folder that holds the .d3data files.")
     files = sorted(path for path in top.glob(pattern) if path.is_file())
@@ -88,17 +90,18 @@ def arrange_training_data(progress: Progress, *, source: str, out: str, pattern:
 
 @verb("train")
 def train(progress: Progress, *, training: str, out: str | None = None, validation: str | None = None,
-          resume: bool = False, choices: Choices = NOTHING_CHOSEN) -> Reply:
+          start: str | None = None, resume: bool = False, finish: bool = False,
+          choices: Choices = NOTHING_CHOSEN) -> Reply:
     """Train a model on a d3set; without a file to write, it goes into the folder of models under the set's name."""
     from deepd3_ij.model.zoo import models_folder
     from deepd3_ij.training.training_run import train_from_set
 
     parameters = choices.resolve(TrainingParameters).parameters
-    target = _target(out or str(models_folder() / Path(training).stem), ".keras")
+    target = training_file(out or str(models_folder() / Path(training).stem), ".keras")
     progress = in_steps(progress, {"Reading the training set": 0.01, "Preparing stacks": 0.04, "training": 0.95})
     progress(0, 1, "Reading the training set")
     trained = train_from_set(Path(training), target, parameters, validation=Path(validation) if validation else None,
-                             resume=resume, progress=progress)
+                             start=start, resume=resume, finish=finish, progress=progress)
     return Reply({"model": str(trained.keras), "curve": str(trained.curve), "scores": dict(trained.card.scores),
                   "files": [str(path) for path in (trained.keras, trained.h5, trained.log, trained.curve)]})
 
@@ -115,12 +118,3 @@ def evaluate(progress: Progress, *, detected: str, truth: str, dendrites: str | 
                                    dendrites=dendrites, report=report, xy_um=xy_um, z_um=z_um)
     progress(1, 1, "Comparing")
     return Reply({"scores": result.scores.to_dict(), "file": str(path)})
-
-
-def _target(path: str, suffix: str) -> Path:
-    """The file to write, with its suffix; its folder must exist or be made."""
-    given = Path(path).expanduser()
-    if not given.is_absolute():
-        raise OutputError(f"{path} names no folder; choose the file to write with its folder.")
-    check_output_folder(given.parent)
-    return given if given.suffix.lower() == suffix else given.with_name(given.name + suffix)

@@ -17,14 +17,19 @@ from deepd3_ij.notes import note
 from deepd3_ij.parameters import Choice, TimelapseParameters, resolve
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.timelapse.aligning import Placement, detections_of, placed, with_fields
+from deepd3_ij.timelapse.decay import survival_fits
 from deepd3_ij.timelapse.edits import edits_of, without_bad
+from deepd3_ij.timelapse.labelled import time_points_of
 from deepd3_ij.timelapse.linking import Detections, Links, Spread, link, tracks_of
 from deepd3_ij.timelapse.registration import Registrar, is_registered
 from deepd3_ij.timelapse.states import States, judge, observable_line
 from deepd3_ij.timelapse.survival import survival_table
-from deepd3_ij.timelapse.tables import places_along, spine_rows, summary_rows, track_rows
+from deepd3_ij.timelapse.tables import brightness_of, places_along, spine_rows, summary_rows, track_rows
 from deepd3_ij.timelapse.timepoint import TimePoint
 from deepd3_ij.timelapse.turning import TURNS, turned
+
+USUAL_BRIGHTNESS = (0.7, 1.4)
+CLEAR_PEAK = 1.2
 
 
 class Analysed(Protocol):
@@ -64,8 +69,11 @@ class Timelapse:
         One row per pair of neighbouring time points and dendrite.
     survival
         Kaplan-Meier's estimate and plain fractions.
+    survival_fits
+        Exponentials fitted to it.
     registration
-        One row per time point: how good its registration is.
+        One row per time point: how good its registration is, and how large spines that are always there look
+        (``brightness``; 1 is usual).
     parameters
         What it was made with.
     """
@@ -80,12 +88,13 @@ class Timelapse:
     tracks: pd.DataFrame
     summary: pd.DataFrame
     survival: pd.DataFrame
+    survival_fits: pd.DataFrame
     registration: pd.DataFrame
     parameters: TimelapseParameters
 
 
 def link_timepoints(
-    points: Sequence[TimePoint | Analysed],
+    points: Sequence[TimePoint | Analysed] | xr.Dataset,
     times: Sequence[float] | None = None,
     parameters: Choice[TimelapseParameters] = None,
     *,
@@ -97,9 +106,10 @@ def link_timepoints(
     Parameters
     ----------
     points
-        Time points, or results of :func:`deepd3_ij.analyze` of the same field, in any order if `times` are given.
+        Time points, or results of :func:`deepd3_ij.analyze` of the same field, in any order if `times` are given; or
+        labelled arrays with the dimension t, see :func:`deepd3_ij.timelapse.labelled.time_points_of`.
     times
-        When each was imaged, in days; without them 0, 1, 2, … for results, and their own for time points.
+        When each was imaged, in days; without them 0, 1, 2, … for results, and their own for time points and arrays.
     parameters
         How they are registered, linked and judged; the defaults if None.
     reference
@@ -126,7 +136,8 @@ def link_timepoints(
     >>> series.summary[["turnover", "gained", "lost"]]  # doctest: +SKIP
     """
     chosen = resolve(TimelapseParameters, parameters).parameters
-    ordered, main = _checked(points, times, reference)
+    given = time_points_of(points) if isinstance(points, xr.Dataset) else points
+    ordered, main = _checked(given, times, reference)
     kept = without_bad(ordered, edits)
     ordered = [point if good.all() else replace(point, spines=point.spines[good].reset_index(drop=True))
                for point, good in zip(ordered, kept, strict=True)]
@@ -157,14 +168,17 @@ def link_timepoints(
     doubt = np.zeros(states.state.shape)
     np.add.at(doubt, (track[links.second], detections.session[links.second]), 1 - links.probability)
     line_seen = observable_line(ordered, final, main, chosen)
-    times_of = np.array([point.time for point in ordered])
+    brightness = brightness_of(states, detections)
+    _tell_brightness(ordered, brightness)
+    survival = survival_table(states, np.array([point.time for point in ordered]))
     return Timelapse(
         points=tuple(ordered), reference=main, placements=tuple(final), detections=detections, links=links,
         states=states, spines=spine_rows(ordered, states, detections, links, dendrite, along),
         tracks=track_rows(ordered, states, dendrite, along, chosen),
         summary=summary_rows(ordered, registered, states, dendrite, line_seen, ordered[main], doubt, chosen),
-        survival=survival_table(states, times_of),
-        registration=_quality_rows(ordered, placements, registered, main), parameters=chosen)
+        survival=survival, survival_fits=survival_fits(survival),
+        registration=_quality_rows(ordered, placements, registered, main).assign(brightness=brightness),
+        parameters=chosen)
 
 
 def _checked(points: Sequence[TimePoint | Analysed], times: Sequence[float] | None, reference: int | None
@@ -176,8 +190,11 @@ def _checked(points: Sequence[TimePoint | Analysed], times: Sequence[float] | No
         raise ParameterError(f"There are {len(points)} time points and {len(times)} times; give one time for each.")
     if reference is not None and not 0 <= reference < len(points):
         raise ParameterError(f"The reference is {reference}; accepted: 0 to {len(points) - 1}, or none.")
-    all_points = [_time_point(point, number, None if times is None else float(times[number]))
-                  for number, point in enumerate(points)]
+    sources = [_source(point) for point in points]
+    all_points = [_time_point(point, number, None if times is None else float(times[number]),
+                              f"{source} time point {number + 1}".strip() if sources.count(source) > 1 or not source
+                              else source)
+                  for number, (point, source) in enumerate(zip(points, sources, strict=True))]
     if not np.isfinite([point.time for point in all_points]).all():
         raise ParameterError("A time is no finite number; give the day of each time point, for example 0,4,9.")
     order = sorted(range(len(points)), key=lambda number: all_points[number].time)
@@ -203,10 +220,13 @@ def _checked(points: Sequence[TimePoint | Analysed], times: Sequence[float] | No
     return ordered, int(np.argmax(lengths))
 
 
-def _time_point(point: TimePoint | Analysed, number: int, time: float | None) -> TimePoint:
+def _source(point: TimePoint | Analysed) -> str:
+    return point.name if isinstance(point, TimePoint) else str(point.stack.attrs.get("source", ""))
+
+
+def _time_point(point: TimePoint | Analysed, number: int, time: float | None, name: str) -> TimePoint:
     if isinstance(point, TimePoint):
         return point if time is None else replace(point, time=time)
-    name = str(point.stack.attrs.get("source", "")) or f"time point {number + 1}"
     return TimePoint.from_results(name, float(number) if time is None else time, point.measurements, point.prediction,
                                   point.rois, point.stack)
 
@@ -220,15 +240,16 @@ def _same(one: TimePoint, other: TimePoint) -> bool:
 def _registered(points: Sequence[TimePoint], placements: Sequence[Placement], reference: int) -> list[int]:
     """Numbers of the time points that lie on the reference; a note tells of every other one."""
     good = [number for number, placement in enumerate(placements)
-            if placement.quality is None or is_registered(placement.quality)]
+            if placement.quality is None or is_registered(placement.rigid, placement.quality)]
     if len(good) == len(points):
         return good
     registrar = Registrar(points[reference], points)
     reasons = []
     for number in sorted(set(range(len(points))) - set(good)):
-        tried = {name: registrar(turned(points[number], turn))[1] for name, turn in TURNS.items()}
-        how = max(tried, key=lambda name: tried[name].line_share + tried[name].spine_share)
-        how = how if is_registered(tried[how]) else ""
+        tried = {name: registrar(turned(points[number], turn)) for name, turn in TURNS.items()}
+        how = max(tried, key=lambda name: tried[name][1].line_share + tried[name][1].spine_share)
+        # In a small field some turn of other lines often fits; it does so at one place as well as at another.
+        how = how if is_registered(*tried[how]) and tried[how][1].peak_ratio >= CLEAR_PEAK else ""
         why = f"it is {how}" if how else "it shows another field, or too little of the same dendrites"
         reasons.append(f"{points[number].name} was not registered to {points[reference].name}: {why}")
     if len(good) < 2:
@@ -236,6 +257,15 @@ def _registered(points: Sequence[TimePoint], placements: Sequence[Placement], re
     for reason in reasons:
         note(f"{reason}. It is left out.")
     return good
+
+
+def _tell_brightness(points: Sequence[TimePoint], brightness: np.ndarray) -> None:
+    """Note time points at which spines that are always there look larger or smaller than they can have become."""
+    low, high = USUAL_BRIGHTNESS
+    for point, value in zip(points, brightness.tolist(), strict=True):
+        if not low <= value <= high and np.isfinite(value):
+            note(f"{point.name}: spines that are always there look {value:.2g} times as large as usual (accepted: "
+                 f"{low:g} to {high:g}); compare volume_normalised, and look at the image's focus and saturation.")
 
 
 def _numbered(track: np.ndarray, detections: Detections, reference: TimePoint

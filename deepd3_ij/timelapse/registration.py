@@ -25,6 +25,7 @@ GRID_UM = (4.0, 1.5, 1.5)
 BLUR_UM = (4.0, 1.5, 1.5)
 LARGEST_Z_SHIFT_UM = 30.0
 ANGLES_DEG = (0.0, 3.0, -3.0, 6.0, -6.0, 9.0, -9.0, 12.0, -12.0, 15.0, -15.0)
+LARGEST_ANGLE_DEG = 20.0
 GOOD_SHARE = 0.8
 """Share of the line that has to meet the other one for no further angle to be tried, ..."""
 GOOD_SPINE_SHARE = 0.55
@@ -326,6 +327,10 @@ def _mutual(first: np.ndarray, second: np.ndarray, gate_um: float) -> tuple[np.n
     return own[kept], row[kept]
 
 
-def is_registered(quality: RegistrationQuality) -> bool:
-    """Whether lines and, if there are enough of them, spines meet well enough to be the same ones."""
-    return quality.line_share >= 0.5 and (quality.common_spines < 4 or quality.spine_share >= 0.4)
+def is_registered(transform: RigidTransform, quality: RegistrationQuality) -> bool:
+    """Whether lines and, if there are enough of them, spines meet well enough to be the same ones.
+
+    A larger turn than those that are tried comes of lines of another field that meet where they are laid across.
+    """
+    return (abs(transform.angle_rad) <= math.radians(LARGEST_ANGLE_DEG) and quality.line_share >= 0.5
+            and (quality.common_spines < 4 or quality.spine_share >= 0.4))

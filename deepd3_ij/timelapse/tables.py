@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from deepd3_ij.measurement.light import SEEN
 from deepd3_ij.parameters import TimelapseParameters
 from deepd3_ij.timelapse.linking import Detections, Links
 from deepd3_ij.timelapse.registration import Z_WEIGHT
-from deepd3_ij.timelapse.states import UNDECIDED, States
+from deepd3_ij.timelapse.states import RECOVERED, UNDECIDED, States
 from deepd3_ij.timelapse.timepoint import TimePoint
 
 STABLE, GAINED, LOST = "stable", "gained", "lost"
@@ -41,7 +43,7 @@ def spine_rows(points: Sequence[TimePoint], states: States, detections: Detectio
     position[seen] = detections.zyx_um[detection[seen]]
     distance, sure = np.full(len(detections), np.nan), np.full(len(detections), np.nan)
     distance[links.second], sure[links.second] = links.distance_um, links.probability
-    columns: dict[str, object] = {
+    columns: dict[str, Any] = {
         "track_id": track + 1, "session": session + 1,
         "time_point": np.array([point.name for point in points], dtype=object)[session],
         "time": np.array([point.time for point in points])[session],
@@ -51,9 +53,15 @@ def spine_rows(points: Sequence[TimePoint], states: States, detections: Detectio
         "z_um": position[:, 0], "y_um": position[:, 1], "x_um": position[:, 2],
         "spine_probability": states.probability.ravel(),
     }
-    for name in ("length_um", "volume_relative"):
+    for name in ("length_um", "volume_relative", "volume_relative_se"):
         columns[name] = _of_detections(name, points, detections, detection, math.nan)
-    columns["volume_normalised"] = columns["volume_relative"] / _brightness(states, detections)[session]
+    # What was not detected and is there all the same has its size from the light at its place.
+    light, error = states.light.ravel(), states.light_error.ravel()
+    with np.errstate(invalid="ignore"):
+        own = (states.state.ravel() == RECOVERED) & (light > SEEN * error)
+    columns["volume_relative"] = np.where(own, light, columns["volume_relative"])
+    columns["volume_relative_se"] = np.where(own, error, columns["volume_relative_se"])
+    columns["volume_normalised"] = columns["volume_relative"] / brightness_of(states, detections)[session]
     columns["link_distance_um"] = np.append(distance, np.nan)[detection]
     columns["link_probability"] = np.append(sure, np.nan)[detection]
     return pd.DataFrame(columns)
@@ -70,8 +78,11 @@ def _of_detections(name: str, points: Sequence[TimePoint], detections: Detection
     return joined[np.append(rows, offset[-1])[wanted]]
 
 
-def _brightness(states: States, detections: Detections) -> np.ndarray:
-    """How large the always present spines look at each time point, relative to their own median."""
+def brightness_of(states: States, detections: Detections) -> np.ndarray:
+    """How large the always present spines look at each time point, relative to their own median; NaN without any.
+
+    Sizes are those relative to the shaft, and saturated spines have none.
+    """
     sessions = states.state.shape[1]
     whole = np.asarray((states.detection >= 0).all(axis=1))
     size = np.where(whole[:, None], np.append(detections.size, np.nan)[states.detection], np.nan)[whole]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from deepd3_ij.measurement import Measurements
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS, provenance_of, voxel_size_um
 from deepd3_ij.timelapse.lines import LinePoints, line_points
+from deepd3_ij.timelapse.visibility import shaft_signal
 
 POSITION_COLUMNS = tuple(f"{dim}_um" for dim in DIMS)
 HEAD_COLUMNS = tuple(f"head_{dim}_um" for dim in DIMS)
@@ -43,6 +45,10 @@ class TimePoint:
         Which voxels are which spine.
     stack
         Image, for pictures.
+    file
+        Where it was read from; empty for results that come from no file.
+    frame
+        0-based time point of that file, if it has several.
     """
 
     name: str
@@ -53,6 +59,8 @@ class TimePoint:
     prediction: xr.Dataset | None = None
     labels: xr.DataArray | None = None
     stack: xr.DataArray | None = None
+    file: str = ""
+    frame: int | None = None
     lines: LinePoints = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +96,11 @@ class TimePoint:
         if SIZE_COLUMN not in self.spines:
             return np.full(len(self.spines), np.nan)
         return self.spines[SIZE_COLUMN].to_numpy(dtype=np.float64)
+
+    @cached_property
+    def shaft_signal(self) -> np.ndarray:
+        """Light of the dendrite at each point of ``lines``, in standard deviations of noise; infinite without image."""
+        return np.full(len(self.lines), np.inf) if self.stack is None else shaft_signal(self.lines, self.stack)
 
     @classmethod
     def from_results(cls, name: str, time: float, measurements: Measurements, prediction: xr.Dataset,

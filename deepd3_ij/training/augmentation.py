@@ -17,7 +17,7 @@ import numpy.typing as npt
 from deepd3_ij.compiled import compiled
 from deepd3_ij.parameters import AugmentationParameters
 
-DENDRITE, SPINE = 1, 2
+DENDRITE, SPINE, NO_DENDRITE, NO_SPINE = 1, 2, 4, 8
 """Bits of the two masks in a mask volume."""
 
 Array32 = npt.NDArray[np.float32]
@@ -139,14 +139,15 @@ def cut(
     image
         float32, shape ``(z, y, x)``.
     masks
-        uint8 of the same shape, bits :data:`DENDRITE` and :data:`SPINE`.
+        uint8 of the same shape, bits :data:`DENDRITE`, :data:`SPINE`, and :data:`NO_DENDRITE`, :data:`NO_SPINE` where
+        nobody knows.
     origin_zyx
         First voxel of the window.
     geometry
         How the window is turned, zoomed and deformed about its centre.
     out
         Image, dendrite and spine to be filled, float32 ``(planes, height, width)``; the
-        masks are exactly 0 or 1.
+        masks are exactly 0 or 1, or −1 where it does not count.
     """
     z, y, x = origin_zyx
     _, height, width = out[0].shape
@@ -196,8 +197,8 @@ def _read(image, masks, first_plane, centre_y, centre_x, matrix, displacement, s
                 lower = grey[y1, x0] + weight_x * (grey[y1, x1] - grey[y1, x0])
                 out_image[plane, row, column] = upper + weight_y * (lower - upper)
                 bits = mask[y0 if weight_y < 0.5 else y1, x0 if weight_x < 0.5 else x1]
-                out_dendrite[plane, row, column] = bits & 1
-                out_spine[plane, row, column] = bits >> 1
+                out_dendrite[plane, row, column] = -1 if bits & 4 else bits & 1
+                out_spine[plane, row, column] = -1 if bits & 8 else bits >> 1 & 1
 
 
 def vary_grey_levels(sample: Array32, parameters: AugmentationParameters, random: np.random.Generator) -> None:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from deepd3_ij import colours
 from deepd3_ij.annotation.reconstruction import draw_tracing
+from deepd3_ij.annotation.units import AUTO, guess_units
 from deepd3_ij.atomic import replacing
 from deepd3_ij.drawing import drawing_library
 from deepd3_ij.errors import AnnotationError, FileFormatError
@@ -21,7 +22,10 @@ from deepd3_ij.files.d3data import D3Data, cut_d3data, read_d3data, update_meta,
 from deepd3_ij.files.d3set import read_d3set, write_d3set
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.masks import is_tracing, read_spine_mask, read_tiff_mask
+from deepd3_ij.files.snt_traces import SUFFIX as TRACES_SUFFIX
+from deepd3_ij.files.snt_traces import read_traces
 from deepd3_ij.files.swc import read_swc
+from deepd3_ij.notes import note
 from deepd3_ij.parameters import TrainingDataParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.stack import voxel_size_um
@@ -65,7 +69,8 @@ def box_of(shape_zyx: Sequence[int], parameters: TrainingDataParameters) -> tupl
 
 
 def cut_training_data(
-    stack: xr.DataArray, dendrite: Mask, spines: Mask, parameters: TrainingDataParameters | None = None
+    stack: xr.DataArray, dendrite: Mask, spines: Mask, parameters: TrainingDataParameters | None = None, *,
+    ignored: npt.NDArray[np.uint8] | None = None
 ) -> D3Data:
     """Cut a box out of a stack and its masks.
 
@@ -77,6 +82,8 @@ def cut_training_data(
         Masks of the whole stack's shape, foreground > 0.
     parameters
         The box.
+    ignored
+        What does not count in training, as in :class:`deepd3_ij.files.d3data.D3Data`.
 
     Returns
     -------
@@ -92,7 +99,7 @@ def cut_training_data(
     parameters = parameters or TrainingDataParameters()
     box = box_of(stack.shape, parameters)
     whole = all(part == slice(0, length) for part, length in zip(box, stack.shape, strict=True))
-    data = cut_d3data(stack, dendrite, spines, None if whole else box)
+    data = cut_d3data(stack, dendrite, spines, None if whole else box, ignored)
     for name, mask, part in (("dendrite", dendrite, data.dendrite), ("spine", spines, data.spines)):
         if not (parameters.allow_empty or part.any()):
             outside = np.count_nonzero(mask)
@@ -152,7 +159,7 @@ def create_training_data(
     stack
         TIFF stack.
     dendrite
-        SWC tracing, or a TIFF mask of the stack's shape (foreground > 0).
+        Tracing (SWC, or SNT's .traces), or a TIFF mask of the stack's shape (foreground > 0).
     spines
         TIFF mask or label image, pipra ``.mask`` file, or ImageJ ROI zip.
     out
@@ -187,7 +194,9 @@ def create_training_data(
     image = open_stack(stack, xy_um=xy_um, z_um=z_um, channel=channel, frame=frame)
     box_of(image.shape, parameters)
     progress(1, 4, "Reading the dendrite annotation")
-    dendrite_mask = _read_dendrite(dendrite, image, parameters.swc_units)
+    dendrite_mask, told = read_dendrites(dendrite, image, parameters.swc_units)
+    if parameters.swc_units == AUTO and told:
+        note(f"{Path(dendrite).name}: {told}.")
     progress(2, 4, "Reading the spine annotation")
     spine_mask = read_spine_mask(spines, image)
     progress(3, 4, "Writing training data")
@@ -197,11 +206,46 @@ def create_training_data(
     return data
 
 
-def _read_dendrite(path: FilePath, stack: xr.DataArray, swc_units: str) -> Mask:
+def read_dendrites(path: FilePath, stack: xr.DataArray, swc_units: str = AUTO, *, progress: Progress = no_progress
+                   ) -> tuple[Mask, str]:
+    """Read annotated dendrites of a stack.
+
+    Parameters
+    ----------
+    path
+        Tracing (SWC, or SNT's ``.traces``), or a TIFF mask of the stack's shape.
+    stack
+        The annotated stack.
+    swc_units
+        Unit of the positions in an SWC file: "um", "px", or "auto" to guess it. SNT's files tell theirs.
+    progress
+        Called while a tracing is drawn.
+
+    Returns
+    -------
+    mask : numpy.ndarray
+        Boolean, shape ``(z, y, x)``.
+    told : str
+        In which unit a tracing was read, and why; empty for a mask.
+
+    Raises
+    ------
+    AnnotationError
+        It cannot be read, has another shape than the stack, or lies outside of it.
+    """
     if not is_tracing(path):
-        return read_tiff_mask(path, stack)
+        return read_tiff_mask(path, stack), ""
     z_um, xy_um, _ = voxel_size_um(stack)
-    return draw_tracing(read_swc(path), stack.shape, xy_um=xy_um, z_um=z_um, units=swc_units)
+    reason = "as chosen"
+    if Path(path).suffix.lower() == TRACES_SUFFIX:
+        tracing, units = read_traces(path)
+        reason = "as the file tells"
+    else:
+        tracing, units = read_swc(path), swc_units
+        if units == AUTO:
+            units, reason = guess_units(tracing, stack.shape, xy_um=xy_um, z_um=z_um)
+    mask = draw_tracing(tracing, stack.shape, xy_um=xy_um, z_um=z_um, units=units, progress=progress)
+    return mask, f"positions in {'µm' if units == 'um' else 'pixels'} ({reason})"
 
 
 def read_training_data(path: FilePath, *, progress: Progress = no_progress) -> list[D3Data]:

@@ -24,6 +24,7 @@ from deepd3_ij.input_limits import check_memory, check_regular
 from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.training.losses import loss
+from deepd3_ij.training.starting import copy_weights
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -108,7 +109,7 @@ class _Trainer:
         if initial is None:
             start_biases(self.network)
         else:
-            self.network.set_weights(initial.get_weights())
+            copy_weights(initial, self.network)
         self.averaged = build_network(parameters.filters)
         self.averaged.set_weights(self.network.get_weights())
         self.optimizer = keras.optimizers.Adam(parameters.learning_rate)
@@ -250,6 +251,17 @@ def fit(
     if best is not None:
         network.set_weights(best)
     return FitResult(network, log, best_step, best_score, time.monotonic() - started)
+
+
+def checkpoint_step(folder: Path) -> int:
+    """Number of batches after which an interrupted training can go on.
+
+    Raises
+    ------
+    FileFormatError
+        There is no checkpoint, or it is damaged.
+    """
+    return int(load_checkpoint(folder / "checkpoint.npz")[1]["step"])
 
 
 def load_checkpoint_network(path: Path) -> Any:

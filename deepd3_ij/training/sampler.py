@@ -14,11 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from deepd3_ij.errors import AnnotationError, remedy
+from deepd3_ij.files import d3data
 from deepd3_ij.parameters import AugmentationParameters, SamplerParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation.resampling import resample, resampled_shape
 from deepd3_ij.training.augmentation import (
     DENDRITE,
+    NO_DENDRITE,
+    NO_SPINE,
     SPINE,
     Array32,
     cut,
@@ -51,7 +54,8 @@ class AnnotatedStack(Protocol):
 class Batch:
     """Samples, float32, of shape ``(n, h, w)``, or ``(n, d, h, w)`` for several planes.
 
-    ``image`` spans the sampler's ``low`` to ``high``; ``dendrite`` and ``spine`` are 0 or 1.
+    ``image`` spans the sampler's ``low`` to ``high``; ``dendrite`` and ``spine`` are 0 or 1, −1 where it does not
+    count.
     """
 
     image: Array32
@@ -223,7 +227,7 @@ def _prepared(
         raise AnnotationError(
             f"Stack {number} has shape {np.shape(stack.stack)}, its dendrite mask {np.shape(stack.dendrite)}, its "
             f"spine mask {np.shape(stack.spines)}; accepted: one shape (z, y, x) for all three.")
-    image = np.asarray(stack.stack, np.float32)
+    image, ignored = np.asarray(stack.stack, np.float32), getattr(stack, "ignored", None)
     dendrite, spine = np.asarray(stack.dendrite) > 0, np.asarray(stack.spines) > 0
     depth, *sides = image.shape
     plane_shape = resampled_shape((sides[0], sides[1]), (stack.xy_um, stack.xy_um), parameters.target_resolution_um)
@@ -234,6 +238,14 @@ def _prepared(
         dendrite, spine = (_resampled(mask.astype(np.float32), depth, plane_shape) >= 0.5 for mask in (dendrite, spine))
     image = np.ascontiguousarray(image)
     masks = dendrite.astype(np.uint8) * np.uint8(DENDRITE) + spine.astype(np.uint8) * np.uint8(SPINE)
+    if ignored is not None:
+        no_dendrite, no_spine = (ignored & bit > 0 for bit in (d3data.NO_DENDRITE, d3data.NO_SPINE))
+        if no_dendrite.shape != image.shape:
+            # A voxel counts only if all that it was made of does.
+            no_dendrite, no_spine = (_resampled(mask.astype(np.float32), depth, plane_shape) > 0
+                                     for mask in (no_dendrite, no_spine))
+        masks += no_dendrite.astype(np.uint8) * np.uint8(NO_DENDRITE) + no_spine.astype(np.uint8) * np.uint8(NO_SPINE)
+        dendrite, spine = dendrite & ~no_dendrite, spine & ~no_spine
     if parameters.min_content_voxels:
         windows = windows_with_content((dendrite, spine), size, parameters.min_content_voxels)
     else:

@@ -16,17 +16,19 @@ from deepd3_ij.atomic import check_names, replacing
 from deepd3_ij.drawing import drawing_library
 from deepd3_ij.errors import AnnotationError, OutputError
 from deepd3_ij.file_identity import refuse_inputs, sha256_of
-from deepd3_ij.files.d3data import D3Data
-from deepd3_ij.files.d3set import read_d3set
+from deepd3_ij.files.d3data import NO_DENDRITE, NO_SPINE, D3Data
 from deepd3_ij.model.card import ModelCard
+from deepd3_ij.model.loading import load_model
 from deepd3_ij.model.saving import save_network
 from deepd3_ij.parameters import AugmentationParameters, SamplerParameters, TrainingParameters
 from deepd3_ij.printing import storable
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.training.fitting import FitResult, fit
+from deepd3_ij.training.dataset import read_training_data
+from deepd3_ij.training.fitting import FitResult, checkpoint_step, fit
 from deepd3_ij.training.model_selection import SceneValidation, calibrate
 from deepd3_ij.training.sampler import Sampler, SampleSource
 from deepd3_ij.training.simulated_samples import ScenePlanes, resample_planes, scale_planes
+from deepd3_ij.training.starting import initial_network, starting_from
 
 VALIDATION_PLANES = 400
 """At most this many planes are predicted at each validation."""
@@ -51,7 +53,9 @@ def train_from_set(
     *,
     validation: Path | None = None,
     augmentation: AugmentationParameters | None = AugmentationParameters(),
+    start: str | Path | None = None,
     resume: bool = False,
+    finish: bool = False,
     progress: Progress = no_progress,
 ) -> TrainedModel:
     """Train a network on a d3set and save it with a card.
@@ -59,7 +63,7 @@ def train_from_set(
     Parameters
     ----------
     training
-        d3set file.
+        d3set file, or a d3data file.
     out
         Model file to make, ``.keras``; the same name with ``.h5`` is written beside it for the original.
         Checkpoint, log and learning curve go to the folder ``<stem>_training`` beside it.
@@ -70,8 +74,12 @@ def train_from_set(
         last weights are kept and the thresholds are calibrated on the training stacks, which the card tells.
     augmentation
         How samples are varied; None for samples as they are.
+    start
+        Name or file of the model whose weights the training begins with; its filters and pixel size count then.
     resume
         Go on where an interrupted training with the same `out` stopped.
+    finish
+        Train no further: make the model of the best weights that the interrupted training has found.
     progress
         Called after each batch.
 
@@ -96,33 +104,41 @@ def train_from_set(
     if h5.exists() and not out.exists() and not folder.exists():
         raise OutputError(f"{h5} is there and no model of a training ({out.name} is not); it would be replaced by the "
                           "new model for the original DeepD3. Give another name.")
-    stacks = read_d3set(training)
+    initial = load_model(start) if start is not None else None
+    if initial is not None:
+        parameters = starting_from(initial, parameters)
+    if finish:
+        done = checkpoint_step(folder)
+        parameters, resume = dataclasses.replace(parameters, steps=done), True
+    stacks = read_training_data(training)
     sampler = Sampler(stacks, SamplerParameters(
         height_px=parameters.tile_px, width_px=parameters.tile_px,
         target_resolution_um=parameters.target_resolution_um, min_content_voxels=parameters.min_content_voxels,
  normalise="plane", seed=parameters.seed), augmentation)
     xy_um = parameters.target_resolution_um or float(np.mean([stack.xy_um for stack in stacks]))
-    held_out = read_d3set(validation) if validation else []
+    held_out = read_training_data(validation) if validation else []
     validator = SceneValidation(_validation_scenes(held_out, xy_um), xy_um) if held_out else None
 
     data = {"training_sha256": sha256_of(Path(training)),
             "validation_sha256": sha256_of(Path(validation)) if validation else None,
-            "augmentation": None if augmentation is None else dataclasses.asdict(augmentation)}
+            "augmentation": None if augmentation is None else dataclasses.asdict(augmentation),
+            **({} if initial is None else {"start_sha256": initial.sha256})}
     result = fit(SampleSource(sampler), parameters, folder=folder, validate=validator, data=data, resume=resume,
-                 progress=progress)
+                 initial=None if initial is None else initial_network(initial), progress=progress)
     measured = validator or SceneValidation(_validation_scenes(stacks, xy_um), xy_um)
     calibration = calibrate(result.network, measured)
     card = ModelCard(
         name=storable(out.stem),
-        description=f"Trained on {len(stacks)} annotated stack(s).",
+        description=f"Trained on {len(stacks)} annotated stack(s)."
+        + ("" if initial is None else f" The training began with {initial.name}."),
         resolution_um=xy_um,
         z_um=float(np.mean([stack.z_um for stack in stacks])),
         filters=parameters.filters,
         created=datetime.date.today().isoformat(),
         training={"parameters": dataclasses.asdict(parameters), "stacks": len(stacks), "best_step": result.best_step,
-                  "seconds": round(result.seconds)},
+                  "seconds": round(result.seconds), **({} if initial is None else {"started_from": initial.name})},
         scores={"measured_on": "validation stacks" if held_out else "training stacks", **calibration.scores},
-        recommended=calibration.recommended,
+        recommended=calibration.recommended if held_out or initial is None else initial.card.recommended,
     )
     for path in (out, h5):
         save_network(result.network, path, card)
@@ -154,9 +170,14 @@ def annotated_planes(stack: D3Data, xy_um: float) -> ScenePlanes:
     image = resample_planes(np.asarray(stack.stack, np.float32), factor)
     dendrite, spine = (resample_planes((np.asarray(mask) > 0).astype(np.float32), factor) >= 0.5
                        for mask in (stack.dendrite, stack.spines))
+    targets = [dendrite.astype(np.int8), spine.astype(np.int8)]
+    if stack.ignored is not None:
+        for target, bit in zip(targets, (NO_DENDRITE, NO_SPINE), strict=True):
+            target[resample_planes((stack.ignored & bit > 0).astype(np.float32), factor) > 0] = -1
+    spine = targets[1] == 1
     labels, count = ndimage.label(spine, np.ones((3, 3, 3)))
     spots = np.array(ndimage.center_of_mass(spine, labels, np.arange(1, count + 1))).reshape(-1, 3)
-    return ScenePlanes(scale_planes(image), dendrite.astype(np.int8), spine.astype(np.int8), spots, stack.z_um)
+    return ScenePlanes(scale_planes(image), targets[0], targets[1], spots, stack.z_um)
 
 
 def draw_learning_curve(log: list[dict[str, float]], path: Path) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from deepd3_ij.rois.building_3d import connected_regions
+from deepd3_ij.parameters import Roi3DParameters
+from deepd3_ij.rois.building_3d import label_spines_3d
 from deepd3_ij.rois.labels import label_statistics
 from deepd3_ij.training.simulated_samples import Batch, ScenePlanes, SceneSampler, cut_tile, scale_planes
 
@@ -71,7 +72,8 @@ def weak_targets(stack: MarkedStack, spine: npt.NDArray[np.float32], threshold: 
     unsure = _disks(shape, stack.heads, UNSURE_UM / stack.xy_um, SAME_SPINE_PLANES)
     target[unsure] = -1
 
-    labels = connected_regions(spine, threshold)
+    every = Roi3DParameters(mode="connected", area_threshold=threshold, min_voxels=1, max_voxels=spine.size)
+    labels = label_spines_3d(spine, (stack.z_um, stack.xy_um, stack.xy_um), every)
     regions = label_statistics(labels)
     found = np.zeros(len(stack.heads), bool)
     taken = np.zeros(int(labels.max()) + 1, bool)

@@ -91,7 +91,7 @@ def value_for(action: argparse.Action) -> list[str]:
         return []
     if action.choices:
         return [str(next(iter(action.choices)))]
-    return [{"z_range": "1:2", "region": "0,0,1,1"}.get(action.dest, "1")]
+    return [{"z_range": "1:2", "region": "0,0,1,1", "shard": "1/2"}.get(action.dest, "1")]
 
 
 def needed_by(parser: argparse.ArgumentParser) -> list[str]:

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
 
-from deepd3_ij.batch import BatchItem, BatchSettings, analyze_folder, find_stacks, run_batch
-from deepd3_ij.batch_log import BatchLog
+from deepd3_ij.batch import BatchItem, BatchResult, BatchSettings, analyze_folder, find_stacks, run_batch
+from deepd3_ij.batch.board import Board, as_progress
+from deepd3_ij.batch.jobs import Event, Job
+from deepd3_ij.batch.running import InThisProcess
+from deepd3_ij.batch.text_log import TextLog
 from deepd3_ij.errors import Cancelled, ParameterError, StackError
 from deepd3_ij.parameters import Roi2DParameters, Roi3DParameters
 from deepd3_ij.progress import Progress
@@ -29,15 +33,23 @@ class Work:
         self.failing, self.cancelled_at = failing, cancelled_at
         self.seen: list[str] = []
 
-    def __call__(self, item: BatchItem, progress: Progress) -> Iterable[Path]:
-        self.seen.append(item.stem)
-        if item.stem in self.failing:
-            raise StackError(f"{item.stem} is damaged")
-        if item.stem == self.cancelled_at:
+    def read(self, job: Job, facts: dict[str, Any]) -> None:
+        self.seen.append(job.item.stem)
+
+    def compute(self, job: Job, stack: None, progress: Progress) -> None:
+        if job.item.stem in self.failing:
+            raise StackError(f"{job.item.stem} is damaged")
+        if job.item.stem == self.cancelled_at:
             raise Cancelled
-        result = item.folder / f"{item.stem}_spines.csv"
-        result.write_text("id\n")
-        return [result]
+
+    def write(self, job: Job, result: None, progress: Progress) -> list[Path]:
+        file = job.item.folder / f"{job.item.stem}_spines.csv"
+        file.write_text("id\n")
+        return [file]
+
+
+def run(items: Sequence[BatchItem], work: Work, settings: dict[str, object] = SETTINGS, **options: Any) -> BatchResult:
+    return run_batch(items, InThisProcess(work), lambda item: settings, **options)
 
 
 @pytest.fixture
@@ -83,7 +95,7 @@ def test_two_stacks_with_the_same_results_are_an_error(folders: tuple[Path, Path
 
 def test_one_that_fails_is_listed_and_does_not_stop_the_others(folders: tuple[Path, Path]) -> None:
     items = find_stacks(*folders)[0]
-    result = run_batch(items, Work(failing=("b",)), SETTINGS)
+    result = run(items, Work(failing=("b",)), SETTINGS)
     assert result.done == (items[0], items[2])
     assert result.failed == ((items[1], "b is damaged"),)
     assert not items[1].record.exists()
@@ -91,9 +103,9 @@ def test_one_that_fails_is_listed_and_does_not_stop_the_others(folders: tuple[Pa
 
 def test_what_is_done_is_skipped_and_what_failed_is_done_again(folders: tuple[Path, Path]) -> None:
     items = find_stacks(*folders)[0]
-    run_batch(items, Work(failing=("b",)), SETTINGS)
+    run(items, Work(failing=("b",)), SETTINGS)
     work = Work()
-    result = run_batch(items, work, SETTINGS)
+    result = run(items, work, SETTINGS)
     assert work.seen == ["b"]
     assert (result.done, result.skipped) == ((items[1],), (items[0], items[2]))
 
@@ -101,7 +113,7 @@ def test_what_is_done_is_skipped_and_what_failed_is_done_again(folders: tuple[Pa
 @pytest.mark.parametrize("change", ["stack", "time", "settings", "result", "record"])
 def test_what_has_changed_is_done_again(change: str, folders: tuple[Path, Path]) -> None:
     items = find_stacks(*folders)[0]
-    run_batch(items, Work(), SETTINGS)
+    run(items, Work(), SETTINGS)
     settings = SETTINGS
     if change == "stack":
         write_tiff(items[0].source, 7)
@@ -114,43 +126,65 @@ def test_what_has_changed_is_done_again(change: str, folders: tuple[Path, Path])
     else:
         settings = {"area_threshold": 0.3}
     work = Work()
-    run_batch(items, work, settings)
+    run(items, work, settings)
     assert work.seen == (["a", "b", "a"] if change == "settings" else ["a"])
 
 
 def test_everything_is_done_again_without_resume(folders: tuple[Path, Path]) -> None:
     items = find_stacks(*folders)[0]
-    run_batch(items, Work(), SETTINGS)
+    run(items, Work(), SETTINGS)
     work = Work()
-    run_batch(items, work, SETTINGS, resume=False)
+    run(items, work, SETTINGS, resume=False)
     assert len(work.seen) == 3
 
 
 def test_cancelling_keeps_what_is_done(folders: tuple[Path, Path]) -> None:
     items = find_stacks(*folders)[0]
     with pytest.raises(Cancelled):
-        run_batch(items, Work(cancelled_at="b"), SETTINGS)
+        run(items, Work(cancelled_at="b"), SETTINGS)
     work = Work()
-    run_batch(items, work, SETTINGS)
+    run(items, work, SETTINGS)
     assert work.seen == ["b", "a"]
 
 
 def test_a_record_cannot_point_out_of_its_folder(folders: tuple[Path, Path], tmp_path: Path) -> None:
     items = find_stacks(*folders)[0][:1]
-    run_batch(items, Work(), SETTINGS)
+    run(items, Work(), SETTINGS)
     (tmp_path / "elsewhere.csv").write_text("")
     text = items[0].record.read_text()
     items[0].record.write_text(text.replace("a_spines.csv", "../elsewhere.csv"))
     work = Work()
-    run_batch(items, work, SETTINGS)
+    run(items, work, SETTINGS)
     assert work.seen == ["a"]
 
 
-def test_progress_counts_stacks(folders: tuple[Path, Path]) -> None:
+def test_progress_runs_through_all_stacks(folders: tuple[Path, Path]) -> None:
     calls: list[tuple[int, int]] = []
-    run_batch(find_stacks(*folders)[0], Work(), SETTINGS,
-              progress=lambda done, total, message: calls.append((done, total)))
-    assert calls == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    run(find_stacks(*folders)[0], Work(),
+        watch=as_progress(lambda done, total, message: calls.append((done, total))))
+    parts = [done / total for done, total in calls]
+    assert parts == sorted(parts)
+    assert {0.0, 1.0} <= set(parts)
+    assert len(set(parts)) >= 4
+
+
+def test_the_line_of_a_worker_is_the_stack_that_is_computed_and_the_time_left_counts_voxels(
+        folders: tuple[Path, Path]) -> None:
+    items, now = find_stacks(*folders)[0], 0.0
+    board = Board([Job(item, {}, voxels=voxels) for item, voxels in zip(items, (100, 300, 600), strict=True)],
+                  lambda: now)
+    assert board.seconds_left() is None
+    for event in (Event("start", 0), Event("step", 0, step="Predicting"), Event("start", 1),
+                  Event("step", 0, step="Write results", done=1, total=2),
+                  Event("step", 1, step="Predicting"), Event("step", 0, step="Write results", done=1, total=2)):
+        board.see(event)
+    assert (board.lines[1].number, board.lines[1].step) == (2, "Predicting")
+    board.see(Event("done", 0))
+    assert board.lines[1].number == 2
+    board.see(Event("done", 1))
+    now = 8.0
+    assert board.fraction == pytest.approx(0.4)
+    assert board.seconds_left() == pytest.approx(12.0)
 
 
 def test_a_value_that_is_not_accepted_stops_the_batch_before_its_first_stack(folders: tuple[Path, Path]) -> None:
@@ -171,24 +205,22 @@ def test_a_stack_that_is_replaced_while_it_is_analyzed_fails_and_is_done_again(f
     items = find_stacks(*folders)[0][:1]
 
     class Replacing(Work):
-        def __call__(self, item: BatchItem, progress: Progress) -> Iterable[Path]:
-            files = super().__call__(item, progress)
-            write_tiff(item.source, 9)
-            return files
+        def compute(self, job: Job, stack: None, progress: Progress) -> None:
+            write_tiff(job.item.source, 9)
 
-    result = run_batch(items, Replacing(), SETTINGS)
+    result = run(items, Replacing(), SETTINGS)
     assert "was changed while it was analyzed" in result.failed[0][1]
     assert not items[0].record.exists()
-    assert run_batch(items, Work(), SETTINGS).done == (items[0],)
+    assert run(items, Work(), SETTINGS).done == (items[0],)
 
 
 def test_a_file_of_a_set_that_is_replaced_is_noticed(folders: tuple[Path, Path]) -> None:
     first, second = find_stacks(*folders)[0][:2]
     item = BatchItem(first.source, first.folder, first.stem, (first.source, second.source))
-    run_batch([item], Work(), SETTINGS)
-    assert run_batch([item], Work(), SETTINGS).skipped == (item,)
+    run([item], Work(), SETTINGS)
+    assert run([item], Work(), SETTINGS).skipped == (item,)
     write_tiff(second.source, 9)
-    assert run_batch([item], Work(), SETTINGS).done == (item,)
+    assert run([item], Work(), SETTINGS).done == (item,)
 
 
 def test_the_log_has_the_trace_of_every_failure_and_what_was_passed_over(tmp_path: Path) -> None:
@@ -211,7 +243,7 @@ def test_the_log_has_the_trace_of_every_failure_and_what_was_passed_over(tmp_pat
 
 def test_a_log_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "log.txt").write_text("my notes")
-    log = BatchLog(tmp_path)
+    log = TextLog(tmp_path)
     log.begin("a to b", [])
     assert not log.is_needed
     log.add("failed: a")

@@ -10,9 +10,9 @@ from deepd3_ij.annotation.reconstruction import draw_tracing
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.measurement.columns import DENDRITE_COLUMNS, kinds
 from deepd3_ij.measurement.dendrites import Dendrites, dendrite_table, find_dendrites
-from deepd3_ij.measurement.runs import Runs
 from deepd3_ij.measurement.skeleton import _blurred, smooth_path, trace_centre_line
 from deepd3_ij.parameters import MeasureParameters
+from deepd3_ij.runs import Runs
 from deepd3_ij.stack import label_stack
 from tests.tracings import length_of
 

@@ -12,10 +12,10 @@ from deepd3_ij.errors import Cancelled, StackError
 from deepd3_ij.measurement import Measurements, measure
 from deepd3_ij.measurement.columns import INTENSITY_COLUMNS, kinds, spine_columns
 from deepd3_ij.measurement.dendrites import Dendrites, find_dendrites
-from deepd3_ij.measurement.runs import Runs
 from deepd3_ij.measurement.spines import nearest_dendrite, roi_voxels
 from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.rois.roiset import RoiSet
+from deepd3_ij.runs import Runs
 from deepd3_ij.stack import label_like, label_prediction, label_stack
 
 SHAPE = (8, 60, 200)

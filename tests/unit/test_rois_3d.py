@@ -11,9 +11,11 @@ from scipy import ndimage
 
 from deepd3_ij.errors import Cancelled, ParameterError, StackError
 from deepd3_ij.parameters import Roi3DParameters
-from deepd3_ij.rois.building_3d import build_rois_3d, connected_regions, label_spines_3d
+from deepd3_ij.rois.building_3d import build_rois_3d, label_spines_3d
 from deepd3_ij.rois.growing import find_seeds, grow_regions
-from deepd3_ij.rois.splitting import split_by_shape
+from deepd3_ij.rois.splitting import split_by_shape as split_runs_by_shape
+from deepd3_ij.rois.voxels import Voxels
+from deepd3_ij.runs import Runs
 from deepd3_ij.stack import label_prediction, label_stack, provenance_of
 
 ISO = (0.1, 0.1, 0.1)
@@ -29,6 +31,19 @@ def prediction_of(spine, dendrite=None, xy_um=0.1, z_um=0.5):
 
 def all_sizes(**values):
     return Roi3DParameters(**{"min_voxels": 1, "max_voxels": 10**9, **values})
+
+
+def connected_regions(spine, area_threshold, dilation=0):
+    return label_spines_3d(spine, ISO, all_sizes(mode="connected", area_threshold=area_threshold, dilation=dilation))
+
+
+def split_by_shape(labels, size):
+    """Split labels of any numbers."""
+    named = Voxels.above(labels.astype(np.float32), np.float32(0))
+    runs, of_run = named.labelled(named.values.astype(np.int32))
+    of_run = np.unique(of_run, return_inverse=True)[1].astype(np.int32) + 1
+    pieces, of_piece, _ = split_runs_by_shape(runs, of_run, len(labels), size)
+    return Runs.of_rows(labels.shape, pieces.rows, pieces.begins, pieces.ends).labelled(of_piece).volume()
 
 
 def test_distance_limit_holds_along_each_axis_in_micrometres():
@@ -285,7 +300,7 @@ def test_an_unknown_mode_is_refused():
 
 def test_building_can_be_cancelled():
     def stop(done, total, message):
-        if done == 1:
+        if done:
             raise Cancelled("Stopped.")
 
     with pytest.raises(Cancelled):

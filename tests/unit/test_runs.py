@@ -11,8 +11,8 @@ from scipy.ndimage import distance_transform_edt
 from scipy.sparse import csgraph
 from skimage.graph import pixel_graph
 
-from deepd3_ij.measurement.runs import Runs, runs_above
 from deepd3_ij.measurement.voxel_graph import VoxelGraph
+from deepd3_ij.runs import Runs, runs_above
 
 WHOLE = (slice(None), slice(None), slice(None))
 VOXEL = np.array([0.5, 0.1, 0.12])

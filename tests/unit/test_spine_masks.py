@@ -140,7 +140,7 @@ def test_a_pipra_file_without_background_is_refused(tmp_path: Path, stack) -> No
 
 
 @pytest.mark.parametrize(("name", "content", "words"), [
-    ("t.traces", b"\x1f\x8b\x08\0", "SNT's own format.*Export the tracing as SWC"),
+    ("t.zip", b"PK", "read for spines only.*Export the tracing as SWC"),
     ("t.xyz", b"\x1f\x8b\x08\0", "compressed"), ("t.asc", b"(Dendrite)", "Neurolucida"),
     ("t.txt", b"hello", "neither a tracing"), ("t.nml", b"<things/>", "webKnossos"),
 ])

@@ -198,21 +198,21 @@ def test_a_stem_cannot_leave_its_folder(tmp_path: Path, stem: str) -> None:
         write_prediction_maps(tmp_path, stem, prediction_of(zeros, zeros))
 
 
-def test_a_result_can_be_written_plane_by_plane_into_a_mapped_file(tmp_path: Path) -> None:
+def test_a_result_can_be_written_plane_by_plane(tmp_path: Path) -> None:
     like = stack_of(np.zeros((3, 4, 5), np.uint8), 0.094, 0.4)
     path = tmp_path / "map.tif"
-    with open_stack_for_writing(path, like) as mapped:
-        assert mapped.shape == (3, 4, 5)
-        assert mapped.dtype == np.float32
-        assert not mapped.any()
-        mapped[1] = 0.25
+    with open_stack_for_writing(path, like) as volume:
+        assert volume.shape == (3, 4, 5)
+        assert volume.dtype == np.float32
+        assert not volume.read(0, 3).any()
+        volume.write(1, np.full((1, 4, 5), 0.25, np.float32))
         assert not path.exists()
     read = open_stack(path)
     assert read.attrs["voxel_size_um"] == (0.4, 0.094, 0.094)
     assert read.mean(("y", "x")).values.tolist() == [0, 0.25, 0]
 
 
-def test_a_broken_off_mapped_file_leaves_the_old_one(tmp_path: Path) -> None:
+def test_a_broken_off_file_leaves_the_old_one(tmp_path: Path) -> None:
     path = tmp_path / "map.tif"
     path.write_text("old")
     with pytest.raises(Cancelled), open_stack_for_writing(path, stack_of(np.zeros((3, 4, 5), np.uint8))):

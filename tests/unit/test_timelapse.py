@@ -10,13 +10,17 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import AnnotationError, ParameterError, StackError
+from deepd3_ij.measurement.forced import light_at
 from deepd3_ij.notes import collected_notes
 from deepd3_ij.parameters import TimelapseParameters
 from deepd3_ij.stack import label_prediction, label_stack
 from deepd3_ij.timelapse import TimePoint, link_timepoints
+from deepd3_ij.timelapse.decay import ONE, TWO, survival_fits
+from deepd3_ij.timelapse.registration import RegistrationQuality, RigidTransform, is_registered
 from deepd3_ij.timelapse.scores import LinkScores, score_links
 from deepd3_ij.timelapse.survival import kaplan_meier
 from deepd3_ij.timelapse.tables import track_class
@@ -218,6 +222,88 @@ def test_a_place_that_motion_correction_has_filled_is_unobservable() -> None:
     assert "no data" not in set(later.loc[later["track_id"].map(first["y_um"]) > 31, "reason"])
 
 
+def drawn(lines: list[np.ndarray], places: np.ndarray, light: np.ndarray, shaft: float = 60.0) -> np.ndarray:
+    """An image of dendrites and spines in noise, 8 bit, 1 µm × 0.2 µm × 0.2 µm."""
+    image = np.zeros((31, 301, 251))
+    for line in lines:
+        z, y, x = np.rint(line / (1, 0.2, 0.2)).astype(int).T
+        image[z, y, x] = shaft * 25
+    z, y, x = np.rint(places / (1, 0.2, 0.2)).astype(int).T
+    image[z, y, x] += light * 25
+    blurred = gaussian_filter(image, (0.8, 1, 1)) + 5
+    return np.clip(np.random.default_rng(0).poisson(blurred), 0, 255).astype(np.uint8)
+
+
+def second_state(lines: list[np.ndarray], places: np.ndarray, missing: int, **known: object) -> tuple[str, str]:
+    """State and reason of a spine that is seen at the first time point and not at the second."""
+    kept = np.arange(len(places)) != missing
+    second = time_point("second", 1, places[kept], lines, np.flatnonzero(kept) + 1)
+    second = dataclasses.replace(second, **known)
+    found = link_timepoints([time_point("first", 0, places, lines), second], parameters={"registration": "none"}).spines
+    track = found.loc[(found["session"] == 1) & (found["id"] == missing + 1), "track_id"].iloc[0]
+    row = found[(found["session"] == 2) & (found["track_id"] == track)].iloc[0]
+    return row["state"], row["reason"]
+
+
+def test_a_spine_beside_a_shaft_that_is_hardly_seen_is_unobservable() -> None:
+    lines = dendrites(1, count=1)
+    places = spines_on(lines, 30, 3)
+    bright, dim = (label_stack(drawn(lines, places, np.zeros(30), shaft), xy_um=0.2, z_um=1.0) for shaft in (60, 2))
+    assert second_state(lines, places, 4, stack=bright) == ("absent", "")
+    assert second_state(lines, places, 4, stack=dim) == ("unobservable", "weak shaft")
+
+
+def test_a_place_with_saturated_light_is_unobservable_where_nothing_was_detected() -> None:
+    lines = dendrites(1, count=1)
+    places = spines_on(lines, 30, 3)
+    image = drawn(lines, places, np.zeros(30))
+    z, y, x = np.rint(places[4] / (1, 0.2, 0.2)).astype(int)
+    image[z - 1:z + 2, y - 3:y + 4, x - 3:x + 4] = 255
+    stack = label_stack(image, xy_um=0.2, z_um=1.0)
+    assert second_state(lines, places, 4, stack=stack) == ("unobservable", "saturated")
+    assert second_state(lines, places, 9, stack=stack) == ("absent", "")
+
+
+def test_a_spine_above_which_another_dendrite_passes_is_unobservable() -> None:
+    lines = dendrites(1, count=1)
+    places = spines_on(lines, 30, 3)
+    across = np.arange(-8, 8, 0.4)
+    for height, expected in ((2.5, "covered by another dendrite"), (6.0, "")):
+        other = places[4] + np.stack([np.full(len(across), height), np.zeros(len(across)), across], axis=1)
+        assert second_state([*lines, other], places, 4)[1] == expected
+
+
+def test_light_decides_where_the_map_is_in_doubt_and_gives_the_size_of_what_is_there() -> None:
+    lines = [np.stack([np.full(145, 12.0), np.arange(145) * 0.4 + 1, np.full(145, 24.0)], axis=1)]
+    places = np.stack([np.full(9, 12.0), 6.0 * np.arange(9) + 5, np.full(9, 25.4)], axis=1)
+    light = np.full(9, 150.0)
+    light[4] = 0
+    stack = label_stack(drawn(lines, places, light), xy_um=0.2, z_um=1.0)
+    dendrite, spine = np.zeros(stack.shape, np.float32), np.zeros(stack.shape, np.float32)
+    z, y, x = np.rint(lines[0] / (1, 0.2, 0.2)).astype(int).T
+    for offset in range(-2, 3):
+        for plane in (-1, 0, 1):
+            dendrite[z + plane, y, x + offset] = dendrite[z + plane, np.minimum(y + 1, 300), x + offset] = 1
+    for row in (4, 6):
+        spine[tuple(np.rint(places[row] / (1, 0.2, 0.2)).astype(int))] = 0.3
+    prediction = label_prediction(dendrite, spine, stack, {})
+    kept = ~np.isin(np.arange(9), (4, 6))
+    sizes = light_at(stack, prediction, None, places, np.zeros((0, 3))).relative
+    first = time_point("first", 0, places, lines)
+    first = dataclasses.replace(first, spines=first.spines.assign(volume_relative=np.median(sizes[kept])))
+    second = time_point("second", 1, places[kept], lines, np.flatnonzero(kept) + 1)
+    second = dataclasses.replace(second, stack=stack, prediction=prediction)
+    found = link_timepoints([first, second], parameters={"registration": "none"}).spines
+    track = found[found["session"] == 1].set_index("id")["track_id"]
+    later = found[found["session"] == 2].set_index("track_id")
+    dark, seen = later.loc[track[5]], later.loc[track[7]]
+    assert (dark["state"], dark["reason"]) == ("absent", "by its light")
+    assert (seen["state"], seen["reason"]) == ("recovered", "by its light")
+    assert seen["volume_relative"] == pytest.approx(np.median(sizes[kept]), rel=0.3)
+    assert 0 < seen["volume_relative_se"] < 0.5 * seen["volume_relative"]
+    assert np.isnan(dark["volume_relative"])
+
+
 @pytest.mark.parametrize(("there", "expected"), [
     ([1, 1, 1], "stable"), ([0, 1, 1], "gained"), ([1, 0, 0], "lost"), ([0, 1, 0], "transient"),
     ([0, 1, 1, 1, 0], "gained and lost"), ([1, 0, 1], "recurrent"), ([1], "undecided"), ([0, 0], "undecided")])
@@ -242,6 +328,22 @@ def test_survival_never_rises_and_its_limits_enclose_it(lives: list[tuple[float,
     assert (table["survival"] <= table["high"] + 1e-9).all()
     if not died.any():
         assert (table["survival"] == 1).all()
+
+
+def test_exponentials_are_found_again_and_too_few_points_say_so() -> None:
+    days = np.arange(0, 24, 2.0)
+    two = 0.4 * np.exp(-0.5 * days) + 0.6 * np.exp(-0.01 * days)
+    table = pd.concat([pd.DataFrame({"cohort": "first", "days": days, "survival": two}),
+                       pd.DataFrame({"cohort": "born", "days": days[:4], "survival": np.exp(-0.1 * days[:4])})])
+    fits = survival_fits(table).set_index(["cohort", "model"])
+    fit = fits.loc["first", TWO]
+    assert fit[["a", "b", "c", "d"]].tolist() == pytest.approx([0.4, -0.5, 0.6, -0.01], abs=1e-3)
+    assert fit["rms"] < 1e-4 < fits.loc["first", ONE]["rms"]
+    assert fits.loc["born", ONE]["b"] == pytest.approx(-0.1, abs=1e-4)
+    assert fits.loc["born", TWO]["reason"] == "4 points; needed: 5"
+    assert np.isnan(fits.loc["born", TWO]["a"])
+    still = survival_fits(table.assign(survival=1.0))
+    assert set(still["reason"]) == {"no spine died", "4 points; needed: 5"}
 
 
 def test_a_person_cuts_and_makes_links_and_judges() -> None:
@@ -289,6 +391,25 @@ def test_a_mirrored_or_turned_time_point_is_named(how: str) -> None:
     turn = TURNS[how if "mirrored" in how else "turned by 270°"]
     with pytest.raises(StackError, match=f"it is {how}"):
         link_timepoints([points[0], turned(points[1], turn)])
+
+
+def test_a_time_point_that_is_brighter_than_the_others_is_told() -> None:
+    points, _ = series(sessions=3, count=40, seed=3, change=0.0)
+    sized = [dataclasses.replace(point, spines=point.spines.assign(volume_relative=size))
+             for point, size in zip(points, (1.0, 1.0, 1.8), strict=True)]
+    with collected_notes() as notes:
+        found = link_timepoints(sized)
+    assert found.registration["brightness"].tolist() == pytest.approx([1, 1, 1.8])
+    assert [text.split(":")[0] for text in notes if "as large as usual" in text] == [points[2].name]
+    seen = found.spines[found.spines["id"] > 0]
+    assert seen["volume_normalised"].to_numpy() == pytest.approx(np.ones(len(seen)))
+
+
+def test_a_larger_turn_than_is_looked_for_is_no_registration() -> None:
+    quality = RegistrationQuality(1.0, 38.0, 0.7, 9, 0.67, 1.01)
+    for degrees, expected in ((0, True), (-15, True), (29.7, False), (-27.1, False)):
+        transform = RigidTransform(math.radians(degrees), np.zeros(2), np.zeros(3))
+        assert is_registered(transform, quality) is expected
 
 
 def test_another_field_is_left_out_and_told() -> None:

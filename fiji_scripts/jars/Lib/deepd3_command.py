@@ -32,21 +32,25 @@ _MODULE = "org.scijava.script.ScriptModule"
 _FIELD_TYPE = "java.lang.CharSequence"
 
 
-def run(variables, command, work, needs=None):
+def run(variables, command, work, needs=None, window=None):
     """Run a command; errors become one sentence for the user and a trace in the Log.
 
     variables: what SciJava injected into the script: context, image, the fields of the dialog.
     command: its name in the menu.
     work: gets a Fiji object.
     needs: what the command works on: 'stack', 'prediction', IMAGE for any image, None if it may do without one.
+    window: what a user gets instead of the dialog, while an image is open; gets a Fiji object too.
     The system property 'deepd3.outcome' tells macros what happened: 'done', 'cancelled' or 'failed: ...'.
     """
     fiji = Fiji(variables["context"], command)
     System.setProperty(OUTCOME, "running")
     try:
         fiji.find_image(variables.get("image"), needs)
-        fiji.decide(variables[_MODULE])
-        work(fiji)
+        if window is not None and fiji.image is not None and fiji.can_ask():
+            window(fiji)
+        else:
+            fiji.decide(variables[_MODULE])
+            work(fiji)
         outcome = "done"
     except Cancelled:
         outcome = "cancelled"
@@ -229,6 +233,11 @@ class Fiji(object):
     def value(self, name):
         """Value of a field of the dialog, None if an optional one is empty."""
         return [item["value"] for item in self._decided["fields"] if item["name"] == name][0]
+
+    def typed_texts(self):
+        """Texts of the fields that were given, with which the command can be repeated."""
+        return dict((item["name"], text_of(item["value"])) for item in self._decided["fields"]
+                    if item["origin"] == "typed")
 
     def chosen_spines(self, spines):
         """Numbers of the spines of the dialog's field, else those that are selected."""

@@ -5,10 +5,13 @@ Jython 2.7.
 
 import threading
 
-from java.awt.event import ActionListener, FocusAdapter, KeyAdapter, MouseAdapter, WindowAdapter
+from java.awt import KeyboardFocusManager, KeyEventDispatcher
+from java.awt.event import ActionListener, FocusAdapter, KeyAdapter, KeyEvent, MouseAdapter, WindowAdapter
 from java.lang import Runnable
 from javax.swing import SwingUtilities
 from javax.swing.event import ChangeListener, DocumentListener, ListSelectionListener
+
+_STILL_PX = 2
 
 
 def on_event_thread(work):
@@ -59,6 +62,37 @@ class MouseReleased(MouseAdapter):
         self._work()
 
 
+class Clicked(MouseAdapter):
+    """Calls a function with the event of a click, another one after a drag."""
+
+    def __init__(self, work, dragged=None):
+        self._work = work
+        self._dragged = dragged
+        self._pressed = None
+
+    def mousePressed(self, event):  # noqa: N802 - Java's name
+        self._pressed = (event.getX(), event.getY())
+
+    def mouseReleased(self, event):  # noqa: N802 - Java's name
+        pressed, self._pressed = self._pressed, None
+        if pressed is not None and abs(event.getX() - pressed[0]) <= _STILL_PX \
+                and abs(event.getY() - pressed[1]) <= _STILL_PX:
+            self._work(event)
+        elif self._dragged is not None:
+            self._dragged()
+
+
+class DoubleClicked(MouseAdapter):
+    """Calls a function at a double click."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def mouseClicked(self, event):  # noqa: N802 - Java's name
+        if event.getClickCount() == 2:
+            self._work()
+
+
 class KeyReleased(KeyAdapter):
     """Calls a function when a key is let go."""
 
@@ -67,6 +101,35 @@ class KeyReleased(KeyAdapter):
 
     def keyReleased(self, event):  # noqa: N802 - Java's name
         self._work()
+
+
+class ImageKeys(KeyEventDispatcher):
+    """Keys without Ctrl, Alt or Meta that do something on an image, instead of what ImageJ does with them.
+
+    image: the image. keys: what to call, by small letter. Ends with stop().
+    """
+
+    def __init__(self, image, keys):
+        self._image = image
+        self._keys = keys
+        KeyboardFocusManager.getCurrentKeyboardFocusManager().addKeyEventDispatcher(self)
+
+    def stop(self):
+        """Give the keys back to ImageJ."""
+        KeyboardFocusManager.getCurrentKeyboardFocusManager().removeKeyEventDispatcher(self)
+
+    def dispatchKeyEvent(self, event):  # noqa: N802 - Java's name
+        window = self._image.getWindow()
+        if window is None or event.getComponent() not in (window, self._image.getCanvas()) \
+                or event.isControlDown() or event.isAltDown() or event.isMetaDown():
+            return False
+        typed = event.getID() == KeyEvent.KEY_TYPED
+        letter = unicode(event.getKeyChar() if typed else KeyEvent.getKeyText(event.getKeyCode())).lower()
+        if letter not in self._keys:
+            return False
+        if event.getID() == KeyEvent.KEY_PRESSED:
+            self._keys[letter]()
+        return True
 
 
 class Left(FocusAdapter):

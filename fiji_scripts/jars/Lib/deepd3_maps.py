@@ -37,25 +37,31 @@ def opacity_of(stack):
     return shown.opacity if shown is not None else 0.0
 
 
-class _MapOverlay(ImageListener):
-    """Draws the maps of the plane that the stack shows, whenever that changes."""
+class PlaneOverlay(ImageListener):
+    """Draws something over the plane that a stack shows, whenever that changes.
 
-    def __init__(self, stack, prediction, opacity):
+    key: what tells its ROIs from others over the stack. layers: gives the layers of a plane (from 1), as layers_roi
+    takes them, and other ROIs to draw there.
+    """
+
+    def __init__(self, stack, key, opacity):
         self.stack = stack
-        self.prediction = prediction
+        self.key = key
         self.opacity = opacity
         self._drawn = None
-        self._draw()
         ImagePlus.addImageListener(self)
 
+    def layers(self, plane):
+        """Layers of a plane, and other ROIs."""
+        raise NotImplementedError
+
     def stop(self):
-        """Take the maps away."""
+        """Take it away."""
         ImagePlus.removeImageListener(self)
-        self.stack.setProperty(_OVERLAY, None)
         overlay = self.stack.getOverlay()
         if overlay is not None:
             for number in reversed(range(overlay.size())):
-                if overlay.get(number).getProperty(_OVERLAY) is not None:
+                if overlay.get(number).getProperty(self.key) is not None:
                     overlay.remove(number)
             self.stack.setOverlay(overlay)
 
@@ -63,40 +69,62 @@ class _MapOverlay(ImageListener):
         pass
 
     def imageClosed(self, image):  # noqa: N802 - Java's name
-        if image is self.stack or image is self.prediction:
+        if image is self.stack:
             self.stop()
 
     def imageUpdated(self, image):  # noqa: N802 - Java's name
-        if image is self.prediction:
-            self._drawn = None
-            self._draw()
-        elif image is self.stack and self._drawn != image.getZ():
-            self._draw()
+        if image is self.stack and self._drawn != image.getZ():
+            self.draw()
 
-    def _draw(self):
+    def draw(self):
+        """Draw what belongs to the plane that is shown, anew if it has changed."""
         plane = self.stack.getZ()
-        if self._drawn == plane:
-            return
         self._drawn = plane
-        roi = self._tint(plane)
-        roi.setProperty(_OVERLAY, "maps")
+        layers, others = self.layers(plane)
+        roi = layers_roi(layers, self.stack.getWidth(), self.stack.getHeight())
         roi.setOpacity(self.opacity)
-        place(roi, self.stack, plane)
         earlier, overlay = self.stack.getOverlay(), Overlay()
-        overlay.add(roi)
+        for own in [roi] + others:
+            own.setProperty(self.key, "true")
+            place(own, self.stack, plane)
+            overlay.add(own)
         for other in earlier.toArray() if earlier is not None else ():
-            if other.getProperty(_OVERLAY) is None:
+            if other.getProperty(self.key) is None:
                 overlay.add(other)
         if earlier is None or not earlier.isSelectable():
             overlay.selectable(False)
         self.stack.setOverlay(overlay)
 
-    def _tint(self, plane):
-        prediction, width, height = self.prediction, self.stack.getWidth(), self.stack.getHeight()
-        own = plane + planes_before(prediction, self.stack)
-        if not 1 <= own <= prediction.getNSlices():
-            return layers_roi([], width, height)
-        return layers_roi(tints(*[self._bytes(channel, own) for channel in map_channels(prediction)]), width, height)
+
+class _MapOverlay(PlaneOverlay):
+    """The maps of a prediction."""
+
+    def __init__(self, stack, prediction, opacity):
+        PlaneOverlay.__init__(self, stack, _OVERLAY, opacity)
+        self.prediction = prediction
+        self.draw()
+
+    def stop(self):
+        """Take the maps away."""
+        self.stack.setProperty(_OVERLAY, None)
+        PlaneOverlay.stop(self)
+
+    def imageClosed(self, image):  # noqa: N802 - Java's name
+        if image is self.stack or image is self.prediction:
+            self.stop()
+
+    def imageUpdated(self, image):  # noqa: N802 - Java's name
+        if image is self.prediction:
+            self.draw()
+        else:
+            PlaneOverlay.imageUpdated(self, image)
+
+    def layers(self, plane):
+        """The maps of a plane."""
+        own = plane + planes_before(self.prediction, self.stack)
+        if not 1 <= own <= self.prediction.getNSlices():
+            return [], []
+        return tints(*[self._bytes(channel, own) for channel in map_channels(self.prediction)]), []
 
     def _bytes(self, channel, plane):
         index = self.prediction.getStackIndex(channel, plane, 1)

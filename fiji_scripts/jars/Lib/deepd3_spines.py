@@ -123,7 +123,7 @@ class Spines(object):
         return self._seen or _Seen(self._rows()[0])
 
     def _source(self):
-        manager = _manager()
+        manager = roi_manager()
         if manager is not None and not self._lacks(manager):
             return list(manager.getRoisAsArray())
         for image in [self.anchor] + self.members():
@@ -247,12 +247,12 @@ class Spines(object):
 
     def _put(self, rois, provenance):
         check_open(self.anchor)
-        manager = _manager(wanted=True)
+        manager = roi_manager(wanted=True)
         others = [] if manager is None else _without(manager.getRoisAsArray(), self.rows()[0])
         self.anchor.setProp(ROIS_PROVENANCE, provenance)
         self._own(rois)
         if manager is not None:
-            _fill(manager, others + rois)
+            fill_manager(manager, others + rois)
             self.anchor.setProperty(_MANAGER, manager)
         self.draw(rois, [roi.getZPosition() for roi in rois])
 
@@ -401,7 +401,7 @@ class Spines(object):
 
     def rows_of(self, ids):
         """Rows of spines in the ROI Manager, from 0."""
-        if _manager() is None:
+        if roi_manager() is None:
             return []
         return sorted(row for spine in ids for _, _, row in self._looked().of(spine))
 
@@ -411,7 +411,7 @@ class Spines(object):
 
     def selected_ids(self):
         """Numbers of the spines that are selected in the ROI Manager."""
-        manager = _manager()
+        manager = roi_manager()
         if manager is None:
             return []
         chosen = set(manager.getSelectedIndexes())
@@ -477,7 +477,7 @@ class Spines(object):
         found: what `_rows` gives. wanted: (ROI, its plane in the anchor).
         """
         check_open(self.anchor)
-        manager = _manager()
+        manager = roi_manager()
         if manager is None or self._lacks(manager):
             self._put([self._as_stored(roi, plane) for roi, plane in wanted], provenance)
             forget_shapes(self)
@@ -557,7 +557,7 @@ def toggle_rois(images, image):
     spines.hide(not spines.hidden())
 
 
-def _manager(wanted=False):
+def roi_manager(wanted=False):
     """The ROI Manager, None without a display or if it is not open and not wanted."""
     if GraphicsEnvironment.isHeadless():
         return None
@@ -581,7 +581,8 @@ def _frame_problem(roi, image, frame):
     return None
 
 
-def _fill(manager, rois):
+def fill_manager(manager, rois):
+    """Let the ROI Manager hold these ROIs and no others."""
     with nothing_recorded():
         manager.reset()
         for roi in rois:  # setOverlay() would number the names

@@ -4,20 +4,20 @@ Jython 2.7. ImageJ tells nobody when its ROI Manager or its active image changes
 second; only if something differs is more done.
 """
 
-from deepd3_events import Acted, later
+from functools import partial
+
+from deepd3_events import Acted, Clicked, later
 from deepd3_images import is_open
 from deepd3_recorder import nothing_recorded
 from deepd3_shapes import plane_of_shape
 from ij import ImageListener, ImagePlus, WindowManager
 from ij.plugin.frame import RoiManager
 from java.awt import Rectangle
-from java.awt.event import MouseAdapter
 from javax.swing import Timer
 
 _INTERVAL_MS = 250
 _CLOSE_UP_UM = 7.0
 _CLOSE_UP_BOUNDS = 3.0
-_STILL_PX = 2
 
 
 class Watch(object):
@@ -104,10 +104,7 @@ class Watch(object):
                              min(image.getHeight(), int(canvas.getHeight() * scale)))
             elif seen.contains(bounds):
                 continue
-            seen.x = max(0, min(image.getWidth() - seen.width, int(bounds.getCenterX()) - seen.width // 2))
-            seen.y = max(0, min(image.getHeight() - seen.height, int(bounds.getCenterY()) - seen.height // 2))
-            canvas.setSourceRect(seen)
-            image.draw()
+            centre(image, seen, bounds.getCenterX(), bounds.getCenterY())
 
     def _look(self):
         if self._panel.busy:
@@ -154,13 +151,33 @@ class Watch(object):
         wanted = [(image.getCanvas(), image) for image in members if image.getCanvas() is not None]
         for canvas, image in wanted:
             if not [each for each in known if each is canvas]:
-                listener = _Clicks(self._panel, image)
+                listener = Clicked(partial(self._clicked, image), partial(self._panel.drawn, image))
                 canvas.addMouseListener(listener)
                 self._clicks.append((canvas, listener))
         for canvas, listener in list(self._clicks):
             if not [each for each, _ in wanted if each is canvas]:
                 canvas.removeMouseListener(listener)
                 self._clicks.remove((canvas, listener))
+
+    def _clicked(self, image, event):
+        """A click on a spine selects it."""
+        canvas = image.getCanvas()
+        spine = self._panel.spines.spine_at(image, canvas.offScreenX(event.getX()), canvas.offScreenY(event.getY()))
+        if spine is None:
+            return
+        ids = [spine]
+        if event.isShiftDown():
+            ids = sorted(set(self._panel.selected()) ^ {spine})
+        self._panel.select(ids, go=False)
+        self._panel.take_keys()
+
+
+def centre(image, seen, x, y):
+    """Show a part of an image, of the size of `seen`, around a pixel."""
+    seen.x = max(0, min(image.getWidth() - seen.width, int(x) - seen.width // 2))
+    seen.y = max(0, min(image.getHeight() - seen.height, int(y) - seen.height // 2))
+    image.getCanvas().setSourceRect(seen)
+    image.draw()
 
 
 def _equal(one, other):
@@ -207,32 +224,3 @@ class _Planes(ImageListener):
         if [each for each in spines.members() if each is image] \
                 and spines.plane_in_anchor(image, image.getZ()) != self._plane:
             self.lead(image, image.getZ())
-
-
-class _Clicks(MouseAdapter):
-    """A click on a spine, without a drag, selects it."""
-
-    def __init__(self, panel, image):
-        self._panel = panel
-        self._image = image
-        self._pressed = None
-
-    def mousePressed(self, event):  # noqa: N802 - Java's name
-        self._pressed = (event.getX(), event.getY())
-
-    def mouseReleased(self, event):  # noqa: N802 - Java's name
-        pressed, self._pressed = self._pressed, None
-        if pressed is None or abs(event.getX() - pressed[0]) > _STILL_PX or abs(event.getY() - pressed[1]) > _STILL_PX:
-            self._panel.drawn(self._image)
-            return
-        canvas = self._image.getCanvas()
-        spine = self._panel.spines.spine_at(self._image, canvas.offScreenX(event.getX()),
-                                            canvas.offScreenY(event.getY()))
-        if spine is None:
-            return
-        ids = [spine]
-        if event.isShiftDown():
-            ids = sorted(set(self._panel.selected()) ^ {spine})
-        self._panel.select(ids, go=False)
-        self._panel.take_keys()
-

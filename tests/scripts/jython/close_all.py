@@ -1,11 +1,15 @@
 #@output String answer
 from ij import WindowManager
 from ij.plugin.frame import RoiManager
+from java.awt import Frame
 
 for number in WindowManager.getIDList() or ():
     image = WindowManager.getImage(number)
     image.changes = False
     image.close()
+for frame in Frame.getFrames():
+    if frame.getName() == "deepd3.annotator":
+        frame.dispose()
 if RoiManager.getInstance() is not None:
     RoiManager.getInstance().reset()
 answer = "closed"

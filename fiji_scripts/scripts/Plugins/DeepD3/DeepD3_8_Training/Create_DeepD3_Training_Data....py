@@ -1,6 +1,9 @@
 #@ Context context
 #@ ImagePlus (required=false, persist=false, label="Stack") image
-"""Make training data of a stack and its annotation, or of a box in it; shows what was cut out."""
+"""Make training data of a stack and its annotation, or of a box in it.
+
+A user gets a window beside the stack; macros, and a user without a stack, the form, which shows what was cut out.
+"""
 
 from deepd3_command import run
 from deepd3_images import file_of, new_picture, no_image
@@ -26,4 +29,9 @@ def _file_of_stack(fiji):
     return file_of(fiji.images.stack(fiji.image))
 
 
-run(globals(), "Create DeepD3 Training Data...", create)
+def annotate(fiji):
+    from deepd3_annotator import annotate  # without windows, its classes cannot be loaded
+    annotate(fiji.context, fiji.images.stack(fiji.image))
+
+
+run(globals(), "Create DeepD3 Training Data...", create, window=annotate)

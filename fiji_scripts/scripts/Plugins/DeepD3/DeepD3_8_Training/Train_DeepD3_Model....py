@@ -6,7 +6,7 @@ from deepd3_images import opened
 
 
 def train(fiji):
-    names = ("training", "validation", "out", "resume")
+    names = ("training", "validation", "start", "out", "resume", "finish")
     reply, _ = fiji.call("train", dict([(name, fiji.value(name)) for name in names], choices=fiji.choices()))
     use = fiji.value("use")
     if use:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from deepd3_ij.compiled import compiled
+from deepd3_ij.parallel import in_blocks
 
 Box = tuple[slice, slice, slice]
 
@@ -89,6 +90,18 @@ class Runs:
         _draw(self.row_starts, self.begins, self.ends, self.labels, self.shape[1], z0, y0, x0, volume)
         return volume
 
+    def volume(self) -> np.ndarray:
+        """All labels, int32, shape ``(z, y, x)``."""
+        return self.drawn((slice(None), slice(None), slice(None)))
+
+    def selected(self, planes: np.ndarray, first: int) -> np.ndarray:
+        """A slab that begins with plane `first`, 0 wherever no run is."""
+        result = np.zeros_like(planes)
+        height = self.shape[1]
+        in_blocks(lambda begin, end: _select(self.row_starts, self.begins, self.ends, height, first, begin, end, planes,
+                                             result), len(planes))
+        return result
+
     def filled(self) -> Runs:
         """The same with all that is enclosed on all sides; for runs of one label."""
         rows, begins, ends = _gaps(self.row_starts, self.begins, self.ends, *self.shape)
@@ -134,6 +147,25 @@ def runs_above(plane: np.ndarray, threshold: float, z: int) -> tuple[np.ndarray,
     """
     rows, begins, ends = _runs_of_plane(plane, plane.dtype.type(threshold), z)
     return rows, begins, ends, _sums(plane, rows - z * len(plane), begins, ends)
+
+
+def runs_of_slab(planes: np.ndarray, threshold: float, first: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows (int64), begins and ends (int32) of the runs above a threshold in a slab that begins with plane `first`."""
+    limit = planes.dtype.type(threshold)
+    parts = in_blocks(lambda begin, end: [_runs_of_plane(planes[z], limit, first + z) for z in range(begin, end)],
+                      len(planes))
+    rows, begins, ends = (np.concatenate(part) for part in zip(*(run for part in parts for run in part), strict=True))
+    return rows, begins, ends
+
+
+@compiled
+def _select(starts, begins, ends, height, first, begin, end, planes, out):  # type: ignore[no-untyped-def]
+    for z in range(begin, end):
+        for y in range(height):
+            row = (z + first) * height + y
+            for run in range(starts[row], starts[row + 1]):
+                for x in range(begins[run], ends[run]):
+                    out[z, y, x] = planes[z, y, x]
 
 
 @compiled

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ _FIRST_LINE = "DeepD3 batch"
 _OTHER_NAME = "deepd3_log.txt"
 
 
-class BatchLog:
+class TextLog:
     """A text file to which every run adds; trouble with it never stops the run.
 
     Parameters
@@ -50,11 +49,10 @@ class BatchLog:
         """Add lines."""
         self._write("".join(f"{printable(line)}\n" for line in lines))
 
-    def failed(self, source: Path, reason: str) -> None:
-        """Add a failure with the trace of the exception that is being handled."""
+    def failed(self, source: Path, reason: str, trace: str) -> None:
+        """Add a failure with the trace of its exception."""
         self.add(f"failed: {source}: {reason}")
-        lines = traceback.format_exc().splitlines()
-        self._write("".join(f"    {printable(line)}\n" for line in lines))
+        self._write("".join(f"    {printable(line)}\n" for line in trace.splitlines()))
 
     def _write(self, text: str) -> None:
         if self.file is None or not text:

@@ -1,0 +1,190 @@
+"""How work fits into memory and onto the disk: planned before it begins, and kept to."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepd3_ij.atomic import check_room, hidden_folder
+from deepd3_ij.errors import ParameterError
+from deepd3_ij.input_limits import available_bytes
+from deepd3_ij.slabs import Shape, Workspace, working_in
+
+SHARE_OF_FREE = 0.6
+SHARE_PLANNED = 0.85
+"""Share of what is free that is taken if the user gives no limit, and share of the limit that is planned for: the rest
+is for what depends on the image (ROIs, tables) and for what the system's allocator keeps."""
+LIBRARIES_BYTES = 62_000_000
+"""What libraries that are not loaded yet and compiling take, as measured."""
+TENSORFLOW_BYTES = 2_900_000_000
+"""Peak of a prediction, as measured with 32 filters and seamless tiles of the largest size."""
+WHOLE_COPIES = 5.5
+"""4-byte copies of a volume that an analysis in memory holds: two maps, their cleaned copies, one of them in work."""
+LARGEST_STEP_COPIES = 4.0
+"""4-byte copies of a slab that the step with most of them holds."""
+SECONDS_PER_VOXEL = 3e-8
+"""Of cleaning, ROIs, measures and writing on two cores, as measured."""
+PREDICTION_SECONDS_PER_VOXEL = 3.2e-6
+"""Of a network with 32 filters on two cores, as measured."""
+_UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+
+
+def parse_memory(text: str) -> int:
+    """Read an amount of memory such as ``6GB``, ``800M`` or ``4GiB``, in bytes.
+
+    Raises
+    ------
+    ParameterError
+        It is no such amount.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?I?)B?\s*", text.upper())
+    amount = float(found[1]) * _UNITS.get(found[2], 0) if found else 0
+    if amount < 1:
+        raise ParameterError(f"'{text}' is no amount of memory; accepted: a number with a unit, e.g. 6GB or 800MB.")
+    return int(amount)
+
+
+def usual_memory() -> int | None:
+    """What a run may take if the user gives no limit: 60 % of what the machine or its cgroup has free, in bytes."""
+    free = available_bytes()
+    return None if free is None else int(SHARE_OF_FREE * free)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a volume is worked on.
+
+    Attributes
+    ----------
+    shape
+        Planes, rows and columns.
+    what
+        The volume in words.
+    memory_bytes
+        Limit that is kept to; None if none is known.
+    slab_bytes
+        Memory for slabs; None to work on the whole volume in memory.
+    scratch_bytes
+        Room on the disk that is taken while the work goes on.
+    output_bytes
+        Room that the results take at least.
+    seconds
+        Time that it takes, roughly.
+    """
+
+    shape: Shape
+    what: str
+    memory_bytes: int | None
+    slab_bytes: int | None
+    scratch_bytes: int
+    output_bytes: int
+    seconds: float
+
+    def describe(self) -> str:
+        """One line that says what will be done."""
+        if self.slab_bytes is None:
+            how = "in memory"
+        else:
+            planes = Workspace(self.slab_bytes).height(self.shape, LARGEST_STEP_COPIES)
+            count = -(-self.shape[0] // planes)
+            how = (f"{count} slab{'s' * (count != 1)} of {planes} plane{'s' * (planes != 1)}, at most "
+                   f"{_amount(self.memory_bytes or 0)} of memory")
+        disk = self.scratch_bytes + self.output_bytes
+        scratch = f" (scratch {_amount(self.scratch_bytes)})" if self.scratch_bytes else ""
+        return f"{self.what}: {how}, {_amount(disk)} of disk{scratch}, about {_duration(self.seconds)}"
+
+
+def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes: int = 0, predicted: bool = False,
+         cleaned: bool = True, in_files: bool = False, output_bytes: int = 0) -> Plan:
+    """Decide whether a volume is worked on in memory or in slabs, and how high these are.
+
+    Parameters
+    ----------
+    shape
+        Planes, rows and columns.
+    memory_bytes
+        Limit; None for :func:`usual_memory`.
+    what
+        What it is, for the description.
+    image_bytes
+        Bytes per voxel of an image that is there as well.
+    predicted, cleaned
+        Whether the maps are predicted first, and whether they are cleaned.
+    in_files
+        The maps go straight into the files of the results, plane by plane.
+    output_bytes
+        Room that the results take at least.
+
+    Raises
+    ------
+    ParameterError
+        The limit is too low for a single plane.
+    """
+    given = memory_bytes is not None
+    memory_bytes = memory_bytes if given else usual_memory()
+    voxels = math.prod(shape)
+    seconds = voxels * (SECONDS_PER_VOXEL + (PREDICTION_SECONDS_PER_VOXEL if predicted else 0))
+    what = f"{' × '.join(map(str, shape))} {what}".strip()
+    if memory_bytes is None:
+        return Plan(shape, what, None, None, 0, output_bytes, seconds)
+    base = resident_bytes() + LIBRARIES_BYTES
+    free = SHARE_PLANNED * memory_bytes - base
+    if not in_files and voxels * (4 * WHOLE_COPIES + image_bytes) + (TENSORFLOW_BYTES if predicted else 0) <= free:
+        return Plan(shape, what, memory_bytes, None, 0, output_bytes, seconds)
+    plane = 4 * shape[1] * shape[2] * LARGEST_STEP_COPIES
+    needed = max(plane, TENSORFLOW_BYTES if predicted else 0)
+    if free < needed:
+        least = (base + needed) / SHARE_PLANNED
+        source = "--memory" if given else f"{SHARE_OF_FREE:.0%} of the free memory"
+        raise ParameterError(f"{source} is {_amount(memory_bytes)}, and {what} needs at least {_amount(least)}; give "
+                             "more with --memory, or crop the stack.")
+    # The maps and the image; closed and cleaned dendrite, cleaned spines.
+    scratch = 0 if in_files else voxels * (4 * (2 + (3 if cleaned else 0)) + image_bytes)
+    return Plan(shape, what, memory_bytes, int(free), scratch, output_bytes, seconds * 1.3)
+
+
+@contextmanager
+def kept_to(planned: Plan, folder: Path) -> Iterator[None]:
+    """Let all steps in the block work as planned, with scratch files in a hidden folder that is removed afterwards.
+
+    Parameters
+    ----------
+    planned
+        What :func:`plan` decided.
+    folder
+        Existing folder of the results.
+
+    Raises
+    ------
+    OutputError
+        The disk has not enough room.
+    """
+    check_room(folder, planned.output_bytes + planned.scratch_bytes)
+    if planned.slab_bytes is None:
+        yield
+        return
+    with hidden_folder(folder, folder) as scratch, working_in(Workspace(planned.slab_bytes, scratch=scratch)):
+        yield
+
+
+def resident_bytes() -> int:
+    """Memory that this process has now; 0 if the operating system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError, IndexError):
+        return 0
+
+
+def _amount(count: float) -> str:
+    return f"{count / 1e9:.3g} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -1,0 +1,97 @@
+"""A batch on a Dask cluster: a worker that is lost changes nothing, a scheduler that vanishes ends it in order."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from deepd3_ij.batch import cluster
+from deepd3_ij.batch.board import Board
+from deepd3_ij.batch.cluster import DaskCluster
+from deepd3_ij.batch.jobs import Event
+from deepd3_ij.errors import DeepD3Error
+from tests.faults.little_batch import contents, leftovers, make_stack, run_little_batch
+from tests.faults.little_worker import PlainWork, make_work
+
+distributed = pytest.importorskip("distributed", reason="distributed is not installed")
+
+NAMES = ("a.tif", "b.tif", "below/c.tif", "d.tif", "e.tif", "f.tif")
+
+
+@contextmanager
+def dask_cluster(folder: Path, workers: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A scheduler and workers of this computer; its file, and the scheduler's process."""
+    file = folder / "scheduler.json"
+    processes = [subprocess.Popen(
+        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
+         "--no-dashboard", "--scheduler-file", str(file)], stderr=subprocess.DEVNULL)]
+    try:
+        while not file.exists():
+            assert processes[0].poll() is None
+            time.sleep(0.05)
+        processes += [subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1",
+             "--no-nanny", "--no-dashboard", "--local-directory", str(folder)],
+            stderr=subprocess.DEVNULL) for _ in range(workers)]
+        yield str(file), processes[0]
+    finally:
+        for process in processes:
+            process.kill()
+        for process in processes:
+            process.wait()
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    for name in NAMES:
+        make_stack(tmp_path / "in", name)
+    return tmp_path / "in", tmp_path / "out"
+
+
+@pytest.mark.slow
+def test_a_worker_killed_in_the_middle_and_a_scheduler_that_vanishes(folders: tuple[Path, Path], tmp_path: Path
+                                                                     ) -> None:
+    source, target = folders
+    run_little_batch(source, tmp_path / "wanted", "A", work=PlainWork())
+    wanted = contents(tmp_path / "wanted")
+    with dask_cluster(tmp_path, 2) as (file, scheduler):
+        hello = {"faults": {"c": "killed once", "d": "raise"}, "marks": str(tmp_path)}
+        result = run_little_batch(source, target, "A", executor=DaskCluster(file, hello, make_work))
+        assert [(item.stem, reason) for item, reason in result.failed] == [("d", "d.tif is damaged")]
+        assert (tmp_path / "c").exists()
+        assert {name: digest for name, digest in wanted.items() if not name.startswith("d")} == contents(target)
+        assert leftovers(target) == []
+
+        def watch(board: Board, event: Event | None) -> None:
+            if len(board.ended) == 1:
+                os.kill(scheduler.pid, signal.SIGKILL)
+
+        hello = {"faults": {"e": "wait"}}
+        with pytest.raises(DeepD3Error, match=r"is gone; what is done is kept") as caught:
+            run_little_batch(source, target, "BB", executor=DaskCluster(file, hello, make_work), watch=watch)
+        assert caught.value.exit_code == 130
+    assert run_little_batch(source, target, "A", work=PlainWork(), overwrite=True).failed == ()
+    assert contents(target) == wanted
+
+
+def test_no_scheduler_is_one_line(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_SECONDS_TO_CONNECT", 0.2)
+    with pytest.raises(DeepD3Error, match=r"No Dask scheduler answers at tcp://127.0.0.1:9"):
+        run_little_batch(*folders, "A", executor=DaskCluster("tcp://127.0.0.1:9", {}, make_work))
+
+
+def test_other_versions_are_refused() -> None:
+    class Client:
+        def run(self, function: object) -> dict[str, dict[str, str]]:
+            return {"tcp://b": {**cluster._versions(), "numpy": "1.0"}}
+
+    with pytest.raises(DeepD3Error, match=r"tcp://b has numpy 1\.0"):
+        cluster._check_versions(Client())
