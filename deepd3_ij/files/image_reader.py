@@ -257,7 +257,7 @@ def look_into(path: str | PathLike[str]) -> FileContent:
         axes = "".join(shown).replace("P", "Z")
         return FileContent(kind, axes, tuple(shown.values()), sizes.get("C", 1), len(opened.chain), str(image.dtype),
                            _stated_voxel_size(tif, image, planes, opened.header), tuple(opened.notes),
-                           _frame_days(tif, image, sizes.get("T", 1)))
+                           frame_days=_frame_days(tif, image, sizes.get("T", 1)))
 
 
 def _look_into_zarr(path: str | PathLike[str]) -> FileContent:
