@@ -21,8 +21,11 @@ SHARE_PLANNED = 0.85
 is for what depends on the image (ROIs, tables) and for what the system's allocator keeps."""
 LIBRARIES_BYTES = 62_000_000
 """What libraries that are not loaded yet and compiling take, as measured."""
-TENSORFLOW_BYTES = 2_900_000_000
-"""Peak of a prediction, as measured with 32 filters and seamless tiles of the largest size."""
+TENSORFLOW_BYTES = 500_000_000
+PREDICTION_BYTES_PER_PIXEL = 70 * 32
+SMALLEST_BATCH_PX, LARGEST_BATCH_PX = 512 * 512, 1_070_000
+"""What a prediction takes: the libraries, and activations of a network with 32 filters for each pixel of a batch of
+tiles. That is 2.9 GB for the largest tiles, as measured; smaller networks take less."""
 WHOLE_COPIES = 5.5
 """4-byte copies of a volume that an analysis in memory holds: two maps, their cleaned copies, one of them in work."""
 LARGEST_STEP_COPIES = 4.0
@@ -85,15 +88,17 @@ class Plan:
     output_bytes: int
     seconds: float
 
+    @property
+    def slab_planes(self) -> int:
+        """Planes of the smallest slabs; all of them if one slab does."""
+        return Workspace(self.slab_bytes).height(self.shape, LARGEST_STEP_COPIES)
+
     def describe(self) -> str:
         """One line that says what will be done."""
-        if self.slab_bytes is None:
-            how = "in memory"
-        else:
-            planes = Workspace(self.slab_bytes).height(self.shape, LARGEST_STEP_COPIES)
-            count = -(-self.shape[0] // planes)
-            how = (f"{count} slab{'s' * (count != 1)} of {planes} plane{'s' * (planes != 1)}, at most "
-                   f"{_amount(self.memory_bytes or 0)} of memory")
+        planes = self.slab_planes
+        count = -(-self.shape[0] // planes)
+        how = "in memory" if count == 1 else (f"{count} slabs of {planes} plane{'s' * (planes != 1)}, at most "
+                                              f"{_amount(self.memory_bytes or 0)} of memory")
         disk = self.scratch_bytes + self.output_bytes
         scratch = f" (scratch {_amount(self.scratch_bytes)})" if self.scratch_bytes else ""
         return f"{self.what}: {how}, {_amount(disk)} of disk{scratch}, about {_duration(self.seconds)}"
@@ -108,7 +113,7 @@ def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes:
     shape
         Planes, rows and columns.
     memory_bytes
-        Limit; None for :func:`usual_memory`.
+        Limit; None for :func:`usual_memory`, which is a wish: where even the lowest slabs need more, they are taken.
     what
         What it is, for the description.
     image_bytes
@@ -123,7 +128,7 @@ def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes:
     Raises
     ------
     ParameterError
-        The limit is too low for a single plane.
+        The limit that the user gave is too low for a single plane.
     """
     given = memory_bytes is not None
     memory_bytes = memory_bytes if given else usual_memory()
@@ -134,18 +139,18 @@ def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes:
         return Plan(shape, what, None, None, 0, output_bytes, seconds)
     base = resident_bytes() + LIBRARIES_BYTES
     free = SHARE_PLANNED * memory_bytes - base
-    if not in_files and voxels * (4 * WHOLE_COPIES + image_bytes) + (TENSORFLOW_BYTES if predicted else 0) <= free:
+    predicting = _prediction_bytes(shape) if predicted else 0
+    if not in_files and voxels * (4 * WHOLE_COPIES + image_bytes) + predicting <= free:
         return Plan(shape, what, memory_bytes, None, 0, output_bytes, seconds)
     plane = 4 * shape[1] * shape[2] * LARGEST_STEP_COPIES
-    needed = max(plane, TENSORFLOW_BYTES if predicted else 0)
-    if free < needed:
+    needed = max(plane, predicting)
+    if free < needed and given:
         least = (base + needed) / SHARE_PLANNED
-        source = "--memory" if given else f"{SHARE_OF_FREE:.0%} of the free memory"
-        raise ParameterError(f"{source} is {_amount(memory_bytes)}, and {what} needs at least {_amount(least)}; give "
-                             "more with --memory, or crop the stack.")
+        raise ParameterError(f"--memory is {_amount(memory_bytes)}, and {what} needs at least {_amount(least)}; give "
+                             "more, or crop the stack.")
     # The maps and the image; closed and cleaned dendrite, cleaned spines.
     scratch = 0 if in_files else voxels * (4 * (2 + (3 if cleaned else 0)) + image_bytes)
-    return Plan(shape, what, memory_bytes, int(free), scratch, output_bytes, seconds * 1.3)
+    return Plan(shape, what, memory_bytes, max(1, int(free)), scratch, output_bytes, seconds * 1.3)
 
 
 @contextmanager
@@ -170,6 +175,11 @@ def kept_to(planned: Plan, folder: Path) -> Iterator[None]:
         return
     with hidden_folder(folder, folder) as scratch, working_in(Workspace(planned.slab_bytes, scratch=scratch)):
         yield
+
+
+def _prediction_bytes(shape: Shape) -> int:
+    batch_px = min(max(shape[1] * shape[2], SMALLEST_BATCH_PX), LARGEST_BATCH_PX)
+    return TENSORFLOW_BYTES + PREDICTION_BYTES_PER_PIXEL * batch_px
 
 
 def resident_bytes() -> int:

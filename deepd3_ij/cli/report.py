@@ -29,7 +29,7 @@ def print_analysis(analysis: Analysis) -> None:
 
 def print_plan(planned: Plan, *, asked: bool, quiet: bool) -> None:
     """Say how the work will fit into memory, if it takes slabs or the user gave a limit."""
-    if not quiet and (asked or planned.slab_bytes is not None):
+    if not quiet and (asked or planned.slab_planes < planned.shape[0]):
         print_line(planned.describe(), sys.stderr)
 
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from deepd3_ij import memory
 from deepd3_ij.cleaning import clean
 from deepd3_ij.errors import OutputError, ParameterError
 from deepd3_ij.measurement import measure
@@ -195,6 +196,15 @@ def test_too_little_memory_and_too_small_a_disk_are_refused_in_a_sentence(tmp_pa
     with pytest.raises(OutputError, match="need about"), kept_to(
             plan((200, 4096, 4096), 6_000_000_000, output_bytes=10**18), tmp_path):
         pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_small_machine_is_no_reason_to_refuse_what_nobody_limited(monkeypatch, tmp_path):
+    monkeypatch.setattr(memory, "available_bytes", lambda: 300_000_000)
+    planned = plan((70, 1024, 340), None, image_bytes=1, predicted=True)
+    assert planned.slab_planes == 1
+    with kept_to(planned, tmp_path):
+        assert workspace().scratch is not None
     assert not list(tmp_path.iterdir())
 
 
