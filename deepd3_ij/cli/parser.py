@@ -75,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     batch.add_argument("--config", metavar="YAML", help="File of a run, such as the run.yaml that a batch leaves in "
                        "OUT. It may name IN and OUT, too; what is typed counts more.")
     add_parameters(batch, "stacks", BatchParameters)
+    add_memory(batch)
     sharing = batch.add_argument_group("several computers")
     sharing.add_argument("--shard", type=shard, metavar="K/N", help="Only part K of N of the stacks, e.g. 3/40: the "
                          "same part on every computer. When all parts are done: deepd3-ij batch-summary OUT.")
