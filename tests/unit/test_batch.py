@@ -23,6 +23,7 @@ from deepd3_ij.batch import (
 from deepd3_ij.batch.board import Board, as_progress
 from deepd3_ij.batch.jobs import Event, Job
 from deepd3_ij.batch.pool import share_of_memory
+from deepd3_ij.batch.records import input_states
 from deepd3_ij.batch.running import InThisProcess
 from deepd3_ij.batch.stages import AnalysisWork, Stack
 from deepd3_ij.batch.text_log import TextLog
@@ -292,3 +293,14 @@ def test_a_stack_that_does_not_fit_is_done_in_slabs_with_the_same_results(
         monkeypatch.setattr(stages, "plan", lambda *shape, **about: replace(plan(*shape, **about), slab_bytes=1))
     assert files["whole"] == files["slabs"]
     assert len(files["whole"]) > 3
+
+
+def test_a_stack_that_is_a_folder_counts_as_its_files(tmp_path: Path) -> None:
+    store = tmp_path / "cell.ome.zarr"
+    (store / "0").mkdir(parents=True)
+    (store / "0" / "0").write_bytes(b"abc")
+    item = BatchItem(store, tmp_path, "cell", (store,), "cell.ome.zarr")
+    before = input_states(item)
+    assert input_states(item) == before
+    (store / "0" / "1").write_bytes(b"d")
+    assert input_states(item) != before
