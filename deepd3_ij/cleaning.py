@@ -19,8 +19,9 @@ from deepd3_ij.runs import Runs, runs_of_slab
 from deepd3_ij.slabs import Shape, SlabSink, SlabSource, is_lazy, lazily, new_volume, slab_bounds, with_halo
 from deepd3_ij.stack import label_prediction, provenance_of, voxel_size_um
 
-CLOSING_COPIES, CLEANING_COPIES = 3.5, 3.5
-"""4-byte copies of a slab that closing and the other steps hold at most, as measured."""
+CLOSING_COPIES, DENDRITE_COPIES, SPINE_COPIES = 3.5, 2.5, 4.0
+"""4-byte copies of a slab that each step is counted with. Closing was measured to hold 3.0, cleaning of dendrites 2.0;
+that of spines holds 3, and up to one more of distances."""
 
 
 def clean(
@@ -91,7 +92,7 @@ def _close_slabs(source: SlabSource, sink: SlabSink, iterations: int, done: Call
 
 
 def _clean_slabs(source: SlabSource, sink: SlabSink, chosen: CleaningParameters, done: Callable[[int], None]) -> None:
-    bounds = slab_bounds(source.shape, CLEANING_COPIES)
+    bounds = slab_bounds(source.shape, DENDRITE_COPIES)
     threshold, smallest = chosen.dendrite_threshold, chosen.min_dendrite_voxels
     large = None
     if chosen.dendrite_dimensions == 3:
@@ -108,7 +109,7 @@ def _keep_near_slabs(spine: SlabSource, dendrite: SlabSource, sink: SlabSink, vo
                      chosen: CleaningParameters, done: Callable[[int], None]) -> None:
     threshold, distance_um, iterations = (chosen.dendrite_threshold, chosen.spine_distance_um, chosen.spine_iterations)
     halo = len(_reach_px(distance_um, voxel_um, spine.shape)) - 1 if iterations is None else iterations
-    for first, last in slab_bounds(spine.shape, CLEANING_COPIES, halo):
+    for first, last in slab_bounds(spine.shape, SPINE_COPIES, halo):
         low, high = with_halo(first, last, halo, spine.shape[0])
         planes, around = spine.read(first, last), dendrite.read(low, high)
         sink.write(first, _near(planes, around, first - low, threshold, distance_um, voxel_um) if iterations is None
@@ -299,8 +300,9 @@ def _near(spine: np.ndarray, dendrite: np.ndarray, first: int, threshold: float,
     depth, height, width = dendrite.shape
     limits = _reach_px(distance_um, voxel_um, (depth, height, width))
     result = np.empty_like(spine)
+    # Each block keeps the distances of as many planes as the reach spans; all blocks together keep no more than a copy.
     in_blocks(lambda begin, end: _keep_near(spine, dendrite, np.float32(threshold), limits, first, begin, end, result),
-              len(spine))
+              len(spine), smallest=2 * len(limits))
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import stat
 import tempfile
@@ -20,11 +21,12 @@ def compiled(function: F) -> F:
     """Compile a function on first use; it then runs without the interpreter's lock.
 
     What was compiled is kept beside the module, else in the user's cache folder, else in a folder of the user's in
-    the temporary one, else not at all. A cache that is damaged, or that cannot be written any more, is
-    left alone: compiling again costs seconds, and must not cost an analysis.
+    the temporary one, else not at all; generators are kept with what calls them. A cache that is damaged, or that
+    cannot be written any more, is left alone: compiling again costs seconds, and must not cost an analysis.
     """
     dispatcher: Any = numba.njit(nogil=True)(function)
-    cache = _cache_of(function)
+    # numba cannot compile what calls a generator that it took from a cache: a KeyError.
+    cache = None if inspect.isgeneratorfunction(function) else _cache_of(function)
     if cache is not None:
         dispatcher._cache = cache
     result: F = dispatcher

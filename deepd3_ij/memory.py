@@ -20,20 +20,26 @@ SHARE_PLANNED = 0.85
 """Share of what is free that is taken if the user gives no limit, and share of the limit that is planned for: the rest
 is for what depends on the image (ROIs, tables) and for what the system's allocator keeps."""
 LIBRARIES_BYTES = 62_000_000
-"""What libraries that are not loaded yet and compiling take, as measured."""
+"""Allowance for libraries that are not loaded yet and for compiling."""
 TENSORFLOW_BYTES = 500_000_000
 PREDICTION_BYTES_PER_PIXEL = 70 * 32
 SMALLEST_BATCH_PX, LARGEST_BATCH_PX = 512 * 512, 1_070_000
-"""What a prediction takes: the libraries, and activations of a network with 32 filters for each pixel of a batch of
-tiles. That is 2.9 GB for the largest tiles, as measured; smaller networks take less."""
+"""What a prediction is counted with: TensorFlow, and 70 bytes for each of 32 filters and each pixel of a batch of
+tiles. Together they give the 2.9 GB that were measured with the largest tiles; how these are shared out is reasoned,
+and smaller networks take less."""
 WHOLE_COPIES = 5.5
-"""4-byte copies of a volume that an analysis in memory holds: two maps, their cleaned copies, one of them in work."""
+"""4-byte copies of a volume that an analysis in memory is counted with: two maps, their cleaned copies, one of them in
+work, and a half to spare."""
 LARGEST_STEP_COPIES = 4.0
-"""4-byte copies of a slab that the step with most of them holds."""
+"""4-byte copies of a slab that the step with most of them is counted with."""
+LOWEST_CLEANING_PLANES = 13
+LOWEST_CLEANING_COPIES = 3.0
+"""Planes that the lowest slab of cleaning reads, a plane and those within reach of the usual connecting of dendrite,
+and 4-byte copies of them."""
 SECONDS_PER_VOXEL = 3e-8
-"""Of cleaning, ROIs, measures and writing on two cores, as measured."""
+"""Of cleaning, ROIs, measures and writing on two cores; a rough figure, as it depends on what is found."""
 PREDICTION_SECONDS_PER_VOXEL = 3.2e-6
-"""Of a network with 32 filters on two cores, as measured."""
+"""Of a network with 32 filters on two cores; a rough figure."""
 _UNITS = {"": 1, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
 
 
@@ -69,7 +75,7 @@ class Plan:
     what
         The volume in words.
     memory_bytes
-        Limit that is kept to; None if none is known.
+        What the work is to keep to; None if nothing is known.
     slab_bytes
         Memory for slabs; None to work on the whole volume in memory.
     scratch_bytes
@@ -133,7 +139,7 @@ def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes:
     Raises
     ------
     ParameterError
-        The limit that the user gave is too low for a single plane.
+        The limit that the user gave is too low for the lowest slabs.
     """
     given = memory_bytes is not None
     memory_bytes = memory_bytes if given else usual_memory()
@@ -147,15 +153,18 @@ def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes:
     predicting = _prediction_bytes(shape) if predicted else 0
     if not in_files and voxels * (4 * WHOLE_COPIES + image_bytes) + predicting <= free:
         return Plan(shape, what, memory_bytes, None, 0, output_bytes, seconds)
-    plane = 4 * shape[1] * shape[2] * LARGEST_STEP_COPIES
-    needed = max(plane, predicting)
+    planes = LARGEST_STEP_COPIES
+    if cleaned and not in_files:
+        planes = max(planes, LOWEST_CLEANING_COPIES * min(shape[0], LOWEST_CLEANING_PLANES))
+    needed = max(4 * shape[1] * shape[2] * planes, predicting)
+    least = (base + needed) / SHARE_PLANNED
     if free < needed and given:
-        least = (base + needed) / SHARE_PLANNED
         raise ParameterError(f"--memory is {_amount(memory_bytes)}, and {what} needs at least {_amount(least)}; give "
                              "more, or crop the stack.")
     # The maps and the image; closed and cleaned dendrite, cleaned spines.
     scratch = 0 if in_files else voxels * (4 * (2 + (3 if cleaned else 0)) + image_bytes)
-    return Plan(shape, what, memory_bytes, max(1, int(free)), scratch, output_bytes, seconds * 1.3)
+    return Plan(shape, what, max(memory_bytes, math.ceil(least)), max(1, int(free)), scratch, output_bytes,
+                seconds * 1.3)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ def available_threads() -> int:
     return max(1, int(given)) if given.isdigit() else os.cpu_count() or 1
 
 
-def in_blocks(function: Callable[[int, int], T], length: int) -> list[T]:
+def in_blocks(function: Callable[[int, int], T], length: int, smallest: int = 1) -> list[T]:
     """Call ``function(begin, end)`` for consecutive blocks of ``range(length)``, one block per thread.
 
     Parameters
@@ -28,13 +28,15 @@ def in_blocks(function: Callable[[int, int], T], length: int) -> list[T]:
         with ``nogil``, scipy); blocks run at the same time, so they must not write to the same place.
     length
         Number of elements, for example planes.
+    smallest
+        Least number of elements of a block, unless there are fewer; for work that needs memory of its own for each.
 
     Returns
     -------
     list
         The results in the order of the blocks. An exception of a block is raised here.
     """
-    blocks = max(1, min(available_threads(), MAX_THREADS, length))
+    blocks = max(1, min(available_threads(), MAX_THREADS, length // smallest))
     bounds = [length * i // blocks for i in range(blocks + 1)]
     if blocks == 1:
         return [function(0, length)]

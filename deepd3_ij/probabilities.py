@@ -17,8 +17,8 @@ P = TypeVar("P", bound=Parameters)
 TOLERANCE = 1e-3  # resampling and 8-bit storage may leave the range by this much
 
 
-def probability_map(prediction: xr.Dataset, name: str) -> np.ndarray:
-    """Take one map out of a prediction and check that it holds probabilities.
+def probability_slabs(prediction: xr.Dataset, name: str) -> SlabSource:
+    """Take one map out of a prediction, slab by slab, as it may be lazy.
 
     Parameters
     ----------
@@ -29,20 +29,15 @@ def probability_map(prediction: xr.Dataset, name: str) -> np.ndarray:
 
     Returns
     -------
-    numpy.ndarray
-        float32, shape ``(z, y, x)``; the prediction's own memory, not to be written to, where that is float32 already.
+    SlabSource
+        float32; the prediction's own memory, not to be written to, where that is float32 already. Values are checked as
+        they are read.
 
     Raises
     ------
     StackError
-        The map is missing, has other dimensions or values outside of 0…1.
+        The map is missing or has other dimensions, or, when it is read, values outside of 0…1.
     """
-    slabs = probability_slabs(prediction, name)
-    return slabs.read(0, slabs.shape[0])
-
-
-def probability_slabs(prediction: xr.Dataset, name: str) -> SlabSource:
-    """The same as :func:`probability_map` slab by slab, as maps may be lazy; values are checked as they are read."""
     if name not in prediction:
         raise StackError(f"The prediction has no {name} map; it has: {', '.join(map(str, prediction)) or 'nothing'}.")
     if prediction[name].dims != DIMS:
@@ -52,7 +47,7 @@ def probability_slabs(prediction: xr.Dataset, name: str) -> SlabSource:
 
 
 def checked_probabilities(values: np.ndarray, name: str) -> np.ndarray:
-    """Check a volume of probabilities; see :func:`probability_map`."""
+    """Check a volume of probabilities; see :func:`probability_slabs`."""
     if values.ndim != 3 or 0 in values.shape:
         raise StackError(f"The {name} map has shape {values.shape}; accepted: three dimensions (z, y, x), none empty.")
     if values.dtype.kind not in "fbiu":

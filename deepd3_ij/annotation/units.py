@@ -15,7 +15,7 @@ def guess_units(tracing: Tracing, shape: Sequence[int], *, xy_um: float, z_um: f
     """Guess the unit of a tracing's positions from its extent.
 
     The unit with which more nodes lie inside of the volume is taken; of two equally good ones, µm if any position has
-    a fraction or the tracing would fill the volume better, else pixels.
+    a fraction, else pixels.
 
     Parameters
     ----------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 import platform
 import queue
 import uuid
@@ -13,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepd3_ij.batch.jobs import DONE, FAILED, START, Event, Job, Tell
+from deepd3_ij.batch.jobs import DONE, FAILED, Event, Job, Tell
 from deepd3_ij.batch.stages import Stack, StackWork, failure_event, process_stack
 from deepd3_ij.errors import DeepD3Error, one_line
 from deepd3_ij.progress import no_progress
@@ -27,7 +26,8 @@ MakeWork = Callable[[dict[str, Any]], StackWork]
 _RETRIES = 2
 _TICK_SECONDS = 1.0
 _SECONDS_TO_CONNECT = 30
-_COMPARED = ("python", "deepd3_ij", "numpy", "dask", "distributed")
+_UNKNOWN = 0
+"""Number of a worker that only the scheduler knows."""
 
 
 class DaskCluster:
@@ -71,7 +71,6 @@ class DaskCluster:
                                        key=f"deepd3-{run}-{number}", retries=_RETRIES, pure=False)
                 future.add_done_callback(ended.put)
                 number_of[future] = number
-                tell(Event(START, number, number + 1))
             pending = set(number_of)
             try:
                 while pending:
@@ -103,7 +102,7 @@ class DaskCluster:
         if type(cause).__name__ == "KilledWorker":
             reason = ("the workers that had it ended in the middle, one after the other, probably because memory ran "
                       "out or their time was over")
-        return Event(FAILED, number, number + 1, reason=reason, error=type(cause).__name__)
+        return Event(FAILED, number, _UNKNOWN, reason=reason, error=type(cause).__name__)
 
 
 def _task(job: str, number: int, hello: dict[str, Any], make_work: MakeWork) -> str:
@@ -111,9 +110,9 @@ def _task(job: str, number: int, hello: dict[str, Any], make_work: MakeWork) -> 
     stack = Stack(number, Job.from_dict(json.loads(job)))
     try:
         report = process_stack(stack, _work(json.dumps(hello), make_work), no_progress)
-        event = Event(DONE, number, number + 1, report=report)
+        event = Event(DONE, number, _UNKNOWN, report=report)
     except Exception as error:
-        event = failure_event(number, error, number + 1)
+        event = failure_event(number, error, _UNKNOWN)
     return json.dumps(event.to_dict())
 
 
@@ -150,7 +149,7 @@ def _versions() -> dict[str, str]:
     import numpy as np
 
     return {"python": platform.python_version().rpartition(".")[0], "deepd3_ij": __version__, "numpy": np.__version__,
-            "dask": dask.__version__, "distributed": distributed.__version__, "pid": str(os.getpid())}
+            "dask": dask.__version__, "distributed": distributed.__version__}
 
 
 def _check_versions(client: Any) -> None:
@@ -173,11 +172,10 @@ def _check_versions(client: Any) -> None:
             raise DeepD3Error("The cluster has no worker; start some, e.g. with dask worker ADDRESS --nthreads 1."
                               ) from error
         found = client.run(_versions)
-    here = _versions()
-    for worker, there in found.items():
-        for name in _COMPARED:
-            if there[name] != here[name]:
-                raise DeepD3Error(f"The worker {worker} has {name} {there[name]}, and this computer has {here[name]}; "
+    for name, here in _versions().items():
+        for worker, there in found.items():
+            if there[name] != here:
+                raise DeepD3Error(f"The worker {worker} has {name} {there[name]}, and this computer has {here}; "
                                   "install the same version everywhere.")
 
 

@@ -21,6 +21,8 @@ from deepd3_ij.measurement.spacing import density_interval
 from deepd3_ij.outputs.ledger import DONE_SUFFIX
 
 SPINES, DENDRITES = "_spines.csv", "_dendrites.csv"
+UNREADABLE = (OSError, ValueError, csv.Error)
+"""How reading a table fails that somebody damaged or saved as something else."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def collect(folder: Path) -> list[StackResult]:
     for place in _folders(folder):
         for record_file in sorted(place.glob(f"*{DONE_SUFFIX}")):
             record = read_record(record_file)
-            if "settings" in record and isinstance(record.get("files"), dict):
+            if all(isinstance(record.get(key), dict) for key in ("settings", "files")):
                 stem = record_file.name.removesuffix(DONE_SUFFIX)
                 found[place, stem] = _done(folder, place, stem, record)
         for note in sorted((place / RECORDS).glob(f"*{FAILED_SUFFIX}")):
@@ -106,25 +108,17 @@ def _name(top: Path, place: Path, source: Any) -> str:
 
 def _done(top: Path, place: Path, stem: str, record: Mapping[str, Any]) -> StackResult:
     counts: dict[str, Any] = {}
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(*UNREADABLE, KeyError):
         owners = [row["dendrite_id"] for row in rows_of(place / f"{stem}{SPINES}")]
         counts.update(spines=len(owners), on_dendrite=sum(1 for owner in owners if float(owner or 0) > 0))
-    with suppress(OSError, ValueError, KeyError):
+    with suppress(*UNREADABLE, KeyError):
         lengths = [float(row["length_um"] or "nan") for row in rows_of(place / f"{stem}{DENDRITES}")]
         counts.update(dendrites=len(lengths), length_um=math.fsum(filter(math.isfinite, lengths)))
     return StackResult(_name(top, place, record.get("source", stem)), place, stem, record, **counts)
 
 
 def rows_of(file: Path) -> Iterator[dict[str, str]]:
-    """Rows of a table that this package wrote, one after the other.
-
-    Raises
-    ------
-    OSError
-        The file cannot be read.
-    ValueError
-        It is no text.
-    """
+    """Rows of a table that this package wrote, one after the other; it fails with one of :data:`UNREADABLE`."""
     with file.open(encoding="utf-8", newline="") as stream:
         yield from ({str(name): str(value or "") for name, value in row.items()} for row in csv.DictReader(stream))
 
@@ -133,6 +127,6 @@ def columns_of(files: Sequence[Path]) -> list[str]:
     """Columns of some tables: all of them, in the order in which they are met."""
     names: dict[str, None] = {}
     for file in files:
-        with suppress(OSError, ValueError), file.open(encoding="utf-8", newline="") as stream:
+        with suppress(*UNREADABLE), file.open(encoding="utf-8", newline="") as stream:
             names.update(dict.fromkeys(next(csv.reader(stream), [])))
     return list(names)

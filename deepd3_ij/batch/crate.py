@@ -51,9 +51,9 @@ def crate(results: Sequence[StackResult], folder: Path) -> dict[str, Any]:
               if name != RUN_FILE or (folder / RUN_FILE).is_file()]
     for name in tables:
         files[name] = {"@id": name, "@type": "File", "name": name, "encodingFormat": _format(name)}
-    versions = {str(result.record.get("settings", {}).get("version", __version__)) for result in results}
-    hashes = {str(found) for result in results
-              if (found := (result.record.get("settings") or {}).get("model_sha256"))}
+    settings = [result.record.get("settings", {}) for result in results]
+    versions = {str(each.get("version", __version__)) for each in settings}
+    hashes = {str(found) for each in settings if (found := each.get("model_sha256"))}
     return {"@context": f"{_SPECIFICATION}/context", "@graph": [
         {"@id": CRATE, "@type": "CreativeWork", "conformsTo": {"@id": _SPECIFICATION}, "about": {"@id": "./"}},
         {"@id": "./", "@type": "Dataset", "name": "Dendrites and dendritic spines of a folder of stacks",
@@ -63,7 +63,7 @@ def crate(results: Sequence[StackResult], folder: Path) -> dict[str, Any]:
          "mentions": [{"@id": action["@id"]} for action in actions]},
         {"@id": _PROFILE, "@type": "CreativeWork", "name": "Process Run Crate", "version": "0.5"},
         {"@id": _SOFTWARE, "@type": "SoftwareApplication", "name": "deepd3-ij",
-         "softwareVersion": ", ".join(sorted(versions)) or __version__, "url": "https://pypi.org/project/deepd3-ij/"},
+         "softwareVersion": ", ".join(sorted(versions)) or __version__},
         {"@id": _MODEL, "@type": "CreativeWork", "name": "Network that made the probability maps",
          "sha256": ", ".join(sorted(hashes))},
         *files.values(), *actions]}

@@ -54,6 +54,9 @@ class EventLog:
     def end(self, values: Mapping[str, Any]) -> None:
         """The run ended."""
         self._add({"event": "end", **values})
+
+    def close(self) -> None:
+        """Add nothing more."""
         if self._stream is not None:
             with suppress(OSError):
                 self._stream.close()

@@ -62,7 +62,7 @@ class Event:
     job
         Its number in the list of jobs.
     worker
-        Who works on it, from 1.
+        Who works on it, from 1; 0 if nobody here knows.
     step, done, total
         Step of the analysis, and how far it is.
     rss_mb

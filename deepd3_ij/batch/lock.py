@@ -55,8 +55,10 @@ class RunLock:
         self._folder, self._children = folder, children
         self._file = self._records / f"batch-{shard.number}-of-{shard.count}.lock"
         self._shard, self._run = shard, uuid.uuid4().hex[:12]
+        self._own = {"run": self._run, "host": platform.node(), "pid": os.getpid(), "began": _start_of(os.getpid()),
+                     "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         self._renewed = time.monotonic()
-        self._told: dict[str, Any] = {}
+        self._told: list[int] = []
         deadline = time.monotonic() + _SECONDS_TO_END
         while not self._made(self._file):
             self._settle(self._file, take_over, deadline)
@@ -81,7 +83,7 @@ class RunLock:
         OutputError
             Another run took over.
         """
-        if time.monotonic() - self._renewed < _RENEWED_SECONDS and self._told.get("children") == self._children():
+        if time.monotonic() - self._renewed < _RENEWED_SECONDS and self._told == self._children():
             return
         self._renewed = time.monotonic()
         found = _read(self._file)
@@ -102,10 +104,8 @@ class RunLock:
                 and not path.name.endswith(f"-of-{self._shard.count}.lock")]
 
     def _values(self) -> dict[str, Any]:
-        self._told = {"run": self._run, "host": platform.node(), "pid": os.getpid(),
-                      "began": _start_of(os.getpid()), "children": self._children(),
-                      "since": time.strftime("%Y-%m-%d %H:%M:%S")}
-        return self._told
+        self._told = self._children()
+        return {**self._own, "children": self._told}
 
     def _made(self, file: Path) -> bool:
         """Make the file, unless it is there."""
@@ -151,7 +151,7 @@ class RunLock:
         found = _read(file)
         if found is None:
             return  # gone by now
-        if _is_here(found) and not _lives(found, "pid"):
+        if _is_here(found) and not _lives(found):
             if any(_alive(pid) for pid in found.get("children", ())) and time.monotonic() < deadline:
                 time.sleep(0.05)
                 return
@@ -198,9 +198,9 @@ def _is_here(found: dict[str, Any]) -> bool:
     return found.get("host") == platform.node() and isinstance(found.get("pid"), int)
 
 
-def _lives(found: dict[str, Any], key: str) -> bool:
+def _lives(found: dict[str, Any]) -> bool:
     """Whether the process lives and is still the same one."""
-    return _alive(found[key]) and found.get("began") == _start_of(found[key])
+    return _alive(found["pid"]) and found.get("began") == _start_of(found["pid"])
 
 
 def _alive(pid: Any) -> bool:

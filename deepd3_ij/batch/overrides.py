@@ -73,10 +73,6 @@ class Override:
     origin: str
     exact: bool = False
 
-    def fits(self, item: BatchItem) -> bool:
-        """Whether they are for a stack."""
-        return item.name == self.match if self.exact else fits(item.name, self.match)
-
 
 @dataclass(frozen=True)
 class Overrides:
@@ -103,7 +99,11 @@ class Overrides:
             A value is not accepted, or a pattern or name fits no stack.
         """
         every = (*self.by_pattern, *self.by_name)
-        chosen = {item.name: [each for each in every if each.fits(item)] for item in items}
+        named: dict[str, list[Override]] = {}
+        for each in self.by_name:
+            named.setdefault(each.match, []).append(each)
+        chosen = {item.name: [*(each for each in self.by_pattern if fits(item.name, each.match)),
+                              *named.get(item.name, ())] for item in items}
         used = {id(each) for found in chosen.values() for each in found}
         for each in every:
             if id(each) not in used:

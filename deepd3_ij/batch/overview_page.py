@@ -214,8 +214,7 @@ def _methods(done: Sequence[StackResult]) -> str:
         groups.setdefault(result.settings_key, []).append(result)
     shown = []
     for members in sorted(groups.values(), key=len, reverse=True):
-        settings = members[0].record.get("settings")
-        known: Mapping[str, Any] = settings if isinstance(settings, dict) else {}
+        known = members[0].record.get("settings", {})
         analysis = known.get("analysis")
         typed = analysis.get("typed", {}) if isinstance(analysis, dict) else {}
         changed = "; ".join(f"{name} = {value}" for values in typed.values() for name, value in values.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import queue
@@ -154,8 +155,7 @@ class WorkerPool:
                 process.finished += 1
                 if event.error == "MemoryError" and not process.alone:
                     self._alone.append(event.job)
-                    event = Event(LOST, event.job, event.worker, reason=event.reason, error=event.error,
-                                  trace=event.trace)
+                    event = dataclasses.replace(event, kind=LOST)
             tell(event)
 
     def _ended(self, process: _Process, tell: Tell) -> None:
@@ -192,7 +192,7 @@ class WorkerPool:
             self._retire(process)
 
     def _stop_all(self) -> None:
-        """Let the processes stop at their next step; what is written is finished."""
+        """Let the processes stop at their next step, also in the middle of writing."""
         processes, self._processes = self._processes, []
         for process in processes:
             process.send(STOP if process.stages else END)

@@ -86,12 +86,8 @@ def read_run_file(path: str | PathLike[str]) -> RunFile:
     for name in _TEXTS:
         if not isinstance(values.get(name), str | None):
             raise ParameterError(f"{where}: {name} is {values[name]!r}; accepted: a text.")
-    voxel_size = values.get("voxel_size") or {}
-    if not isinstance(voxel_size, Mapping):
-        raise ParameterError(f"{where}: voxel_size is {voxel_size!r}; accepted: a table with xy and z in µm.")
-    check_names(voxel_size, ["xy", "z"], f"{where}: voxel_size")
-    layer = layer_of({**voxel_size, **{name: value for name, value in values.items()
-                                       if name in READING or name in classes}}, where)
+    layer = layer_of({**_voxel_size(values, where), **{name: value for name, value in values.items()
+                                                       if name in READING or name in classes}}, where)
     outputs = values.get("outputs") or list(USUAL)
     if not isinstance(outputs, list):
         raise ParameterError(f"{where}: outputs is {outputs!r}; accepted: a list of kinds of output.")
@@ -100,7 +96,7 @@ def read_run_file(path: str | PathLike[str]) -> RunFile:
     by_name = read_override_table(folder / values["table"]) if values.get("table") else []
     return RunFile(_below(folder, values.get("input")), _below(folder, values.get("output")),
                    values.get("pattern") or BatchParameters().pattern,
-                   str(folder / model) if model and (folder / model).exists() else model, settings,
+                   str(folder / model) if model and (folder / model).is_file() else model, settings,
                    Overrides(_overrides(values.get("overrides"), where), by_name), read_from=file)
 
 
@@ -131,11 +127,17 @@ def _overrides(entries: Any, where: str) -> list[Override]:
         if not isinstance(entry, Mapping) or not isinstance(entry.get("match"), str):
             raise ParameterError(f"{place} has no match; accepted: a pattern of paths, e.g. match: \"**/*_green.tif\".")
         values = {name: value for name, value in entry.items() if name not in ("match", "voxel_size")}
-        size = entry.get("voxel_size") or {}
-        if not isinstance(size, Mapping):
-            raise ParameterError(f"{place}: voxel_size is {size!r}; accepted: a table with xy and z in µm.")
-        found.append(Override(entry["match"], layer_of({**size, **values}, place, ["match"]), place))
+        found.append(Override(entry["match"], layer_of({**_voxel_size(entry, place), **values}, place, ["match"]),
+                              place))
     return found
+
+
+def _voxel_size(values: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    size = values.get("voxel_size") or {}
+    if not isinstance(size, Mapping):
+        raise ParameterError(f"{where}: voxel_size is {size!r}; accepted: a table with xy and z in µm.")
+    check_names(size, ["xy", "z"], f"{where}: voxel_size")
+    return size
 
 
 def _below(folder: Path, name: str | None) -> Path | None:
@@ -175,14 +177,15 @@ def as_yaml(file: RunFile, model: DeepD3Model) -> str:
              "# Each value has its origin beside it. A line that begins with # is a value that was not given.",
              f"version: {VERSION}"]
 
-    def add(name: str, value: Any, indent: str = "", label: str = "") -> None:
-        origin = file.origins.get(label or name, "given")
-        lines.append(f"{indent}{name}: {_plain(value)}  # {printable(origin)}")
+    def add(name: str, value: Any, indent: str = "") -> None:
+        lines.append(f"{indent}{name}: {_plain(value)}  # {printable(file.origins.get(name, 'given'))}")
 
     for name, text in (("input", file.source), ("output", file.target), ("pattern", file.pattern)):
         if text is not None:
             add(name, str(text.resolve()) if isinstance(text, Path) else text)
     chosen = file.model or model.name
+    if Path(chosen).expanduser().is_file():
+        chosen = str(model.path)  # this file lies elsewhere than where the name was typed
     origin = file.origins.get("model", "given") if file.model else "default"
     lines.append(f"model: {_plain(chosen)}  # {origin}; SHA-256 {model.sha256}")
     if settings.xy_um is not None or settings.z_um is not None:

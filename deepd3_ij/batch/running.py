@@ -186,6 +186,7 @@ def analyze_run(run: RunFile, *, resume: bool = True, overwrite: bool = False, o
         stack.callback(lock.release)
         write_run_file(run, loaded, overwrite=overwrite)
         log, events = TextLog(folder), EventLog(folder, lock.run, how.shard)
+        stack.callback(events.close)
         log.begin(f"{run.source} to {run.target}, {len(mine)} stacks",
                   [f"{item.path}: {item.reason}" for item in passed])
         events.begin({"version": __version__, "source": printable(run.source), "stacks": len(mine),
@@ -291,7 +292,7 @@ def run_batch(
     """
     for folder in dict.fromkeys(item.folder for item in items):
         remove_leftovers(folder)
-    plan = _planned(items, settings_of, resume, overwrite)
+    plan = _planned(items, settings_of, resume, overwrite, keep_alive)
     run = _Run(plan.jobs, log, events, watch, keep_alive)
     for item, event in plan.failed:
         run.note_failure(item, event)
@@ -322,9 +323,10 @@ class _Plan:
 
 
 def _planned(items: Sequence[BatchItem], settings_of: Callable[[BatchItem], Mapping[str, Any]], resume: bool,
-             overwrite: bool) -> _Plan:
+             overwrite: bool, keep_alive: Callable[[], None]) -> _Plan:
     plan = _Plan()
     for item in items:
+        keep_alive()  # all results of earlier runs are read here, which can take longer than a run may be silent
         try:
             settings = settings_of(item)
             if resume and is_done(item, state_of_item(item, settings)):

@@ -73,6 +73,7 @@ class AnalysisWork:
     def read(self, job: Job, facts: dict[str, Any]) -> Any:
         """Read the stack, after a check that its results can be written."""
         from deepd3_ij.files.image_reader import open_stack
+        from deepd3_ij.stack import voxel_size_um
 
         settings, item = self._settings(job), job.item
         Ledger(item.folder, item.stem, job.overwrite).check(endings_of(settings.outputs),
@@ -85,8 +86,7 @@ class AnalysisWork:
         if not planned.takes_slabs:
             stack = stack.compute()
         check_room(item.folder, needed_bytes(stack, settings.outputs))
-        z_um, xy_um = (float(stack[dim][1] - stack[dim][0]) if stack.sizes[dim] > 1 else float("nan")
-                       for dim in ("z", "x"))
+        z_um, xy_um, _ = voxel_size_um(stack)
         given = [name for name, value in (("xy", settings.xy_um), ("z", settings.z_um)) if value is not None]
         facts.update(shape=list(stack.shape), dtype=str(stack.dtype), z_um=z_um, xy_um=xy_um,
                      voxel_size_from=f"{' and '.join(given)} given" if given else "file",
@@ -232,9 +232,11 @@ class _Warnings:
 
     def hook(self) -> None:
         """Be asked when a warning is shown."""
-        if warnings.showwarning is not self.show:
+        if warnings.showwarning != self.show:
             self._shown = warnings.showwarning
             warnings.showwarning = self.show  # type: ignore[assignment]
+            # Of every stack that gives cause for one, not of the first one alone.
+            warnings.filterwarnings("always", category=UserWarning, module="deepd3_ij")
 
     def show(self, message: Warning | str, category: type[Warning], filename: str, lineno: int, *rest: Any) -> None:
         """Keep it, or show it as before."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from deepd3_ij.batch.collecting import DENDRITES, SPINES, StackResult, columns_of, rows_of
+from deepd3_ij.batch.collecting import DENDRITES, SPINES, UNREADABLE, StackResult, columns_of, rows_of
+from deepd3_ij.errors import one_line
+from deepd3_ij.notes import note
 
 STACKS_CSV, ALL_SPINES_CSV, ALL_DENDRITES_CSV = "stacks.csv", "all_spines.csv", "all_dendrites.csv"
 ENDINGS = {ALL_SPINES_CSV: SPINES, ALL_DENDRITES_CSV: DENDRITES}
@@ -72,9 +73,13 @@ def write_all(path: Path, results: Sequence[StackResult], ending: str) -> None:
 
 def _all_rows(files: Sequence[tuple[str, Path]]) -> Iterator[dict[str, Any]]:
     for name, file in files:
-        with suppress(FileNotFoundError):  # tables were not asked for
+        try:
             for row in rows_of(file):
                 yield {"stack": name, **row}
+        except FileNotFoundError:  # tables were not asked for
+            continue
+        except UNREADABLE as error:
+            note(f"{file} cannot be read to its end ({one_line(error, 120)}); the table of all stacks lacks the rest.")
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

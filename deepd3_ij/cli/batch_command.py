@@ -35,7 +35,8 @@ def batch(arguments: argparse.Namespace) -> int:
         print_line("interrupted; what is done is kept, and the same line goes on from there", sys.stderr)
         return INTERRUPTED
     except DeepD3Error as error:
-        error.exit_code = error.exit_code if error.exit_code != 1 else NOTHING_STARTED
+        if error.exit_code == SOME_FAILED:
+            error.exit_code = NOTHING_STARTED
         raise
     _print_result(result, options)
     return SOME_FAILED if result.failed else ALL_DONE

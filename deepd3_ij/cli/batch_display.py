@@ -86,9 +86,9 @@ def _lines() -> Watch:
         if event is not None and ends:
             words = {DONE: "done", FAILED: "failed", LOST: "lost its process, is tried again"}[event.kind]
             remark(f"{board.name_of(event)}: {words}; {total_line(board)}")
-        elif board.lines and now - shown_at >= SECONDS_BETWEEN_LINES:
+        elif len(board.ended) < board.count and now - shown_at >= SECONDS_BETWEEN_LINES:
             at_work = ", ".join(f"{line.name} ({line.step} {line.fraction:.0%})" for line in board.lines.values())
-            remark(f"{total_line(board)}; {at_work}")
+            remark(f"{total_line(board)}; {at_work}" if at_work else total_line(board))
         else:
             return
         shown_at = now

@@ -10,7 +10,6 @@ from typing import Any, NoReturn, TypeVar
 from rich_argparse import RichHelpFormatter
 
 from deepd3_ij.errors import ParameterError
-from deepd3_ij.memory import parse_memory
 from deepd3_ij.parameters import ParameterInfo, Parameters, RegionParameters, describe, resolve
 from deepd3_ij.printing import printable
 
@@ -188,6 +187,8 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 def memory_size(text: str) -> int:
     """Read an amount of memory; another text is a usage error."""
+    from deepd3_ij.memory import parse_memory
+
     try:
         return parse_memory(text)
     except ParameterError as error:

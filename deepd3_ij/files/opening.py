@@ -152,11 +152,15 @@ def _read_zarr_maps(path: str | PathLike[str], xy_um: float | None, z_um: float 
 
 def _read_map(path: str | PathLike[str], xy_um: float | None, z_um: float | None, *, lazy: bool) -> xr.DataArray:
     stack = open_stack(path, xy_um=xy_um, z_um=z_um, lazy=lazy)
-    scale = np.float32(255.0 if stack.dtype == np.uint8 else 1.0)
-    scaled = ConvertedSlabs(slabs_of(stack), np.dtype(np.float32),
-                            lambda planes: np.asarray(planes, dtype=np.float32) / scale)
+    scaled = ConvertedSlabs(slabs_of(stack), np.dtype(np.float32), _as_probabilities)
     labelled = label_like(_checked(scaled, Path(path).name, lazy=lazy), stack)
     return labelled.assign_attrs(provenance=stack.attrs["provenance"]) if "provenance" in stack.attrs else labelled
+
+
+def _as_probabilities(planes: np.ndarray) -> np.ndarray:
+    if planes.dtype == np.uint8:
+        return np.divide(planes, np.float32(255), dtype=np.float32)
+    return planes.astype(np.float32, copy=False)
 
 
 def _checked(source: SlabSource, what: str, *, lazy: bool) -> Any:

@@ -31,7 +31,7 @@ _BLOSC_SETTINGS = 4
 _BLOSC_HEADER = "<4xI4xI"  # bytes of the data and of what is stored
 _BLOSC_HEADER_BYTES = 16
 COPIES = 2.0
-"""Slabs of 4-byte values that writing holds at most, as measured."""
+"""Slabs of 4-byte values that writing is counted with; 1.0 was measured, of values that need no conversion."""
 _CHUNK_BYTES = 64 * 2**10
 _LARGE_CHUNK_BYTES = 2**20
 _LARGE_ARRAY_BYTES = 64 * 2**20

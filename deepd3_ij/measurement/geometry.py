@@ -205,7 +205,7 @@ def _of_spine(
 ) -> _Row:
     node = int(line.tree.query(head if placed is None else placed.base)[1])
     foot = line.zyx_um[node]
-    tangent = _tangent(line, node)
+    tangent = tangent_at(line, node)
     nodes = line.near(node, SHAFT_UM)
     along, across = _frame(tangent, (head - foot)[1:])
     surroundings = Surroundings.of(identity, head, foot, line.zyx_um[nodes], across, volumes, voxel_um)
@@ -288,7 +288,7 @@ def _steps(begin: np.ndarray, end: np.ndarray) -> np.ndarray:
     return np.asarray(begin + np.arange(count)[:, None] / count * (end - begin))
 
 
-def _tangent(line: CentreLine, node: int) -> np.ndarray:
+def tangent_at(line: CentreLine, node: int) -> np.ndarray:
     """Direction of a centre line around one of its points, of length 1; zeros for a line that is a point."""
     nodes = line.near(node, TANGENT_UM)
     position = line.position_um[nodes] - line.position_um[nodes].mean()
@@ -303,7 +303,7 @@ def _moved_along(line: CentreLine, nodes: np.ndarray, node: int, along_um: float
     order = np.argsort(position)
     points = line.zyx_um[nodes][order]
     place = np.array([np.interp(along_um, position[order], column) for column in points.T])
-    return np.asarray(place + _tangent(line, node) * (along_um - np.clip(along_um, position.min(), position.max())))
+    return np.asarray(place + tangent_at(line, node) * (along_um - np.clip(along_um, position.min(), position.max())))
 
 
 def _seen_radius(head: np.ndarray, direction: np.ndarray, volumes: Volumes, voxel_um: np.ndarray) -> float:

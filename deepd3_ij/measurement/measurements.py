@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -38,6 +38,8 @@ class Measurements:
         One row per dendrite.
     tracing
         Centre lines of the dendrites, in µm on the prediction's coordinates.
+    parameters
+        With which it was measured.
     found
         The dendrites with their voxels, None where they are not kept.
     """
@@ -45,6 +47,7 @@ class Measurements:
     spines: pd.DataFrame
     dendrites: pd.DataFrame
     tracing: Tracing
+    parameters: MeasureParameters = field(default_factory=MeasureParameters)
     found: Dendrites | None = None
 
 
@@ -121,4 +124,5 @@ def measure(
         thick_and_spaced = dendrite_shape_columns(dendrites, spines, chosen, imaging, branches)
     spines["confidence"] = confidences(spines, provenance_of(prediction), dimensions=rois.dimensions)
     table = dendrite_table(dendrites, spines["dendrite_id"].to_numpy(), thick_and_spaced)
-    return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites), found=dendrites)
+    return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites), parameters=chosen,
+                        found=dendrites)

@@ -205,13 +205,13 @@ def _time_point(member: SeriesFile, folder: Path, model: DeepD3Model | None, typ
     from deepd3_ij import open_stack
 
     stem = member.stem
-    is_stack = member.path.suffix.lower() != ".prediction"
     if member.frame is not None:
         reading = {**reading, "frame": member.frame}
-    maps = _saved(member, folder if is_stack else None)
+    maps = next((maps for maps in places_of_maps(member, folder)
+                 if maps.is_file() and maps.with_suffix(".rois").is_file()), None)
     if maps is not None:
-        return _of_results(member, maps, reading if is_stack else None, typed, progress), False
-    if not is_stack:
+        return _of_results(member, maps, reading if _is_stack(member) else None, typed, progress), False
+    if not _is_stack(member):
         raise StackError(f"{member.path.with_suffix('.rois').name} is not beside {member.path.name}; save the ROIs, "
                          "too, or give the stack.")
     stack = open_stack(member.path, **reading)
@@ -223,11 +223,14 @@ def _time_point(member: SeriesFile, folder: Path, model: DeepD3Model | None, typ
     return point, True
 
 
-def _saved(member: SeriesFile, folder: Path | None) -> Path | None:
-    """Finished maps with ROIs beside them: in the folder of results first, then beside the file."""
+def places_of_maps(member: SeriesFile, folder: Path) -> list[Path]:
+    """Where finished maps may be, with ROIs beside them: in the folder of results first, then beside the file."""
     near = member.path.with_name(f"{member.stem}.prediction")
-    places = [near] if folder is None else [folder / near.name, near]
-    return next((maps for maps in places if maps.is_file() and maps.with_suffix(".rois").is_file()), None)
+    return [folder / near.name, near] if _is_stack(member) else [near]
+
+
+def _is_stack(member: SeriesFile) -> bool:
+    return member.path.suffix.lower() != ".prediction"
 
 
 def _of_results(member: SeriesFile, maps: Path, reading: Mapping[str, Any] | None, typed: Typed, progress: Progress

@@ -22,7 +22,7 @@ from deepd3_ij.slabs import SlabSource, slab_bounds, slabs_of, with_halo
 from deepd3_ij.stack import voxel_size_um
 
 COPIES = 2.5
-"""Slabs of 4-byte values that finding ROIs holds at most (with smoothing or dilation), as measured."""
+"""Slabs of 4-byte values that finding ROIs is counted with; 2.1 were measured with smoothing and dilation, else 1."""
 
 
 def build_rois_3d(

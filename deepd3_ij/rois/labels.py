@@ -14,7 +14,7 @@ from deepd3_ij.parallel import in_blocks
 from deepd3_ij.slabs import slab_bounds, slabs_of
 
 COPIES = 1.5
-"""Slabs of 4-byte values that passes over labels hold at most, as measured."""
+"""Slabs of 4-byte values that passes over labels are counted with; 1.0 was measured."""
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ class States:
     state
         One of ``STATES``, object, same shape.
     reason
-        Why it is unobservable or undecided, or that a person decided, object, same shape; empty otherwise.
+        Why it is unobservable or undecided, or that its light or a person decided, object, same shape; empty otherwise.
     observable
         Whether the place can be judged, detected or not, bool, same shape.
     probability
@@ -136,7 +136,8 @@ def judge(points: Sequence[TimePoint], placements: Sequence[Placement | None], d
             state[unclear, number] = UNDECIDED
             reason[unclear, number] = np.where(covered[unclear], "covered by another spine", DOUBTFUL)
             if point.stack is not None:
-                found = light_at(point.stack, point.prediction, point.labels, places[looked], point.zyx_um)
+                found = light_at(point.stack, point.prediction, point.labels, places[looked], point.zyx_um,
+                                 point.measured_with)
                 light[looked, number], light_error[looked, number] = found.relative, found.error
                 _decide_by_light(state[:, number], reason[:, number], light[:, number], light_error[:, number], usual)
     _doubt_single_gaps(state, reason, observable, probability)

@@ -12,6 +12,7 @@ import xarray as xr
 from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import ParameterError, StackError
 from deepd3_ij.measurement import Measurements
+from deepd3_ij.parameters import MeasureParameters
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import DIMS, provenance_of, voxel_size_um
 from deepd3_ij.timelapse.lines import LinePoints, line_points
@@ -49,6 +50,8 @@ class TimePoint:
         Where it was read from; empty for results that come from no file.
     frame
         0-based time point of that file, if it has several.
+    measured_with
+        How its spines were measured.
     """
 
     name: str
@@ -61,6 +64,7 @@ class TimePoint:
     stack: xr.DataArray | None = None
     file: str = ""
     frame: int | None = None
+    measured_with: MeasureParameters = field(default_factory=MeasureParameters)
     lines: LinePoints = field(init=False)
 
     def __post_init__(self) -> None:
@@ -119,7 +123,7 @@ class TimePoint:
                 raise StackError(f"The {what} of {name} have the shape {other.shape} and the prediction {shape} "
                                  "(z, y, x); use those that were made from the same stack.")
         return cls(name, time, measurements.spines, measurements.tracing, segmented_box(prediction), prediction, labels,
-                   stack)
+                   stack, measured_with=measurements.parameters)
 
 
 def box_of(data: xr.DataArray | xr.Dataset) -> np.ndarray:

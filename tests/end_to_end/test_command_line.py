@@ -253,7 +253,8 @@ def test_help_loads_neither_tensorflow_nor_java_nor_numba() -> None:
     code = ("import sys, deepd3_ij, deepd3_ij.cli\n"
             "try: deepd3_ij.cli.main(['--help'])\n"
             "except SystemExit as end: assert end.code == 0\n"
-            "heavy = {'tensorflow', 'keras', 'jpype', 'scyjava', 'imagej', 'numba', 'skimage', 'matplotlib'}\n"
+            "heavy = {'tensorflow', 'keras', 'jpype', 'scyjava', 'imagej', 'numba', 'skimage', 'matplotlib',\n"
+            "         'pandas', 'xarray'}\n"
             "print('loaded', sorted(heavy & set(sys.modules)))")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.endswith("loaded []\n")

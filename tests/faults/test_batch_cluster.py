@@ -64,7 +64,10 @@ def test_a_worker_killed_in_the_middle_and_a_scheduler_that_vanishes(folders: tu
     wanted = contents(tmp_path / "wanted")
     with dask_cluster(tmp_path, 2) as (file, scheduler):
         hello = {"faults": {"c": "killed once", "d": "raise"}, "marks": str(tmp_path)}
-        result = run_little_batch(source, target, "A", executor=DaskCluster(file, hello, make_work))
+        lines: list[int] = []
+        result = run_little_batch(source, target, "A", executor=DaskCluster(file, hello, make_work),
+                                  watch=lambda board, event: lines.append(len(board.lines)))
+        assert max(lines) == 0, "only the scheduler knows which stacks are under way"
         assert [(item.stem, reason) for item, reason in result.failed] == [("d", "d.tif is damaged")]
         assert (tmp_path / "c").exists()
         assert {name: digest for name, digest in wanted.items() if not name.startswith("d")} == contents(target)

@@ -12,14 +12,10 @@ import pandas as pd
 import pytest
 import tifffile
 
-from deepd3_ij import label_prediction
 from deepd3_ij.colours import STATE_COLOURS, as_hex
-from deepd3_ij.files.hdf5 import write_prediction, write_rois
-from deepd3_ij.files.tiff import write_stack
 from deepd3_ij.parameters import SimulationParameters, TimeSeriesParameters
-from deepd3_ij.rois import RoiSet
-from deepd3_ij.simulation_series import simulate_timepoints
 from tests.scripts.user import User
+from tests.small_series import write_finished
 
 pytestmark = pytest.mark.display
 JYTHON = Path(__file__).parent / "jython"
@@ -188,13 +184,7 @@ def test_keys_of_other_images_stay_those_of_imagej_and_nothing_is_left_when_it_c
 def test_a_link_that_was_cut_and_one_that_was_made_count_when_it_is_linked_again(visible: User, tmp_path: Path) -> None:
     folder, results, user = tmp_path / "series", tmp_path / "results", visible
     folder.mkdir()
-    for number, point in enumerate(simulate_timepoints(FIELD, TimeSeriesParameters(sessions=3), seed=6), start=1):
-        scene = point.scene
-        prediction = label_prediction(scene.dendrite.values.astype(np.float32),
-                                      (scene.spine.values > 0).astype(np.float32), scene.stack, {})
-        write_stack(folder / f"t{number}.tif", scene.stack)
-        write_prediction(folder / f"t{number}.prediction", prediction)
-        write_rois(folder / f"t{number}.rois", RoiSet.from_labels(scene.spine.values, prediction))
+    write_finished(folder, FIELD, TimeSeriesParameters(sessions=3), seed=6)
     user.host.ask("script", str(JYTHON / "close_all.py"))
     given = {"source": str(folder), "times": "0,4,8", "target": str(results)}
     assert user.host.ask("quietly", "Follow Spines...", **given) == "done"

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from deepd3_ij.batch import (
-    BatchItem,
-    BatchResult,
-    BatchSettings,
-    analyze_folder,
-    find_stacks,
-    run_batch,
-    stages,
-)
+from deepd3_ij.batch import BatchItem, BatchResult, BatchSettings, analyze_folder, find_stacks, run_batch, stages
 from deepd3_ij.batch.board import Board, as_progress
 from deepd3_ij.batch.jobs import Event, Job
 from deepd3_ij.batch.pool import share_of_memory
@@ -143,6 +137,14 @@ def test_what_has_changed_is_done_again(change: str, folders: tuple[Path, Path])
     work = Work()
     run(items, work, settings)
     assert work.seen == (["a", "b", "a"] if change == "settings" else ["a"])
+
+
+def test_a_run_that_only_looks_at_what_is_done_says_that_it_lives(folders: tuple[Path, Path]) -> None:
+    items = find_stacks(*folders)[0]
+    run(items, Work())
+    calls: list[int] = []
+    assert len(run(items, Work(), keep_alive=lambda: calls.append(1)).skipped) == len(items)
+    assert len(calls) >= len(items)
 
 
 def test_everything_is_done_again_without_resume(folders: tuple[Path, Path]) -> None:
@@ -304,3 +306,19 @@ def test_a_stack_that_is_a_folder_counts_as_its_files(tmp_path: Path) -> None:
     assert input_states(item) == before
     (store / "0" / "1").write_bytes(b"d")
     assert input_states(item) != before
+
+
+def test_warnings_of_every_stack_are_kept_and_those_of_other_threads_are_shown(
+        folders: tuple[Path, Path], recwarn: pytest.WarningsRecorder) -> None:
+    class Doubtful(Work):
+        def compute(self, job: Job, stack: None, progress: Progress) -> None:
+            warnings.warn_explicit("doubtful", UserWarning, stages.__file__, 1, stages.__name__, registry)
+            thread = threading.Thread(target=lambda: warnings.warn("of a library", RuntimeWarning, stacklevel=1))
+            thread.start()
+            thread.join()
+
+    items = find_stacks(*folders)[0]
+    registry: dict[str, int] = {}
+    assert not run(items, Doubtful()).failed
+    assert all(json.loads(item.record.read_text())["run"]["warnings"] == ["doubtful"] for item in items)
+    assert {str(warning.message) for warning in recwarn} == {"of a library"}

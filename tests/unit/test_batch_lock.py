@@ -87,12 +87,15 @@ def test_a_run_elsewhere_counts_until_it_is_silent_for_long(tmp_path: Path, cont
 def test_the_run_that_lost_its_lock_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = RunLock(tmp_path)
     second = RunLock(tmp_path, take_over=True)
+    begun = json.loads(lock_file(tmp_path).read_text())["since"]
     monkeypatch.setattr(module, "_RENEWED_SECONDS", 0)
+    monkeypatch.setattr(time, "strftime", lambda *_: "later")
     with pytest.raises(OutputError, match="took over"):
         first.renew()
     first.release()
     second.renew()
-    assert json.loads(lock_file(tmp_path).read_text())["run"] == second.run
+    found = json.loads(lock_file(tmp_path).read_text())
+    assert (found["run"], found["since"]) == (second.run, begun)
     second.release()
     assert not lock_file(tmp_path).exists()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,7 @@ def test_the_resolved_file_repeats_the_run(file: Path, tmp_path: Path) -> None:
     ("version: 1\noverrides: [{channel: 1}]", "entry 1 has no match"),
     ("version: 1\noverrides: [{match: a, chanel: 1}]", "'chanel' is not known; channel is near"),
     ("version: 1\nvoxel_size: 0.1", r"voxel_size is 0\.1"),
+    ("version: 1\noverrides: [{match: a, voxel_size: {channel: 1}}]", "voxel_size: 'channel' is not known"),
     ("!!python/object/apply:os.system [ls]", "is no YAML"),
     ("- 1", "no table of names"), ("a: [", "is no YAML"), ("\x00", "is no YAML")])
 def test_a_mistake_is_told_with_what_is_near(tmp_path: Path, text: str, message: str) -> None:
@@ -127,6 +129,16 @@ def test_every_stack_is_in_one_shard_and_always_in_the_same() -> None:
     assert Shard(2, 2).has("e\u0301.tif") is Shard(2, 2).has("\u00e9.tif")
     with pytest.raises(ParameterError, match="accepted: K/N"):
         Shard(3, 2)
+
+
+def test_a_model_file_is_found_from_the_folder_of_results_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copy(load_model(None).path, tmp_path / "mine.keras")
+    monkeypatch.chdir(tmp_path)
+    run = RunFile(Path("in"), Path("out"), "**/*", "mine.keras", BatchSettings({}), Overrides())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "run.yaml").write_text(as_yaml(run, load_model("mine.keras")))
+    monkeypatch.chdir(tmp_path / "out")
+    assert load_model(read_run_file("run.yaml").model).path == (tmp_path / "mine.keras").resolve()
 
 
 def test_a_run_without_a_file_has_no_settings_of_single_stacks() -> None:

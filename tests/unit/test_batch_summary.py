@@ -88,6 +88,16 @@ def test_what_somebody_changed_is_kept(results: Path) -> None:
         write_summary(results / ".deepd3")
 
 
+@pytest.mark.parametrize("text", ["id,note\n1,5 \u00b5m\n".encode("latin-1"), b"id,note\n1,\"" + b"x" * 200_000])
+def test_a_table_that_somebody_damaged_costs_its_own_rows(results: Path, text: bytes) -> None:
+    (results / "b_spines.csv").write_bytes(text)
+    with collected_notes() as notes:
+        write_summary(results)
+    assert [row["stack"] for row in rows(results / "all_spines.csv")] == ["deep/a.tif"]
+    assert ["b_spines.csv cannot be read" in note for note in notes] == [True]
+    assert {row["stack"]: row["spines"] for row in rows(results / "stacks.csv")}["b.tif"] == ""
+
+
 class Reader(html.parser.HTMLParser):
     """Collects tags, and checks that they close."""
 

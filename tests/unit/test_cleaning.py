@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
+from deepd3_ij import cleaning
 from deepd3_ij.cleaning import clean, clean_dendrite, clean_spines, clean_spines_by_iterations, close_dendrite
 from deepd3_ij.errors import Cancelled, ParameterError, StackError
 from deepd3_ij.parameters import CleaningParameters
@@ -33,6 +34,17 @@ def test_closing_is_n_dilations_then_n_erosions(dendrite, iterations):
     closed = close_dendrite(dendrite, iterations)
     np.testing.assert_array_equal(closed, expected)
     assert (closed >= dendrite).all()
+
+
+def test_threads_do_not_keep_more_distances_than_the_map_has_planes(monkeypatch):
+    monkeypatch.setenv("DEEPD3_THREADS", "8")
+    blocks = []
+    monkeypatch.setattr(cleaning, "_keep_near", lambda *given: blocks.append(given[6] - given[5]))
+    spine = np.zeros((35, 4, 4), np.float32)
+    clean_spines(spine, spine, (0.5, 0.1, 0.1), distance_um=2.0)
+    kept_for_each = 2 * 4 + 2  # within 2 µm of a plane, and one to work on
+    assert sum(blocks) == 35
+    assert 1 < len(blocks) <= 35 / kept_for_each
 
 
 def test_more_iterations_close_wider_gaps():

@@ -11,11 +11,14 @@ import xarray as xr
 
 from deepd3_ij.measurement.columns import QUALITIES, SHAPE_COLUMNS
 from deepd3_ij.measurement.dendrites import Dendrites, find_dendrites
+from deepd3_ij.measurement.forced import shortest_ways
 from deepd3_ij.measurement.geometry import SpineGeometry
 from deepd3_ij.measurement.light import Light, head_light
 from deepd3_ij.measurement.noise import full_scale, noise_of
+from deepd3_ij.measurement.skeleton import CentreLine
 from deepd3_ij.measurement.straightened import Imaging, straight_branches
 from deepd3_ij.parameters import MeasureParameters, SimulationParameters
+from deepd3_ij.runs import Runs
 from deepd3_ij.simulation import SimulatedScene, simulate
 from deepd3_ij.stack import label_stack
 
@@ -173,3 +176,14 @@ def test_the_full_scale_is_a_digitisers() -> None:
     values[1, 2, 2] = 4000
     assert full_scale(label_stack(values, xy_um=0.1, z_um=0.5)) == np.inf
     assert full_scale(label_stack(values.astype(np.float32), xy_um=0.1, z_um=0.5)) == np.inf
+
+
+def test_a_place_at_the_end_of_a_branch_has_the_direction_of_that_branch() -> None:
+    trunk = np.stack([np.zeros(21), np.zeros(21), np.arange(21) * 0.5], axis=1)
+    branch = np.stack([np.zeros(11), np.arange(11) * 0.5, np.full(11, 5.0)], axis=1)
+    line = CentreLine(np.concatenate([trunk, branch]), np.concatenate([trunk[:, 2], 5 + branch[:, 1]]), np.ones(32),
+                      10.0, 15.0, 2)
+    nothing = Runs.of_mask(np.zeros((1, 1, 1), np.uint8))
+    dendrites = Dendrites(nothing, np.zeros(0), [line], (1, 1, 1), (0, 0, 0))
+    found = shortest_ways(dendrites, np.array([[0.0, 0.5, 10.0], [0.0, 5.0, 5.5]])).tangent_zyx
+    np.testing.assert_allclose(found, [(0, 0, 1), (0, 1, 0)], atol=1e-9)

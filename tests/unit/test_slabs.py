@@ -180,7 +180,7 @@ def test_other_texts_are_no_amounts_of_memory(text):
 
 
 def test_what_fits_is_done_in_memory_and_the_rest_in_slabs(tmp_path):
-    small = plan((10, 100, 100), 2_000_000_000)
+    small = plan((10, 100, 100), 100_000_000_000)
     with kept_to(small, tmp_path):
         assert workspace().scratch is None
     assert "in memory" in small.describe()
@@ -199,10 +199,19 @@ def test_too_little_memory_and_too_small_a_disk_are_refused_in_a_sentence(tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+def test_cleaning_is_refused_where_the_planes_around_the_lowest_slab_do_not_fit(monkeypatch):
+    monkeypatch.setattr(memory, "resident_bytes", lambda: 0)
+    assert plan((60, 1000, 1000), 200_000_000, cleaned=False).slab_bytes
+    with pytest.raises(ParameterError, match="needs at least"):
+        plan((60, 1000, 1000), 200_000_000, cleaned=True)
+
+
 def test_a_small_machine_is_no_reason_to_refuse_what_nobody_limited(monkeypatch, tmp_path):
     monkeypatch.setattr(memory, "available_bytes", lambda: 300_000_000)
     planned = plan((70, 1024, 340), None, image_bytes=1, predicted=True)
     assert planned.slab_planes == 1
+    assert "at most 180 MB" not in planned.describe()
+    assert (planned.memory_bytes or 0) > 1_000_000_000  # of which prediction alone takes more
     with kept_to(planned, tmp_path):
         assert workspace().scratch is not None
     assert not list(tmp_path.iterdir())

@@ -76,6 +76,21 @@ def test_a_damaged_cache_of_compiled_functions_is_made_again(tmp_path: Path) -> 
     assert all(path.stat().st_size > 20 for path in files)
 
 
+def test_what_calls_a_generator_is_compiled_also_if_the_generator_was_before(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "counting.py").write_text(
+        "from deepd3_ij.compiled import compiled\n\n\n@compiled\ndef up_to(size):\n    for i in range(size):\n"
+        "        yield i\n\n\n"
+        "@compiled\ndef last(size):\n    found = 0\n    for i in up_to(size):\n        found = i\n    return found\n")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'code')!r}); from counting import last; print(last(3))"
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for _ in range(2):
+        assert python(code, NUMBA_CACHE_DIR=str(cache)).stdout == "2\n"
+        for file in cache.rglob("*last*"):  # a run that was stopped before it was kept
+            file.unlink()
+
+
 def test_without_any_place_for_a_cache_functions_still_run(monkeypatch: pytest.MonkeyPatch) -> None:
     def nowhere(self: object, function: object) -> None:
         raise RuntimeError("cannot cache function: no locator available")

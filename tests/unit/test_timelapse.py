@@ -16,7 +16,7 @@ from deepd3_ij.annotation.tracing import Tracing
 from deepd3_ij.errors import AnnotationError, ParameterError, StackError
 from deepd3_ij.measurement.forced import light_at
 from deepd3_ij.notes import collected_notes
-from deepd3_ij.parameters import TimelapseParameters
+from deepd3_ij.parameters import MeasureParameters, TimelapseParameters
 from deepd3_ij.stack import label_prediction, label_stack
 from deepd3_ij.timelapse import TimePoint, link_timepoints
 from deepd3_ij.timelapse.decay import ONE, TWO, survival_fits
@@ -288,7 +288,7 @@ def test_light_decides_where_the_map_is_in_doubt_and_gives_the_size_of_what_is_t
         spine[tuple(np.rint(places[row] / (1, 0.2, 0.2)).astype(int))] = 0.3
     prediction = label_prediction(dendrite, spine, stack, {})
     kept = ~np.isin(np.arange(9), (4, 6))
-    sizes = light_at(stack, prediction, None, places, np.zeros((0, 3))).relative
+    sizes = light_at(stack, prediction, None, places, np.zeros((0, 3)), MeasureParameters()).relative
     first = time_point("first", 0, places, lines)
     first = dataclasses.replace(first, spines=first.spines.assign(volume_relative=np.median(sizes[kept])))
     second = time_point("second", 1, places[kept], lines, np.flatnonzero(kept) + 1)
@@ -302,6 +302,11 @@ def test_light_decides_where_the_map_is_in_doubt_and_gives_the_size_of_what_is_t
     assert seen["volume_relative"] == pytest.approx(np.median(sizes[kept]), rel=0.3)
     assert 0 < seen["volume_relative_se"] < 0.5 * seen["volume_relative"]
     assert np.isnan(dark["volume_relative"])
+    # Measured so that nothing of this map is dendrite, there is no light of a shaft to compare with.
+    blind = dataclasses.replace(second, measured_with=MeasureParameters(measured_dendrite_threshold=1.0))
+    found = link_timepoints([first, blind], parameters={"registration": "none"}).spines
+    states = found[found["session"] == 2].set_index("track_id").loc[[track[5], track[7]], "state"]
+    assert states.tolist() == ["undecided", "undecided"]
 
 
 @pytest.mark.parametrize(("there", "expected"), [

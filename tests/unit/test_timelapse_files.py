@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,6 @@ from deepd3_ij.errors import DeepD3Error
 from deepd3_ij.files.hdf5 import read_rois, write_prediction, write_rois
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.opening import read_maps
-from deepd3_ij.files.tiff import write_stack
 from deepd3_ij.measurement import measure
 from deepd3_ij.measurement.geometry import Placed
 from deepd3_ij.outputs.timelapse_files import FILES_ENDING, TIMELAPSE_ENDINGS, read_edits
@@ -26,11 +26,11 @@ from deepd3_ij.outputs.timelapse_series import SeriesFile, read_time_point, seri
 from deepd3_ij.parameters import SimulationParameters, TimeSeriesParameters
 from deepd3_ij.progress import no_progress
 from deepd3_ij.rois import RoiSet
-from deepd3_ij.service import timelapse_verbs
+from deepd3_ij.service import following
 from deepd3_ij.service.timelapse_verbs import follow_spines
-from deepd3_ij.simulation_series import simulate_timepoints
 from deepd3_ij.stack import label_like, label_prediction
 from deepd3_ij.timelapse import link_timepoints
+from tests.small_series import write_finished
 
 FIELD = SimulationParameters(planes=12, height_px=220, width_px=220, dendrites=2, axons=0, blob_clusters=0, clouds=0)
 CHANGES = TimeSeriesParameters(sessions=3, cut_planes=2, drift_z_um=1.0)
@@ -40,13 +40,7 @@ CHANGES = TimeSeriesParameters(sessions=3, cut_planes=2, drift_z_um=1.0)
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Stacks, and beside them analyses that found just what is there."""
     folder = tmp_path_factory.mktemp("series")
-    for number, point in enumerate(simulate_timepoints(FIELD, CHANGES, seed=6), start=1):
-        scene = point.scene
-        prediction = label_prediction(scene.dendrite.values.astype(np.float32),
-                                      (scene.spine.values > 0).astype(np.float32), scene.stack, {})
-        write_stack(folder / f"t{number}.tif", scene.stack)
-        write_prediction(folder / f"t{number}.prediction", prediction)
-        write_rois(folder / f"t{number}.rois", RoiSet.from_labels(scene.spine.values, prediction))
+    write_finished(folder, FIELD, CHANGES, seed=6)
     return folder
 
 
@@ -233,6 +227,14 @@ def test_a_file_with_a_time_axis_is_followed_and_its_results_have_names_of_their
         assert told.count("\n") == 1
 
 
+def test_edited_rois_of_a_time_point_within_a_file_are_read_again(whole: np.ndarray, tmp_path: Path) -> None:
+    file = written(tmp_path / "stack.tif", whole, finterval=86400.0)
+    (members,) = series_of([file]).values()
+    before = following._states_of_files(members, tmp_path)
+    (tmp_path / "stack_t2.rois").write_text("edited")
+    assert following._states_of_files(members, tmp_path) != before
+
+
 def test_labelled_arrays_with_a_time_axis_are_followed(finished: Path) -> None:
     predictions = [read_maps([finished / f"t{number}.prediction"]) for number in (1, 1)]
     rois = read_rois(finished / "t1.rois", like=predictions[0]).labels.values
@@ -275,14 +277,19 @@ def test_the_verb_tells_what_a_window_shows_and_links_again_without_reading_anew
     Path(values["links_user"]).write_text(
         f"action,time_point,id,other_time_point,other_id\ncut,t1,{one['id']},t2,{other['id']}\n", encoding="utf-8")
 
-    monkeypatch.setattr(timelapse_verbs, "read_time_point", None)  # it would fail if anything were read again
+    monkeypatch.setattr(following, "read_time_point", None)  # it would fail if anything were read again
     again = follow_spines(no_progress, source=";".join(stacks(finished)), times="0,4,8", target=str(results)).values
     of_roi = {(spine["time_point"], spine["id"]): spine["track_id"] for spine in again["spines"]}
     assert of_roi[0, one["id"]] != of_roi[1, other["id"]]
     monkeypatch.undo()
     earlier = follow_spines(no_progress, source=str(results), target=str(results)).values
     assert earlier["tracks"] == again["tracks"]
-    in_folder = follow_spines(no_progress, source=str(finished), target=str(tmp_path / "other")).values
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for number in (1, 2, 3):
+        for ending in (".tif", ".prediction", ".rois"):
+            shutil.copy(finished / f"t{number}{ending}", alone)
+    in_folder = follow_spines(no_progress, source=str(alone), target=str(tmp_path / "other")).values
     assert [point["name"] for point in in_folder["time_points"]] == ["t1", "t2", "t3"]
 
 

@@ -73,7 +73,7 @@ def test_a_change_is_told_from_the_last_time_point_that_tells() -> None:
                       ["absent", "unobservable", "present", "recovered", "undecided"]], dtype=object)
     observable = state != "unobservable"
     states = States(np.full(state.shape, -1), state, np.full(state.shape, "", object), observable,
-                    np.zeros(state.shape), np.zeros((2, 3)))
+                    *[np.zeros(state.shape)] * 3, np.zeros((2, 3)))
     assert changes(states).tolist() == [["stable", "stable", "lost", "lost", "gained"],
                                         ["", "unobservable", "gained", "stable", "undecided"]]
 

@@ -15,8 +15,6 @@ from java.util import Base64
 
 MANAGER, FILE, DRAWN = "manager", "file", "drawn"
 _STEPS = 50
-_KEYS = ("spines", "spine_file", "dendrites", "dendrite_file", "units", "lines", "box", "planes", "crop", "empty",
-         "rois")
 
 
 class Annotation(object):
@@ -29,7 +27,7 @@ class Annotation(object):
     def __init__(self, path, width, height, planes):
         self.values = {"spines": MANAGER, "spine_file": u"", "dendrites": FILE, "dendrite_file": u"",
                        "units": "auto", "lines": [], "box": [0, 0, width, height], "planes": [1, planes],
-                       "crop": True, "empty": False, "rois": []}
+                       "crop": True, "empty": False}
         self._size = (width, height, planes)
         self._path = path
         self._earlier = []
@@ -43,13 +41,13 @@ class Annotation(object):
         """Change choices; True if any of them is another one now. rois: those of the ROI Manager before the change."""
         if not [name for name, value in values.items() if self.values[name] != value]:
             return False
-        self._earlier = (self._earlier + [(dict(copy.deepcopy(self._plain()), rois=[]), list(rois))])[-_STEPS:]
+        self.note(rois)
         self.values.update(values)
         return True
 
     def note(self, rois):
         """Keep the ROIs that were there before the user changed them, as a step."""
-        self._earlier = (self._earlier + [(dict(copy.deepcopy(self._plain()), rois=[]), list(rois))])[-_STEPS:]
+        self._earlier = (self._earlier + [(copy.deepcopy(self.values), list(rois))])[-_STEPS:]
 
     def can_undo(self):
         """True if there is an earlier step."""
@@ -60,9 +58,6 @@ class Annotation(object):
         values, rois = self._earlier.pop()
         self.values.update(values)
         return rois
-
-    def _plain(self):
-        return dict((name, value) for name, value in self.values.items() if name != "rois")
 
     # Draft
 
@@ -75,7 +70,7 @@ class Annotation(object):
         if self.draft() is not None:
             encoder = Base64.getEncoder()
             packed = [RoiEncoder.saveAsByteArray(roi) for roi in rois]
-            kept = dict(self._plain(), rois=[[roi.getName() or u"", encoder.encodeToString(data)]
+            kept = dict(self.values, rois=[[roi.getName() or u"", encoder.encodeToString(data)]
                                              for roi, data in zip(rois, packed) if data is not None],
                         size=list(self._size))
             write_whole(self.draft(), json.dumps(kept, indent=1, sort_keys=True) + "\n")
@@ -88,7 +83,8 @@ class Annotation(object):
         try:
             with open(path) as stream:
                 found = json.load(stream)
-            complete = all(type(found[name]) in (type(self.values[name]), unicode) for name in _KEYS)
+            complete = isinstance(found["rois"], list) and all(
+                type(found[name]) in (type(value), unicode) for name, value in self.values.items())
         except (ValueError, KeyError, TypeError, IOError):
             complete = False
         if not complete:
@@ -98,7 +94,7 @@ class Annotation(object):
 
     def take(self, found):
         """Go on with a draft; its ROIs."""
-        self.values.update((name, found[name]) for name in _KEYS if name != "rois")
+        self.values.update((name, found[name]) for name in list(self.values))
         rois = []
         for name, data in found["rois"]:
             roi = RoiDecoder.openFromByteArray(Base64.getDecoder().decode(data))

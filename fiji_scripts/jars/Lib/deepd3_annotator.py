@@ -4,14 +4,13 @@ Jython 2.7. Needs windows. What is laid over the stack are the masks that are sa
 """
 
 import os
-import sys
-import traceback
 
 import deepd3_transport
 from deepd3_annotation import DRAWN, FILE, MANAGER, Annotation
+from deepd3_background import beside
 from deepd3_colours import DENDRITE, FRAME, SPINE
 from deepd3_errors import Cancelled, DeepD3Error
-from deepd3_events import Acted, Closed, ImageKeys, Left, Moved, in_background, later, on_event_thread
+from deepd3_events import Acted, ImageKeys, Left, Moved, on_event_thread
 from deepd3_images import Images, describe, file_of, is_calibrated, is_open, pixels, shape_of
 from deepd3_maps import PlaneOverlay
 from deepd3_placement import keep_on_screen, place_beside, place_where_free
@@ -20,25 +19,24 @@ from deepd3_recorder import nothing_recorded, record
 from deepd3_settings import Settings
 from deepd3_spines import Spines
 from deepd3_texts import name_of, quoted, unicode_of, without_ending
+from deepd3_windows import new_window, open_owners
 from ij import IJ
 from ij.gui import Line, PolygonRoi, Roi
 from ij.plugin.frame import RoiManager
-from java.awt import BorderLayout, Color, FlowLayout, Font, Frame, GridBagConstraints, GridBagLayout, Insets
+from java.awt import BorderLayout, Color, FlowLayout, Font, GridBagConstraints, GridBagLayout, Insets
+from java.awt.event import KeyEvent
 from java.io import File, IOException
-from java.lang import Throwable
 from javax.swing import (
     BorderFactory,
     JButton,
     JCheckBox,
     JComboBox,
     JFileChooser,
-    JFrame,
     JLabel,
     JPanel,
     JSlider,
     JTextField,
     Timer,
-    WindowConstants,
 )
 
 COMMAND = "Create DeepD3 Training Data..."
@@ -54,12 +52,7 @@ _BOX = ("x", "y", "width", "height")
 
 def open_annotator(image):
     """The open window of an image, or None."""
-    for frame in Frame.getFrames():
-        if frame.getName() == _WINDOW and frame.isDisplayable():
-            found = frame.getRootPane().getClientProperty(_WINDOW)
-            if found.image is image:
-                return found
-    return None
+    return ([window for window in open_owners(_WINDOW) if window.image is image] or [None])[0]
 
 
 def annotate(context, image):
@@ -112,8 +105,8 @@ class Annotator(object):
         self._message_text = u""
         self._box_seen = None
         self._build()
-        self._overlay = _Annotated(self)
-        self._keys = ImageKeys(image, {u"b": self.begin_here, u"e": self.end_here})
+        self._overlay = PlaneOverlay(image, _OVERLAY, _OPACITY, self._layers)
+        self._keys = ImageKeys(image, {(KeyEvent.VK_B, False): self.begin_here, (KeyEvent.VK_E, False): self.end_here})
         self._timer = Timer(_LOOK_MS, Acted(self._look))
         self._timer.start()
         self._fill()
@@ -122,12 +115,7 @@ class Annotator(object):
     # The window
 
     def _build(self):
-        frame = JFrame(u"Training Data of %s" % self.image.getTitle())
-        self.frame = frame
-        frame.setName(_WINDOW)
-        frame.getRootPane().putClientProperty(_WINDOW, self)
-        frame.setDefaultCloseOperation(WindowConstants.DISPOSE_ON_CLOSE)
-        frame.addWindowListener(Closed(self._close))
+        self.frame = frame = new_window(_WINDOW, u"Training Data of %s" % self.image.getTitle(), self, self._close)
         content = JPanel(BorderLayout(0, 8))
         content.setBorder(BorderFactory.createEmptyBorder(10, 12, 10, 12))
         self._form = JPanel(GridBagLayout())
@@ -320,10 +308,15 @@ class Annotator(object):
         self._message_text = text
         self._tell()
 
-    def masks_at(self, plane):
-        """Bytes of the dendrite and the spine mask in a plane (from 1), those that there are."""
+    def _layers(self, plane):
+        """What is seen over a plane (from 1): the masks that there are, and the box."""
+        rois, (first, last) = [], self.annotation["planes"]
+        if self.annotation["crop"] and first <= plane <= last and self.annotation.problem() is None:
+            box = Roi(*self.annotation["box"])
+            box.setStrokeColor(Color(*FRAME))
+            rois.append(box)
         return [(mask.planes[plane - 1], colour) for mask, colour in (
-            (self._masks["dendrite"], DENDRITE), (self._masks["spine"], SPINE)) if mask is not None]
+            (self._masks["dendrite"], DENDRITE), (self._masks["spine"], SPINE)) if mask is not None], rois
 
     # What the user chooses
 
@@ -513,31 +506,17 @@ class Annotator(object):
         self._waiting += 1
         self._tell()
 
-        def work():
-            found, problem = None, u""
-            try:
-                found = deepd3_transport.call(self.context, verb, values, arrays)
-            except DeepD3Error as error:
-                problem = error.message
-            except Cancelled:
-                problem = u"stopped"
-            except (Exception, Throwable):  # this thread has nobody else to tell
-                problem = u"Unexpected error: %s" % unicode_of(sys.exc_info()[1]).strip().split("\n")[0]
-                IJ.log(unicode_of(traceback.format_exc()))
+        def finish(found, problem):
+            self._waiting -= 1
+            self._take(kind, number, found, problem)
 
-            def finish():
-                self._waiting -= 1
-                self._take(kind, number, found, problem)
-
-            later(finish)
-
-        in_background(work)
+        beside(lambda: deepd3_transport.call(self.context, verb, values, arrays), finish)
 
     def _take(self, kind, number, found, problem):
         if number != self._asked[kind] or not self.frame.isDisplayable() or not is_open(self.image):
             return
         self._masks[kind] = None if found is None else found[1]["mask"]
-        self._told[kind] = problem
+        self._told[kind] = problem or u""
         if found is not None:
             told = [found[0]["told"]] if found[0]["told"] else []
             self._told[kind] = u", ".join([u"%d voxels" % found[0]["voxels"]] + told + found[0].get("notes", []))
@@ -622,30 +601,22 @@ class Annotator(object):
         self.say(u"saving\u2026")
 
         def work():
-            try:
-                if drawn is not None:
-                    deepd3_transport.call(self.context, "draw_dendrite_annotation", lines)
-                reply = deepd3_transport.call(self.context, "save_training_data", values, arrays)[0]
-                text = u"wrote %s: %d planes of %d x %d pixels" % tuple([reply["file"]] + reply["shape"])
-            except DeepD3Error as error:
-                reply, text = None, error.message
-            except Cancelled:
-                reply, text = None, u"stopped; nothing was written"
-            except (Exception, Throwable):  # this thread has nobody else to tell
-                reply, text = None, u"Unexpected error: %s" % unicode_of(sys.exc_info()[1]).strip().split("\n")[0]
-                IJ.log(unicode_of(traceback.format_exc()))
+            if drawn is not None:
+                deepd3_transport.call(self.context, "draw_dendrite_annotation", lines)
+            return deepd3_transport.call(self.context, "save_training_data", values, arrays)[0]
 
-            def finish():
-                self._parts["save"].setEnabled(True)
-                self.say(text)
-                if reply is not None:
-                    IJ.log(u"DeepD3: " + text)
-                    self.annotation.forget()
-                    self._record(reply["file"], drawn)
+        def finish(reply, problem):
+            self._parts["save"].setEnabled(True)
+            if reply is None:
+                self.say(problem)
+                return
+            text = u"wrote %s: %d planes of %d x %d pixels" % tuple([reply["file"]] + reply["shape"])
+            self.say(text)
+            IJ.log(u"DeepD3: " + text)
+            self.annotation.forget()
+            self._record(reply["file"], drawn)
 
-            later(finish)
-
-        in_background(work)
+        beside(work, finish)
 
     def _record(self, path, drawn):
         fields = [("dendrites", drawn or self.annotation["dendrite_file"])]
@@ -656,25 +627,6 @@ class Annotator(object):
             fields += zip(("first_plane", "last_plane"), self.annotation["planes"])
         units = [] if drawn else [("swc_units", self.annotation["units"])]
         record(COMMAND, fields + units + [("allow_empty", self.annotation["empty"]), ("out", path)])
-
-
-class _Annotated(PlaneOverlay):
-    """The masks of the plane, and the box in its planes."""
-
-    def __init__(self, window):
-        PlaneOverlay.__init__(self, window.image, _OVERLAY, _OPACITY)
-        self._window = window
-
-    def layers(self, plane):
-        """Masks and box of a plane."""
-        annotation = self._window.annotation
-        rois = []
-        if annotation["crop"] and annotation["planes"][0] <= plane <= annotation["planes"][1] \
-                and annotation.problem() is None:
-            box = Roi(*annotation["box"])
-            box.setStrokeColor(Color(*FRAME))
-            rois.append(box)
-        return self._window.masks_at(plane), rois
 
 
 def _same(one, other):

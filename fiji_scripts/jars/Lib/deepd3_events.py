@@ -104,9 +104,9 @@ class KeyReleased(KeyAdapter):
 
 
 class ImageKeys(KeyEventDispatcher):
-    """Keys without Ctrl, Alt or Meta that do something on an image, instead of what ImageJ does with them.
+    """Keys that do something on an image, before ImageJ, for which they are shortcuts, gets them.
 
-    image: the image. keys: what to call, by small letter. Ends with stop().
+    keys: what to call, by (key code, with Ctrl or Meta). Those of other windows stay ImageJ's own. Ends with stop().
     """
 
     def __init__(self, image, keys):
@@ -119,16 +119,15 @@ class ImageKeys(KeyEventDispatcher):
         KeyboardFocusManager.getCurrentKeyboardFocusManager().removeKeyEventDispatcher(self)
 
     def dispatchKeyEvent(self, event):  # noqa: N802 - Java's name
-        window = self._image.getWindow()
-        if window is None or event.getComponent() not in (window, self._image.getCanvas()) \
-                or event.isControlDown() or event.isAltDown() or event.isMetaDown():
+        window, focused = self._image.getWindow(), event.getComponent()
+        if window is None or window not in (focused, SwingUtilities.windowForComponent(focused)):
             return False
-        typed = event.getID() == KeyEvent.KEY_TYPED
-        letter = unicode(event.getKeyChar() if typed else KeyEvent.getKeyText(event.getKeyCode())).lower()
-        if letter not in self._keys:
+        if event.getID() != KeyEvent.KEY_PRESSED or event.isAltDown() or event.isShiftDown():
             return False
-        if event.getID() == KeyEvent.KEY_PRESSED:
-            self._keys[letter]()
+        work = self._keys.get((event.getKeyCode(), event.isControlDown() or event.isMetaDown()))
+        if work is None:
+            return False
+        later(work)
         return True
 
 

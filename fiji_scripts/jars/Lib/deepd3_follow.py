@@ -5,7 +5,7 @@ series is linked again. Needs windows.
 """
 
 from deepd3_errors import DeepD3Error
-from deepd3_events import Acted, Closed, in_background, later, on_event_thread
+from deepd3_events import Acted, in_background, later, on_event_thread
 from deepd3_follow_image import CHANGE, TRACK, FollowedImage
 from deepd3_follow_links import LinksFile
 from deepd3_follow_series import ABSENT, PRESENT, Series, told_row
@@ -16,8 +16,9 @@ from deepd3_names import OUTCOME
 from deepd3_placement import keep_on_screen, place_beside
 from deepd3_strip import strip
 from deepd3_texts import name_of
+from deepd3_windows import new_window, open_owners
 from ij import Prefs
-from java.awt import BorderLayout, Dimension, FlowLayout, Font, Frame
+from java.awt import BorderLayout, Dimension, FlowLayout, Font
 from java.awt.event import KeyEvent
 from java.lang import Short, System
 from javax.swing import (
@@ -27,12 +28,10 @@ from javax.swing import (
     JCheckBox,
     JComboBox,
     JComponent,
-    JFrame,
     JLabel,
     JPanel,
     JScrollPane,
     KeyStroke,
-    WindowConstants,
 )
 
 COMMAND = "Follow Spines..."
@@ -58,12 +57,8 @@ def show_followed(context, values, reply):
 
 
 def _open_window(links):
-    for frame in Frame.getFrames():
-        if frame.getName() == WINDOW and frame.isDisplayable():
-            window = frame.getRootPane().getClientProperty(WINDOW)
-            if window.series.reply["links_user"] == links:
-                return window
-    return None
+    found = [window for window in open_owners(WINDOW) if window.series.reply["links_user"] == links]
+    return (found or [None])[0]
 
 
 class _Window(object):
@@ -81,11 +76,8 @@ class _Window(object):
     # The window
 
     def _build(self):
-        self.frame = frame = JFrame(u"Followed spines of %s" % name_of(self.series.reply["hyperstack"]))
-        frame.setName(WINDOW)
-        frame.getRootPane().putClientProperty(WINDOW, self)
-        frame.setDefaultCloseOperation(WindowConstants.DISPOSE_ON_CLOSE)
-        frame.addWindowListener(Closed(self._close))
+        self.frame = frame = new_window(
+            WINDOW, u"Followed spines of %s" % name_of(self.series.reply["hyperstack"]), self, self._close)
         content = JPanel(BorderLayout(0, 6))
         content.setBorder(BorderFactory.createEmptyBorder(8, 8, 8, 8))
         self._total = _label("totals", 2)

@@ -4,16 +4,14 @@ Jython 2.7. Nothing of it is left once it is stopped. Listening needs windows.
 """
 
 import jarray
-from deepd3_events import Clicked, later
+from deepd3_events import Clicked, ImageKeys, later
 from deepd3_images import is_open
 from deepd3_names import ROI_CHANGE, ROI_IMAGE, ROI_TRACK, SOURCE
 from deepd3_spines import fill_manager, roi_manager
 from deepd3_watch import centre
 from ij import IJ, ImageListener, ImagePlus
 from ij.gui import Overlay, PolygonRoi, Roi
-from java.awt import Color, KeyboardFocusManager, KeyEventDispatcher, Rectangle
-from java.awt.event import KeyEvent
-from javax.swing import SwingUtilities
+from java.awt import Color, Rectangle
 
 TRACK, CHANGE = "track", "change"
 _CHOSEN_WIDTH = 3.0
@@ -146,22 +144,18 @@ class FollowedImage(object):
             self.image.setOverlay(None)
 
 
-class _Ears(ImageListener, KeyEventDispatcher):
-    """Listens to an image until it is stopped.
-
-    Keys are taken before ImageJ, for which they are shortcuts, gets them; those of other windows stay its own.
-    """
+class _Ears(ImageListener):
+    """Listens to an image until it is stopped."""
 
     def __init__(self, shown, clicked, keys, closed):
         self._shown = shown
         self._clicked = clicked
-        self._keys = keys
+        self._keys = ImageKeys(shown.image, keys)
         self._closed = closed
         self._canvas = None
         self._clicks = Clicked(self._click)
         self.listen_to_canvas()
         ImagePlus.addImageListener(self)
-        KeyboardFocusManager.getCurrentKeyboardFocusManager().addKeyEventDispatcher(self)
 
     def listen_to_canvas(self):
         """Listen to the canvas that the image has now."""
@@ -177,7 +171,7 @@ class _Ears(ImageListener, KeyEventDispatcher):
     def stop(self):
         self._leave_canvas()
         ImagePlus.removeImageListener(self)
-        KeyboardFocusManager.getCurrentKeyboardFocusManager().removeKeyEventDispatcher(self)
+        self._keys.stop()
 
     def _click(self, event):
         x, y = self._canvas.offScreenXD(event.getX()), self._canvas.offScreenYD(event.getY())
@@ -185,18 +179,6 @@ class _Ears(ImageListener, KeyEventDispatcher):
         track = self._shown.series.at(time_point, x, y, self._shown.image.getZ() - 1)
         if track is not None:
             self._clicked((track, time_point))
-
-    def dispatchKeyEvent(self, event):  # noqa: N802 - Java's name
-        window, focused = self._shown.image.getWindow(), event.getComponent()
-        if window is None or window not in (focused, SwingUtilities.windowForComponent(focused)):
-            return False
-        if event.getID() != KeyEvent.KEY_PRESSED or event.isAltDown() or event.isShiftDown():
-            return False
-        work = self._keys.get((event.getKeyCode(), event.isControlDown() or event.isMetaDown()))
-        if work is None:
-            return False
-        later(work)
-        return True
 
     def imageOpened(self, image):  # noqa: N802 - Java's name
         pass

@@ -44,16 +44,13 @@ class PlaneOverlay(ImageListener):
     takes them, and other ROIs to draw there.
     """
 
-    def __init__(self, stack, key, opacity):
+    def __init__(self, stack, key, opacity, layers):
         self.stack = stack
         self.key = key
         self.opacity = opacity
+        self._layers = layers
         self._drawn = None
         ImagePlus.addImageListener(self)
-
-    def layers(self, plane):
-        """Layers of a plane, and other ROIs."""
-        raise NotImplementedError
 
     def stop(self):
         """Take it away."""
@@ -80,7 +77,7 @@ class PlaneOverlay(ImageListener):
         """Draw what belongs to the plane that is shown, anew if it has changed."""
         plane = self.stack.getZ()
         self._drawn = plane
-        layers, others = self.layers(plane)
+        layers, others = self._layers(plane)
         roi = layers_roi(layers, self.stack.getWidth(), self.stack.getHeight())
         roi.setOpacity(self.opacity)
         earlier, overlay = self.stack.getOverlay(), Overlay()
@@ -100,7 +97,7 @@ class _MapOverlay(PlaneOverlay):
     """The maps of a prediction."""
 
     def __init__(self, stack, prediction, opacity):
-        PlaneOverlay.__init__(self, stack, _OVERLAY, opacity)
+        PlaneOverlay.__init__(self, stack, _OVERLAY, opacity, self._maps)
         self.prediction = prediction
         self.draw()
 
@@ -119,8 +116,7 @@ class _MapOverlay(PlaneOverlay):
         else:
             PlaneOverlay.imageUpdated(self, image)
 
-    def layers(self, plane):
-        """The maps of a plane."""
+    def _maps(self, plane):
         own = plane + planes_before(self.prediction, self.stack)
         if not 1 <= own <= self.prediction.getNSlices():
             return [], []

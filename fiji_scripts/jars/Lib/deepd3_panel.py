@@ -3,10 +3,9 @@
 Jython 2.7. There is one panel in a Fiji; it shows the spines of the stack that is looked at. Needs windows.
 """
 
-import sys
-import traceback
 
 import deepd3_transport
+from deepd3_background import beside
 from deepd3_editing import (
     add,
     delete,
@@ -20,7 +19,7 @@ from deepd3_editing import (
     text_of_corners,
 )
 from deepd3_errors import Cancelled, DeepD3Error
-from deepd3_events import Acted, Closed, Moved, Selected, in_background, later, on_event_thread
+from deepd3_events import Acted, Moved, Selected, in_background, later, on_event_thread
 from deepd3_images import Images, describe, maps, prediction_values, segmented_pixels, shape_of, stem_of
 from deepd3_maps import opacity_of, show_maps
 from deepd3_names import MERGED, PREDICTION, ROIS_PROVENANCE, ROLE
@@ -32,14 +31,14 @@ from deepd3_rois import spine_of
 from deepd3_shapes import hide_shapes, select_line, shapes_of, shapes_shown, show_shapes, take_moved
 from deepd3_spines import Spines
 from deepd3_tables import are_open, column_of, measured_summary, refresh_tables
-from deepd3_texts import unicode_of
 from deepd3_watch import Watch
+from deepd3_windows import new_window, open_owners
 from ij import IJ, Menus, Prefs
 from ij.gui import Roi
 from ij.plugin.frame import RoiManager
-from java.awt import BorderLayout, Dimension, FlowLayout, Font, Frame
+from java.awt import BorderLayout, Dimension, FlowLayout, Font
 from java.awt.event import KeyEvent
-from java.lang import Double, Integer, Short, String, Throwable
+from java.lang import Double, Integer, Short, String
 from java.util import Vector
 from javax.swing import (
     AbstractAction,
@@ -47,7 +46,6 @@ from javax.swing import (
     BoxLayout,
     JButton,
     JComponent,
-    JFrame,
     JLabel,
     JPanel,
     JScrollPane,
@@ -56,7 +54,6 @@ from javax.swing import (
     KeyStroke,
     ListSelectionModel,
     Timer,
-    WindowConstants,
 )
 from javax.swing.table import DefaultTableCellRenderer, DefaultTableModel
 
@@ -75,10 +72,7 @@ _EXPORT_COMMAND = "Export All DeepD3 Results..."
 
 def open_panel():
     """The panel, or None if it is not open."""
-    for frame in Frame.getFrames():
-        if frame.getName() == PANEL and frame.isDisplayable():
-            return frame.getRootPane().getClientProperty(PANEL)
-    return None
+    return (open_owners(PANEL) or [None])[0]
 
 
 def show_panel(context, image):
@@ -126,12 +120,7 @@ class SpinePanel(object):
     # The window
 
     def _build(self):
-        frame = JFrame("Spines")
-        self.frame = frame
-        frame.setName(PANEL)
-        frame.getRootPane().putClientProperty(PANEL, self)
-        frame.setDefaultCloseOperation(WindowConstants.DISPOSE_ON_CLOSE)
-        frame.addWindowListener(Closed(self._close))
+        self.frame = frame = new_window(PANEL, u"Spines", self, self._close)
         content = JPanel(BorderLayout(0, 6))
         content.setBorder(BorderFactory.createEmptyBorder(8, 8, 8, 8))
         self._total = JLabel(u" ")
@@ -686,21 +675,12 @@ class SpinePanel(object):
             return deepd3_transport.call(self.context, verb, values, arrays)
 
         def run():
-            try:
-                text = work(call)
-                record(command, fields())
-                IJ.log(u"DeepD3: " + text)
-            except DeepD3Error as error:
-                text = error.message
-            except Cancelled:
-                text = u"stopped; nothing was changed"
-            except (Exception, Throwable):  # this thread has nobody else to tell
-                IJ.log(unicode_of(traceback.format_exc()))
-                text = u"Unexpected error: %s. The Log window has the details; please report them." % (
-                    unicode_of(sys.exc_info()[1]).strip().split("\n")[0])
-            later(lambda: finish(text))
+            text = work(call)
+            record(command, fields())
+            IJ.log(u"DeepD3: " + text)
+            return text
 
-        def finish(text):
+        def finish(text, problem):
             self.busy = False
             for button in self._buttons.values():
                 button.setEnabled(True)
@@ -708,10 +688,10 @@ class SpinePanel(object):
             self.refresh()
             if self._after:
                 self.select(self._after)
-            self.say(text)
+            self.say(problem or text)
             self._table.requestFocusInWindow()
 
-        in_background(run)
+        beside(run, finish)
 
     def measure(self):
         """Show the tables."""

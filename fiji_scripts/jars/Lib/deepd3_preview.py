@@ -3,23 +3,19 @@
 Jython 2.7. Only the shown plane and some around it are computed, of large images only the part that is in sight.
 """
 
-import sys
 
 import deepd3_transport
+from deepd3_background import beside
 from deepd3_colours import REMOVED
 from deepd3_editing import cropped
-from deepd3_errors import Cancelled, DeepD3Error
-from deepd3_events import in_background, later
 from deepd3_images import describe, maps, prediction_values, shape_of
 from deepd3_maps import as_bytes, layers_roi, opacity_of, tints
 from deepd3_names import ROI_ID
 from deepd3_rois import decoded, place, spine_of
-from deepd3_texts import unicode_of
 from ij import WindowManager
 from ij.gui import Overlay
 from ij.process import Blitter, FloatProcessor
 from java.awt import Color, Rectangle
-from java.lang import Throwable
 
 _PREVIEW = "deepd3.preview"
 _AROUND_PLANES, _AROUND_LARGE, _AROUND_PX = 3, 1, 48
@@ -78,20 +74,8 @@ class Preview(object):
             return
         box = self._box_around(plane, view)
         self._busy = True
-        in_background(lambda: self._work(texts, box))
 
-    def _work(self, texts, box):
-        found, problem = None, None
-        try:
-            found = self._compute(texts, box)
-        except DeepD3Error as error:
-            problem = error.message
-        except Cancelled:
-            problem = u"Preview: stopped"
-        except (Exception, Throwable):  # this thread has nobody else to tell
-            problem = u"Preview: unexpected error: %s" % unicode_of(sys.exc_info()[1]).strip().split("\n")[0]
-
-        def finish():
+        def finish(found, problem):
             self._busy = False
             self._shown_texts, self._box = texts, box
             if not self._on or not self._is_open():
@@ -101,7 +85,7 @@ class Preview(object):
                 return
             self._draw(box, *found)
 
-        later(finish)
+        beside(lambda: self._compute(texts, box), finish)
 
     def _compute(self, texts, box):
         if texts != self._texts_of_choices:
