@@ -128,6 +128,51 @@ def replacing_together(folder: str | PathLike[str], approve: Callable[[Sequence[
 
 
 @contextmanager
+def replacing_folder(target: Path, approve: Callable[[Sequence[Path]], None] | None = None) -> Iterator[Path]:
+    """Write a folder as a whole.
+
+    Parameters
+    ----------
+    target
+        The folder to make or to replace. The folder that it lies in must exist.
+    approve
+        Called with the complete new folder before it takes its place; raises to keep what is there.
+
+    Yields
+    ------
+    pathlib.Path
+        An empty folder of the same name in a hidden one beside it. It takes the target's place when the block ends; on
+        any exception it is removed and what was at `target` stays as it was.
+
+    Raises
+    ------
+    OutputError
+        It cannot be written.
+    """
+    with hidden_folder(target.parent, target) as hidden:
+        new, old = hidden / target.name, hidden / OLD / target.name
+        try:
+            new.mkdir()
+            old.parent.mkdir()
+            yield new
+            flush_to_disk(new.rglob("*"))
+            if approve is not None:
+                approve([new])
+            if target.exists():
+                target.rename(old)
+            try:
+                new.rename(target)
+            except OSError:
+                with suppress(OSError):
+                    old.rename(target)
+                raise
+            _flush_folder(target.parent)
+        except OSError as error:
+            reason = "the disk is full" if error.errno == errno.ENOSPC else one_line(error)
+            raise OutputError(f"{target} cannot be written: {reason}; free space or give another folder.") from error
+
+
+@contextmanager
 def hidden_folder(folder: Path, named: Path) -> Iterator[Path]:
     """A new hidden folder, locked by this process and removed at the end.
 

@@ -49,7 +49,12 @@ def refuse_inputs(outputs: Iterable[FilePath], inputs: Iterable[FilePath | None]
     OutputError
         An output is one of the inputs.
     """
-    refuse_identities(outputs, {identity: Path(path) for path in inputs if path and (identity := identity_of(path))})
+    read = {identity: Path(path) for path in inputs if path and (identity := identity_of(path))}
+    # Of what lies in a folder of Zarr, that folder is what would be replaced.
+    for place in list(read.values()):
+        stores = [folder for folder in place.absolute().parents if folder.suffix.lower() == ".zarr"]
+        read |= {identity: place for folder in stores if (identity := identity_of(folder))}
+    refuse_identities(outputs, read)
 
 
 def refuse_identities(outputs: Iterable[FilePath], read: Mapping[tuple[int, int], Path]) -> None:
@@ -91,9 +96,18 @@ def has_content(path: Path, entry: object) -> bool:
 def state_of(paths: Iterable[FilePath]) -> list[tuple[int, int]]:
     """Size and time of the last change of input files, to notice that one is replaced while it is read.
 
+    Of a folder: the sum and the latest of all files in it.
+
     Raises
     ------
     OSError
         A file is gone.
     """
-    return [(status.st_size, status.st_mtime_ns) for status in map(os.stat, paths)]
+    return [_state(Path(path)) for path in paths]
+
+
+def _state(path: Path) -> tuple[int, int]:
+    found = [os.stat(path)]
+    if path.is_dir():
+        found = [os.lstat(os.path.join(folder, name)) for folder, _, names in os.walk(path) for name in names] or found
+    return sum(status.st_size for status in found), max(status.st_mtime_ns for status in found)

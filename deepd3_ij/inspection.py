@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 
 from deepd3_ij.errors import DeepD3Error
+from deepd3_ij.files.zarr_stores import is_zarr, shown_name
 from deepd3_ij.input_limits import check_regular
 from deepd3_ij.notes import collected_notes
 
 _MOST_PLANES = 300
 _MOST_CHANNELS = 8
-_ACCEPTED = ("a TIFF stack, a .prediction, .rois, .d3data or .d3set file, a mask (.mask), a tracing (.swc), ROIs "
-             "(.zip, .roi), a table (.csv), a model (.keras, .h5) or settings (.roi3d_settings)")
+_ACCEPTED = ("a TIFF or OME-Zarr stack, a .prediction, .rois, .d3data or .d3set file, a mask (.mask), a tracing "
+             "(.swc), ROIs (.zip, .roi), a table (.csv), a model (.keras, .h5) or settings (.roi3d_settings)")
 
 
 @dataclass
@@ -68,12 +69,17 @@ def inspect(path: str | PathLike[str]) -> Inspection:
     name, look = _KINDS.get(place.suffix.lower(), ("", _unknown))
     if not name and place.suffix.lower() in (".tif", ".tiff", ".btf", ".tf8", ".lsm"):
         name, look = "image", _image
-    seen = Inspection(place.name, name or "unknown")
+    zarr = is_zarr(path)
+    if zarr:
+        name = "image"
+    seen = Inspection(shown_name(path) if zarr else place.name, name or "unknown")
     with collected_notes() as notes:
         try:
-            size = check_regular(place, _ACCEPTED)
-            seen.facts["bytes"] = size
-            look(place, seen)
+            if zarr:
+                _image(path, seen)
+            else:
+                seen.facts["bytes"] = check_regular(place, _ACCEPTED)
+                look(place, seen)
         except DeepD3Error as error:
             seen.problem = str(error)
         except MemoryError:
@@ -100,25 +106,27 @@ def _unknown(path: Path, seen: Inspection) -> None:
         seen.problem = f"{path.name} is of no kind that is read; accepted: {_ACCEPTED}."
 
 
-def _image(path: Path, seen: Inspection) -> None:
+def _image(path: str | PathLike[str], seen: Inspection) -> None:
     from deepd3_ij.files.image_reader import look_into
 
     content = look_into(path)
     seen.kind = content.kind
     seen.facts |= {"axes": content.axes, "sizes": list(content.sizes), "pixel type": content.dtype,
                    "pages": content.pages}
+    if content.levels > 1:
+        seen.facts["resolution levels"] = content.levels
     size = content.voxel_size
     seen.facts["pixel size in µm (x, y)"] = [size.x_um, size.y_um]
     seen.facts["distance of planes in µm"] = size.z_um
     seen.facts["voxel size from"] = size.origin or "nothing; it has to be given"
     if size.unknown_unit:
-        seen.notes.append(f"{path.name}: its unit {size.unknown_unit!r} is no length that is known.")
+        seen.notes.append(f"{seen.file}: its unit {size.unknown_unit!r} is no length that is known.")
     seen.notes += content.notes
     for channel in range(min(content.channels, _MOST_CHANNELS)):
         _values(path, seen, content, channel)
 
 
-def _values(path: Path, seen: Inspection, content: Any, channel: int) -> None:
+def _values(path: str | PathLike[str], seen: Inspection, content: Any, channel: int) -> None:
     """Range, saturation and outliers of a channel of the first time point."""
     from deepd3_ij.files.image_reader import open_stack
     from deepd3_ij.segmentation.normalisation import without_outliers
@@ -141,13 +149,13 @@ def _values(path: Path, seen: Inspection, content: Any, channel: int) -> None:
     if len(planes) < len(stack):
         seen.facts[f"planes looked at{of}"] = len(planes)
     if saturated > pixels / 1000:
-        seen.notes.append(f"{path.name}: {saturated / pixels:.1%} of the pixels{of} have the largest value ({limit}); "
+        seen.notes.append(f"{seen.file}: {saturated / pixels:.1%} of the pixels{of} have the largest value ({limit}); "
                           "where they are, brightness cannot be told.")
     if hot:
-        seen.notes.append(f"{path.name}: {hot} isolated pixels{of} lie far beyond all others; they do not count for "
+        seen.notes.append(f"{seen.file}: {hot} isolated pixels{of} lie far beyond all others; they do not count for "
                           "the grey range.")
     if flat:
-        seen.notes.append(f"{path.name}: in {flat} of {len(planes)} planes{of} all pixels are equal; nothing is found "
+        seen.notes.append(f"{seen.file}: in {flat} of {len(planes)} planes{of} all pixels are equal; nothing is found "
                           "there.")
 
 

@@ -99,6 +99,11 @@ class Plan:
         """Planes of the smallest slabs; all of them if one slab does."""
         return Workspace(self.slab_bytes).height(self.shape, LARGEST_STEP_COPIES)
 
+    @property
+    def takes_slabs(self) -> bool:
+        """Whether the work keeps to slabs, with scratch files on the disk."""
+        return self.slab_bytes is not None
+
     def describe(self) -> str:
         """One line that says what will be done."""
         planes = self.slab_planes

@@ -285,7 +285,8 @@ def reliability() -> str:
 def outputs() -> str:
     """Kinds of files that a result becomes."""
     rows = [(", ".join(f"`neuron{ending}{'/' * output.is_folder}`" for ending in output.endings),
-             f"`{output.option}`" if output.option else "always", output.help) for output in OUTPUTS.values()]
+             f"`{written}`" if (written := output.option or " ".join(output.choice).strip()) else "always", output.help)
+            for output in OUTPUTS.values()]
     return _table(("file", "written", "what it is"), rows)
 
 

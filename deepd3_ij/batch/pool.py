@@ -18,8 +18,11 @@ from typing import Any
 from deepd3_ij.batch.jobs import DONE, FAILED, LOST, START, Event, Job, Tell
 from deepd3_ij.batch.worker import BROKEN, COMPUTING, END, READY, STOP, WRITING
 from deepd3_ij.errors import DeepD3Error, ModelError
+from deepd3_ij.memory import usual_memory
 
 COMMAND = (sys.executable, "-m", "deepd3_ij.batch.worker")
+MEMORY = "memory_bytes"
+"""What processes are told of their memory: in a pool's `hello` that of all of them together, or None."""
 STACKS_PER_PROCESS = 50
 """After so many, a process is replaced: TensorFlow does not give memory back."""
 
@@ -37,13 +40,22 @@ def split_environment(workers: int, threads: int, environment: Mapping[str, str]
     return {**environment, **dict.fromkeys(_THREAD_VARIABLES, share)}
 
 
+def share_of_memory(memory_bytes: int | None, workers: int, *, halved: bool) -> int | None:
+    """Memory of one of some processes that share the computer, or half of it; None if nothing is known or wanted.
+
+    Without a limit a single process decides for itself, as a single analysis does.
+    """
+    whole = usual_memory() if memory_bytes is None and (workers > 1 or halved) else memory_bytes
+    return None if whole is None else whole // workers // (2 if halved else 1)
+
+
 class WorkerPool:
     """Several processes that each take one stack after the other.
 
     Parameters
     ----------
     hello
-        What a process needs to begin: ``model``, ``model_sha256``.
+        What a process needs to begin: ``model``, ``model_sha256``, and the memory of all together.
     count
         How many processes.
     threads
@@ -71,7 +83,8 @@ class WorkerPool:
     def run(self, jobs: Sequence[Job], tell: Tell) -> None:
         """Analyze all stacks.
 
-        A stack whose process ended in the middle is tried once more when all others are done, alone. Whatever `tell`
+        A stack whose process ended in the middle is tried once more when all others are done, alone and with half the
+        memory that a process had before, so that it is done in lower slabs. Whatever `tell`
         raises stops the processes first.
 
         Raises
@@ -113,7 +126,9 @@ class WorkerPool:
         number = next(n for n in range(1, len(taken) + 2) if n not in taken)
         workers = 1 if alone else min(self._count, max(1, len(self._jobs)))
         environment = split_environment(workers, self._threads, os.environ)
-        process = _Process(number, self._command, environment, {**self._hello, "worker": number}, self._events, alone)
+        memory = share_of_memory(self._hello.get(MEMORY), min(self._count, max(1, len(self._jobs))), halved=alone)
+        process = _Process(number, self._command, environment, {**self._hello, "worker": number, MEMORY: memory},
+                           self._events, alone)
         self._processes.append(process)
         return process
 

@@ -27,6 +27,8 @@ _LARGEST_BYTES = 100_000_000
 def input_states(item: BatchItem) -> list[list[Any]]:
     """Name, size, time of the last change, and SHA-256 of the first and last MiB of every file of a stack.
 
+    A folder counts as its files: SHA-256 of their names and sizes.
+
     Raises
     ------
     OSError
@@ -39,6 +41,10 @@ def input_states(item: BatchItem) -> list[list[Any]]:
 def _sha256_of_ends(path: Path) -> str:
     """Times of changes lie on some network folders; both ends of a file are read fast everywhere."""
     digest = hashlib.sha256()
+    if path.is_dir():
+        for file in sorted(file for file in path.rglob("*") if file.is_file()):
+            digest.update(f"{file.relative_to(path).as_posix()} {file.stat().st_size}\n".encode())
+        return digest.hexdigest()
     with path.open("rb") as stream:
         digest.update(stream.read(_ENDS_BYTES))
         size = stream.seek(0, 2)

@@ -17,7 +17,7 @@ from deepd3_ij.batch.items import WHOLE_BATCH, BatchItem, Shard, find_stacks
 from deepd3_ij.batch.jobs import DONE, FAILED, LOST, START, STEP, Event, Executor, Job, Tell
 from deepd3_ij.batch.lock import RunLock
 from deepd3_ij.batch.overrides import Overrides, read_override_table
-from deepd3_ij.batch.pool import WorkerPool
+from deepd3_ij.batch.pool import MEMORY, WorkerPool
 from deepd3_ij.batch.records import corrected, forget_failure, is_done, state_of_item, write_failure
 from deepd3_ij.batch.run_file import RunFile, write_run_file
 from deepd3_ij.batch.settings import BatchSettings
@@ -82,6 +82,9 @@ class RunOptions:
         Begin although another run seems to work in the folder of results.
     provenance
         Write ``ro-crate-metadata.json``.
+    memory_bytes
+        Memory that all processes together keep to; None for what is usual on this computer. A cluster's workers keep
+        to what is usual on theirs.
     """
 
     workers: int = 1
@@ -89,6 +92,7 @@ class RunOptions:
     scheduler: str = ""
     take_over: bool = False
     provenance: bool = True
+    memory_bytes: int | None = None
 
 
 def analyze_folder(
@@ -203,8 +207,8 @@ def _executor(model: DeepD3Model, how: RunOptions, stacks: int) -> Executor:
 
         return DaskCluster.with_model(how.scheduler, model)
     if how.workers == 0:
-        return InThisProcess(AnalysisWork(model))
-    hello = {"model": str(model.path), "model_sha256": model.sha256}
+        return InThisProcess(AnalysisWork(model, how.memory_bytes))
+    hello = {"model": str(model.path), "model_sha256": model.sha256, MEMORY: how.memory_bytes}
     return WorkerPool(hello, max(1, min(how.workers, stacks)), available_threads())
 
 

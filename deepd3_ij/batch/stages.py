@@ -20,17 +20,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import xarray as xr
 
 from deepd3_ij.atomic import check_output_folder, check_room
 from deepd3_ij.batch.jobs import FAILED, Event, Job
 from deepd3_ij.batch.records import check_unchanged, state_of_item, write_done
 from deepd3_ij.batch.settings import BatchSettings
 from deepd3_ij.errors import DeepD3Error, one_line
+from deepd3_ij.memory import kept_to, plan
 from deepd3_ij.notes import collected_notes
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.outputs.registry import endings_of, needed_bytes, write_analysis
 from deepd3_ij.printing import printable
 from deepd3_ij.progress import Progress
+from deepd3_ij.slabs import in_workspace, shape_of
 
 if TYPE_CHECKING:
     from deepd3_ij.model.loading import DeepD3Model
@@ -54,9 +57,18 @@ class StackWork(Protocol):
 
 @dataclass(frozen=True)
 class AnalysisWork:
-    """The whole analysis with one loaded model."""
+    """The whole analysis with one loaded model.
+
+    Attributes
+    ----------
+    model
+        The model.
+    memory_bytes
+        Memory to keep to; None for what is usual.
+    """
 
     model: DeepD3Model
+    memory_bytes: int | None = None
 
     def read(self, job: Job, facts: dict[str, Any]) -> Any:
         """Read the stack, after a check that its results can be written."""
@@ -67,24 +79,37 @@ class AnalysisWork:
         Ledger(item.folder, item.stem, job.overwrite).check(endings_of(settings.outputs),
                                                             [self.model.path, *item.files])
         stack = open_stack(item.source, xy_um=settings.xy_um, z_um=settings.z_um, channel=settings.channel,
-                           frame=settings.frame)
+                           frame=settings.frame, lazy=True)
+        # The next stack is read while one is computed, so there are two images.
+        planned = plan(shape_of(stack), self.memory_bytes, what=str(stack.dtype), image_bytes=2 * stack.dtype.itemsize,
+                       predicted=True, output_bytes=needed_bytes(stack, settings.outputs))
+        if not planned.takes_slabs:
+            stack = stack.compute()
         check_room(item.folder, needed_bytes(stack, settings.outputs))
         z_um, xy_um, _ = voxel_size_um(stack)
         given = [name for name, value in (("xy", settings.xy_um), ("z", settings.z_um)) if value is not None]
         facts.update(shape=list(stack.shape), dtype=str(stack.dtype), z_um=z_um, xy_um=xy_um,
                      voxel_size_from=f"{' and '.join(given)} given" if given else "file",
-                     saturated_fraction=_saturated_fraction(stack.values))
-        return stack
+                     saturated_fraction=_saturated_fraction(stack))
+        return stack, planned
 
     def compute(self, job: Job, stack: Any, progress: Progress) -> Any:
-        """Predict, clean, build ROIs and measure."""
+        """Predict, clean, build ROIs and measure; what is done in slabs is written here, too."""
         from deepd3_ij.pipeline import analyze
 
         settings = self._settings(job)
-        return analyze(stack, self.model, settings.typed, z_range=settings.z_range, progress=progress)
+        pixels, planned = stack
+        if not planned.takes_slabs:
+            return analyze(pixels, self.model, settings.typed, z_range=settings.z_range, progress=progress)
+        with kept_to(planned, job.item.folder):
+            analysis = analyze(in_workspace(pixels, progress), self.model, settings.typed, z_range=settings.z_range,
+                               progress=progress)
+            return self.write(job, analysis, progress)
 
     def write(self, job: Job, result: Any, progress: Progress) -> list[Path]:
-        """Write what the settings name."""
+        """Write what the settings name, unless that was done."""
+        if isinstance(result, list):
+            return result
         item = job.item
         return write_analysis(result, item.folder, item.stem, self._settings(job).outputs,
                               ledger=Ledger(item.folder, item.stem, job.overwrite), progress=progress)
@@ -94,12 +119,13 @@ class AnalysisWork:
         return BatchSettings.from_dict(job.settings["analysis"])
 
 
-def _saturated_fraction(pixels: np.ndarray) -> float:
+def _saturated_fraction(stack: xr.DataArray) -> float:
     """Share of voxels at the end of a whole-number type's range; NaN for other types."""
-    if pixels.dtype.kind not in "iu":
+    if stack.dtype.kind not in "iu":
         return float("nan")
-    highest = np.iinfo(pixels.dtype).max
-    return float(sum(np.count_nonzero(plane == highest) for plane in pixels) / max(1, pixels.size))
+    largest = np.iinfo(stack.dtype).max
+    saturated = sum(int(np.count_nonzero(np.asarray(plane) == largest)) for plane in stack.variable)
+    return saturated / max(1, stack.size)
 
 
 @dataclass

@@ -58,7 +58,7 @@ def analysis_work(hello: dict[str, Any]) -> StackWork:
     if model.sha256 != hello["model_sha256"]:
         raise ModelError(f"{model.path} was changed after the batch began; run it again.")
     tensorflow()
-    return AnalysisWork(model)
+    return AnalysisWork(model, hello.get("memory_bytes"))
 
 
 class Worker:

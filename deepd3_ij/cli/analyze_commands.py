@@ -35,7 +35,7 @@ def analyze(arguments: argparse.Namespace) -> None:
     ledger = Ledger(folder, stem_of(arguments.stack), arguments.overwrite)
     ledger.check(endings_of(kinds), [arguments.stack, arguments.model])
     stack = open_stack(arguments.stack, xy_um=arguments.xy_um, z_um=arguments.z_um,
-                       channel=arguments.channel, frame=arguments.frame, lazy=True)
+                       channel=arguments.channel, frame=arguments.frame, level=arguments.level, lazy=True)
     planned = plan(shape_of(stack), arguments.memory, what=str(stack.dtype), image_bytes=stack.dtype.itemsize,
                    predicted=True, cleaned=arguments.cleaning is not False, output_bytes=needed_bytes(stack, kinds))
     print_plan(planned, asked=arguments.memory is not None, quiet=arguments.quiet)

@@ -28,7 +28,7 @@ def batch(arguments: argparse.Namespace) -> int:
     try:
         run = _run_of(arguments)
         options = RunOptions(chosen.workers, Shard(*(arguments.shard or (1, 1))), arguments.scheduler,
-                             chosen.take_over, not arguments.no_provenance)
+                             chosen.take_over, not arguments.no_provenance, arguments.memory)
         with shown_batch(arguments.quiet) as watch:
             result = analyze_run(run, resume=not chosen.again, overwrite=chosen.overwrite, options=options, watch=watch)
     except (KeyboardInterrupt, Cancelled):

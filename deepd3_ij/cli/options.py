@@ -156,6 +156,8 @@ def add_reading(parser: argparse.ArgumentParser, *, z_range: bool = True) -> Non
     group = parser.add_argument_group("what to read")
     group.add_argument("--channel", type=int, metavar="N", help="Channel, 0-based, if the file has several.")
     group.add_argument("--frame", type=int, metavar="N", help="Time point, 0-based, if the file has several.")
+    group.add_argument("--level", type=int, metavar="N",
+                       help="Resolution level of an OME-Zarr image; 0, the default, is the finest.")
     if z_range:
         group.add_argument("--z-range", type=plane_range, metavar="A:B",
                            help="Planes A to B-1 only (0-based, end exclusive).")

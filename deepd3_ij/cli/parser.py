@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from deepd3_ij.cli.options import (
     Parser,
@@ -39,7 +40,7 @@ from deepd3_ij.parameters import (
 )
 from deepd3_ij.version import __version__
 
-STACK_HELP = "TIFF file: stack, hyperstack or OME-TIFF."
+STACK_HELP = "Stack: TIFF, hyperstack or OME-TIFF file, or folder or address of an OME-Zarr image."
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -74,6 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
     batch.add_argument("--config", metavar="YAML", help="File of a run, such as the run.yaml that a batch leaves in "
                        "OUT. It may name IN and OUT, too; what is typed counts more.")
     add_parameters(batch, "stacks", BatchParameters)
+    add_memory(batch)
     sharing = batch.add_argument_group("several computers")
     sharing.add_argument("--shard", type=shard, metavar="K/N", help="Only part K of N of the stacks, e.g. 3/40: the "
                          "same part on every computer. When all parts are done: deepd3-ij batch-summary OUT.")
@@ -110,7 +112,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_output(segment)
     add_memory(segment)
     add_parameters(segment, "prediction", PredictionParameters)
-    _add_outputs(segment, ["maps_8bit"])
+    _add_outputs(segment, ["maps_8bit", "ome_zarr", "ome_zarr_05"])
 
     clean = command("clean", "step_commands:clean", "Clean probability maps.")
     _add_maps(clean)
@@ -129,11 +131,12 @@ def build_parser() -> argparse.ArgumentParser:
                         if name != "maps_8bit" and "stack" not in output.needs])
 
     measure = command("measure", "step_commands:measure", "Measure ROIs, e.g. after correction in Fiji.")
-    measure.add_argument("rois", metavar="ROIS", help="ROI zip, ROI map (TIFF) or .rois file.")
+    measure.add_argument("rois", metavar="ROIS", help="ROI zip, ROI map (TIFF), .rois file or OME-Zarr with labels.")
     _add_maps(measure)
-    measure.add_argument("--stack", metavar="TIFF", help="The stack, for intensities.")
+    measure.add_argument("--stack", metavar="STACK", help="The stack, for intensities.")
     measure.add_argument("--channel", type=int, metavar="N", help="Channel of the stack, 0-based.")
     measure.add_argument("--frame", type=int, metavar="N", help="Time point of the stack, 0-based.")
+    measure.add_argument("--level", type=int, metavar="N", help="Resolution level of an OME-Zarr stack.")
     add_output(measure)
     add_memory(measure)
     add_parameters(measure, "measures", MeasureParameters)
@@ -255,8 +258,8 @@ def _add_analysis(parser: argparse.ArgumentParser, *, outputs: bool = True) -> N
 
 
 def _add_maps(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("probability maps (a .prediction file, or two TIFFs)")
-    group.add_argument("--prediction", metavar="FILE", help=".prediction file.")
+    group = parser.add_argument_group("probability maps (a .prediction file, an OME-Zarr with maps, or two TIFFs)")
+    group.add_argument("--prediction", metavar="FILE", help=".prediction file, or OME-Zarr that DeepD3 wrote.")
     group.add_argument("--dendrite", metavar="TIFF", help="Dendrite map.")
     group.add_argument("--spine", metavar="TIFF", help="Spine map.")
     add_voxel_size(parser)
@@ -269,3 +272,21 @@ def _add_outputs(parser: argparse.ArgumentParser, only: Sequence[str] | None = N
         if output.option and (only is None or output.name in only):
             group.add_argument(output.option, action="append_const", const=output.name, dest="outputs", default=[],
                                help=output.help)
+    chosen = [output for output in OUTPUTS.values() if output.choice[0] and (only is None or output.name in only)]
+    for option in dict.fromkeys(output.choice[0] for output in chosen):
+        kinds = {output.choice[1]: output for output in chosen if output.choice[0] == option}
+        texts = " ".join(f"{value}: {output.help}" for value, output in kinds.items())
+        group.add_argument(option, action=_Chosen, kinds={value: output.name for value, output in kinds.items()},
+                           choices=list(kinds), metavar="|".join(kinds), dest="outputs", help=texts)
+
+
+class _Chosen(argparse.Action):
+    """Adds the kind of output that a value means."""
+
+    def __init__(self, *, kinds: dict[str, str], **options: Any) -> None:
+        super().__init__(**options, default=[])
+        self._kinds = kinds
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any,
+                 option_string: str | None = None) -> None:
+        namespace.outputs = [*namespace.outputs, self._kinds[values]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 import xarray as xr
 
@@ -18,7 +17,7 @@ from deepd3_ij.cli.report import print_files, print_no_spine, print_plan
 from deepd3_ij.errors import ParameterError
 from deepd3_ij.memory import Plan, kept_to, plan
 from deepd3_ij.outputs.ledger import Ledger
-from deepd3_ij.outputs.registry import Results, endings_of, needed_bytes, with_extras, write_outputs
+from deepd3_ij.outputs.registry import Results, endings_of, needed_bytes, output_of, with_extras, write_outputs
 from deepd3_ij.parameters import (
     CleaningParameters,
     MeasureParameters,
@@ -43,9 +42,10 @@ def segment(arguments: argparse.Namespace) -> None:
 
     folder = check_output_folder(arguments.out)
     ledger = Ledger(folder, stem_of(arguments.stack), arguments.overwrite)
-    ledger.check(endings_of(_MAP_KINDS), [arguments.stack, arguments.model])
+    in_zarr = [name for name in with_extras(arguments.outputs, ()) if output_of(name).choice[0]]
+    ledger.check(endings_of((*_MAP_KINDS, *in_zarr)), [arguments.stack, arguments.model])
     stack = open_stack(arguments.stack, xy_um=arguments.xy_um, z_um=arguments.z_um,
-                       channel=arguments.channel, frame=arguments.frame, lazy=True)
+                       channel=arguments.channel, frame=arguments.frame, level=arguments.level, lazy=True)
     model = load_model(arguments.model)
     typed = typed_values(PredictionParameters, arguments)
     planned = plan(shape_of(stack), arguments.memory, what=str(stack.dtype), predicted=True, in_files=True,
@@ -53,7 +53,8 @@ def segment(arguments: argparse.Namespace) -> None:
     print_plan(planned, asked=arguments.memory is not None, quiet=arguments.quiet)
     with kept_to(planned, folder), shown_progress(arguments.quiet) as progress:
         files = predict_to_files(stack, model, typed, folder, ledger.stem, z_range=arguments.z_range,
-                                 region=arguments.region, eight_bit="maps_8bit" in arguments.outputs, ledger=ledger,
+                                 region=arguments.region, eight_bit="maps_8bit" in arguments.outputs,
+                                 ome_zarr=output_of(in_zarr[0]).choice[1] if in_zarr else "", ledger=ledger,
                                  progress=progress)
     print_files(files)
 
@@ -116,7 +117,7 @@ def measure(arguments: argparse.Namespace) -> None:
     if arguments.stack:
         size = voxel_size_um(prediction)
         stack = open_stack(arguments.stack, xy_um=size[1], z_um=size[0], channel=arguments.channel,
-                           frame=arguments.frame, lazy=True)
+                           frame=arguments.frame, level=arguments.level, lazy=True)
     _tell_recommended(prediction, arguments)
     planned = _planned(prediction, ("tables",), arguments, image_bytes=0 if stack is None else stack.dtype.itemsize)
     with kept_to(planned, folder), shown_progress(arguments.quiet) as progress:
@@ -137,8 +138,9 @@ def _open_maps(arguments: argparse.Namespace) -> tuple[xr.Dataset, str]:
 
     pair = (arguments.dendrite, arguments.spine)
     if bool(arguments.prediction) == any(pair) or (any(pair) and not all(pair)):
-        raise ParameterError("Give the probability maps as --prediction FILE, or as --dendrite TIFF and --spine TIFF.")
-    source = [Path(arguments.prediction)] if arguments.prediction else [Path(path) for path in pair]
+        raise ParameterError("Give the probability maps as --prediction FILE (.prediction or OME-Zarr), or as "
+                             "--dendrite TIFF and --spine TIFF.")
+    source = [arguments.prediction] if arguments.prediction else list(pair)
     return read_maps(source, xy_um=arguments.xy_um, z_um=arguments.z_um, lazy=True), stem_of(source[-1])
 
 

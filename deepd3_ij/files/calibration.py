@@ -26,6 +26,11 @@ _UM_OF_UNIT = {
     **dict.fromkeys(("m", "meter", "meters", "metre", "metres"), 1e6),
     **dict.fromkeys(("in", "inch", "inches"), 25400.0),
     "thou": 25.4,
+    **dict.fromkeys(("foot", "feet"), 304_800.0),
+    "yard": 914_400.0,
+    **{prefix + name: 10.0 ** (6 + exponent) for name in ("meter", "metre") for prefix, exponent in (
+        ("yocto", -24), ("zepto", -21), ("atto", -18), ("femto", -15), ("deci", -1), ("hecto", 2), ("kilo", 3),
+        ("mega", 6), ("giga", 9))},
 }
 _NO_LENGTH = ("", "pixel", "pixels", "px", "voxel", "voxels", "null", "reference frame")
 _PRINT_UNITS = {2: "inch", 3: "cm"}

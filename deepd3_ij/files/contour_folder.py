@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
-from deepd3_ij.atomic import OLD, flush_to_disk, hidden_folder
-from deepd3_ij.errors import OutputError, one_line
+from deepd3_ij.atomic import replacing_folder
+from deepd3_ij.errors import OutputError
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
 
@@ -62,26 +60,8 @@ def write_contour_folder(
     if (target.exists() or target.is_symlink()) and not _is_export(target):
         raise OutputError(f"{target} exists and is no folder of exported outlines; "
                           "move it away or give another output folder.")
-    with hidden_folder(Path(folder), target) as hidden:
-        new, old = hidden / stem, hidden / OLD / stem
-        try:
-            new.mkdir()
-            old.parent.mkdir()
-            _write_outlines(new, rois, progress)
-            flush_to_disk(new.rglob("*"))
-            if approve is not None:
-                approve([new])
-            if target.exists():
-                target.rename(old)
-            try:
-                new.rename(target)
-            except OSError:
-                with suppress(OSError):
-                    old.rename(target)
-                raise
-        except OSError as error:
-            reason = "the disk is full" if error.errno == errno.ENOSPC else one_line(error)
-            raise OutputError(f"{target} cannot be written: {reason}; free space or give another folder.") from error
+    with replacing_folder(target, approve) as new:
+        _write_outlines(new, rois, progress)
     return target
 
 

@@ -1,4 +1,4 @@
-"""Opening TIFF files of any microscope program as stacks.
+"""Opening TIFF files of any microscope program, and OME-Zarr, as stacks.
 
 Pixel values are those of the file: an inverted or coloured lookup table changes only how
 ImageJ shows an image, and "white is zero" is not turned round. Two things are undone
@@ -22,7 +22,7 @@ import numpy as np
 import tifffile
 import xarray as xr
 
-from deepd3_ij.errors import ChannelError, DeepD3Error, StackError, VoxelSizeError, one_line, remedy
+from deepd3_ij.errors import DeepD3Error, StackError, one_line
 from deepd3_ij.files.calibration import (
     FileVoxelSize,
     combined,
@@ -33,11 +33,14 @@ from deepd3_ij.files.calibration import (
     plain_voxel_size,
     stated_in,
 )
+from deepd3_ij.files.choosing import choose, choose_voxel_size
 from deepd3_ij.files.frame_times import imagej_frame_days, ome_frame_days
 from deepd3_ij.files.ome import looks_like_ome, read_ome
-from deepd3_ij.files.plane_source import PlacedPlane, PlaneSource, quiet_tifffile
+from deepd3_ij.files.ome_zarr import open_image
+from deepd3_ij.files.plane_source import PlacedPlane, PlaneSource, TiffPlanes, quiet_tifffile
 from deepd3_ij.files.scanimage import scanimage_header, scanimage_pages, scanimage_voxel_size
 from deepd3_ij.files.tiff_pages import BITS, COMPRESSION, LENGTH, WIDTH, PageChain, PageForm, read_chain
+from deepd3_ij.files.zarr_stores import is_zarr
 from deepd3_ij.input_limits import check_memory
 from deepd3_ij.names import PROVENANCE
 from deepd3_ij.notes import note
@@ -45,7 +48,6 @@ from deepd3_ij.stack import label_stack
 
 _PLANE_AXES = "ZIQP"
 _LARGEST_PLANE_COUNT = 10_000_000
-_SAME_SIZE = 1e-3
 _IMAGE_DESCRIPTION = 270
 
 
@@ -56,20 +58,24 @@ def open_stack(
     z_um: float | None = None,
     channel: int | None = None,
     frame: int | None = None,
+    level: int | None = None,
     lazy: bool = False,
 ) -> xr.DataArray:
-    """Open one channel and time point of a TIFF file as a stack.
+    """Open one channel and time point of a TIFF file or an OME-Zarr image as a stack.
 
     Parameters
     ----------
     path
         TIFF, BigTIFF, OME-TIFF or ImageJ hyperstack, two- or three-dimensional. Pages without
-        a stated meaning are planes.
+        a stated meaning are planes. Or the folder or address (of fsspec: ``s3://…``, ``https://…``) of an OME-Zarr
+        image; of several images in it, the path of one.
     xy_um, z_um
         Size of a pixel and distance of planes in µm; they override the file's. A single plane
         needs no distance: the file's, else the pixel size, is then its thickness.
     channel, frame
         0-based channel and time point; needed when the file has more than one.
+    level
+        Resolution level of an OME-Zarr image, 0 (the default) is the finest.
     lazy
         Give a dask array of one chunk per plane that reads planes when they are used.
 
@@ -78,7 +84,8 @@ def open_stack(
     xarray.DataArray
         Dimensions ``("z", "y", "x")``; uint8, uint16, int16 or float32; ``source`` is the
         file's name; ``provenance`` is there if this package wrote it into the file, ``notes`` (a tuple of
-        texts, also given to :func:`deepd3_ij.notes.note`) if something about the file is doubtful.
+        texts, also given to :func:`deepd3_ij.notes.note`) if something about the file is doubtful, ``origin_um``
+        (z, y, x) if the metadata place the first voxel elsewhere than at 0.
 
     Raises
     ------
@@ -89,15 +96,26 @@ def open_stack(
     VoxelSizeError
         The voxel size is neither in the file nor given, or pixels are not square.
     """
-    file = Path(path)
-    with quiet_tifffile():
-        planes, found, provenance, notes = _survey(file, channel, frame)
-    z_um, xy_um = _voxel_size(file.name, found, len(planes), xy_um, z_um)
-    stack = label_stack(planes.as_dask() if lazy else planes.load(), xy_um=xy_um, z_um=z_um, source=file.name)
-    notes += doubts_about_voxel_size(file.name, xy_um, z_um)
+    origin_um = None
+    planes: PlaneSource
+    if is_zarr(path):
+        image = open_image(path, level)
+        planes, notes = image.planes(channel, frame)
+        found, provenance, name = image.voxel_size, image.provenance, image.name
+        origin_um = image.multiscales.origin_um(image.level)
+    else:
+        file, name = Path(path), Path(path).name
+        if level not in (None, 0):
+            raise StackError(f"{name} has no resolution level {level}; accepted for what is no OME-Zarr: 0.")
+        with quiet_tifffile():
+            planes, found, provenance, notes = _survey(file, channel, frame)
+    z_um, xy_um = choose_voxel_size(name, found, len(planes), xy_um, z_um)
+    stack = label_stack(planes.as_dask() if lazy else planes.load(), xy_um=xy_um, z_um=z_um, source=name)
+    notes += doubts_about_voxel_size(name, xy_um, z_um)
     for text in notes:
         note(text)
-    known = {"provenance": provenance, "notes": tuple(notes)}
+    known = {"provenance": provenance, "notes": tuple(notes),
+             "origin_um": origin_um if origin_um and any(origin_um) else None}
     return stack.assign_attrs({key: value for key, value in known.items() if value})
 
 
@@ -187,6 +205,8 @@ class FileContent:
         As stated in the file.
     notes
         What is doubtful.
+    levels
+        Number of resolution levels.
     frame_days
         When its time points were imaged, in days from the first; empty if there is one or the file does not tell.
     """
@@ -199,6 +219,7 @@ class FileContent:
     dtype: str
     voxel_size: FileVoxelSize
     notes: tuple[str, ...]
+    levels: int = 1
     frame_days: tuple[float, ...] = ()
 
     @property
@@ -213,13 +234,15 @@ def look_into(path: str | PathLike[str]) -> FileContent:
     Parameters
     ----------
     path
-        TIFF file.
+        TIFF file, or folder or address of an OME-Zarr image.
 
     Raises
     ------
     StackError
         The file cannot be read, or holds no grey image.
     """
+    if is_zarr(path):
+        return _look_into_zarr(path)
     file = Path(path)
     with quiet_tifffile(), _opened(file) as opened:
         tif, image = opened.tif, opened.image
@@ -234,7 +257,19 @@ def look_into(path: str | PathLike[str]) -> FileContent:
         axes = "".join(shown).replace("P", "Z")
         return FileContent(kind, axes, tuple(shown.values()), sizes.get("C", 1), len(opened.chain), str(image.dtype),
                            _stated_voxel_size(tif, image, planes, opened.header), tuple(opened.notes),
-                           _frame_days(tif, image, sizes.get("T", 1)))
+                           frame_days=_frame_days(tif, image, sizes.get("T", 1)))
+
+
+def _look_into_zarr(path: str | PathLike[str]) -> FileContent:
+    image = open_image(path)
+    metadata, shape = image.multiscales, image.array.shape
+    shown = [(axis.name.upper(), int(size)) for axis, size in zip(metadata.axes, shape, strict=True)
+             if size > 1 or axis.name.lower() in "yx"]
+    pages = math.prod(shape) // (image.size("y") * image.size("x"))
+    kind = f"OME-Zarr {metadata.version}".strip()
+    axes, sizes = "".join(name for name, _ in shown), tuple(size for _, size in shown)
+    return FileContent(kind, axes, sizes, image.size("c"), pages,
+                       str(np.dtype(image.array.dtype)), image.voxel_size, (), len(metadata.levels))
 
 
 def _texts(file: Path) -> tuple[str, str]:
@@ -370,14 +405,14 @@ def _choose_planes(tif: tifffile.TiffFile, image: _Pages, chain: PageChain, chan
     index: list[Any] = []
     for axis, size in outer:
         if axis == "C":
-            index.append(_choice(name, "channel", "channels", channel, size))
+            index.append(choose(name, "channel", "channels", channel, size))
         elif axis == "T":
-            index.append(_choice(name, "frame", "time points", frame, size))
+            index.append(choose(name, "frame", "time points", frame, size))
         else:
             index.append(slice(kept_planes if axis == "P" else None))
     for option, plural, axis, value in (("channel", "channels", "C", channel), ("frame", "time points", "T", frame)):
         if axis not in image.axes:
-            _choice(name, option, plural, value, 1)
+            choose(name, option, plural, value, 1)
     count = math.prod(image.sizes)
     if not count or not height or not width:
         raise StackError(f"{name} has no pixels (axes {image.axes}YX, sizes {(*image.sizes, height, width)}); "
@@ -389,29 +424,7 @@ def _choose_planes(tif: tifffile.TiffFile, image: _Pages, chain: PageChain, chan
                  "export it again, or crop it", StackError)
     places = _locate(tif, image, chain, numbers, (height, width))
     stored = np.dtype(image.dtype).newbyteorder(tif.byteorder)
-    return PlaneSource(name, places, (height, width), stored, _has_signed_offset(tif, image))
-
-
-_FIELDS = {"channel": "Channel", "frame": "Time point"}
-"""What dialogs call the options."""
-
-
-def _choice(name: str, option: str, plural: str, value: int | None, count: int) -> int:
-    if value is None and count == 1:
-        return 0
-    if value is None:
-        hint = ""
-        if option == "frame":
-            hint = "; if these are the planes of a stack, say so in Fiji (Image ▸ Properties…) and save it again"
-        choose = remedy(f"--{option} 0 to {count - 1} (in Python {option}=…)",
-                        f"{_FIELDS[option]}, 1 to {count}")
-        raise ChannelError(f"{name} has {count} {plural}; choose one with {choose}{hint}.")
-    if not 0 <= value < count:
-        first, field = remedy("0", "1"), remedy(f"--{option}", _FIELDS[option])
-        accepted = first if count == 1 else f"{first} to {int(first) + count - 1}"
-        raise ChannelError(f"{name} has no {option} {value + int(first)}: it has {count} "
-                           f"{plural if count > 1 else plural[:-1]}; accepted for {field}: {accepted}.")
-    return int(value)
+    return TiffPlanes(name, places, (height, width), stored, _has_signed_offset(tif, image))
 
 
 def _locate(tif: tifffile.TiffFile, image: _Pages, chain: PageChain, numbers: np.ndarray,
@@ -509,29 +522,3 @@ def _frame_days(tif: tifffile.TiffFile, image: _Pages, frames: int) -> tuple[flo
 
 def _imagej_metadata(tif: tifffile.TiffFile) -> dict[str, Any]:
     return (tif.imagej_metadata or {}) if tif.is_imagej else {}
-
-
-def _voxel_size(name: str, found: FileVoxelSize, planes: int, xy_um: float | None,
-                z_um: float | None) -> tuple[float, float]:
-    """Voxel size (z, xy): given before found; an error names the options that are missing."""
-    if xy_um is None and found.x_um is not None and found.y_um is not None:
-        if abs(found.x_um - found.y_um) > _SAME_SIZE * found.x_um:
-            raise VoxelSizeError(f"{name} has pixels of {found.x_um:g} × {found.y_um:g} µm (x × y); accepted: square "
-                                 "pixels. Give the size with " + remedy("--xy (in Python xy_um=)", "Pixel size")
-                                 + " if this is wrong.")
-        xy_um = found.x_um
-    if z_um is None:
-        z_um = found.z_um
-    if z_um is None and planes == 1:
-        z_um = xy_um
-    missing = [(option, argument, what) for option, argument, what, value in (
-        (remedy("--xy", "Pixel size"), "xy_um=", "pixel size", xy_um),
-        (remedy("--z", "Distance between planes"), "z_um=", "distance of planes", z_um)) if value is None]
-    if xy_um is None or z_um is None:
-        if planes == 1 and xy_um is None:
-            missing = missing[:1]
-        unit = f" in a known unit (it has {found.unknown_unit!r})" if found.unknown_unit else ""
-        in_python = remedy(f" (in Python {', '.join(argument for _, argument, _ in missing)})", "")
-        raise VoxelSizeError(f"{name} does not state its {' and '.join(what for _, _, what in missing)}{unit}; "
-                             f"give it in µm with {' and '.join(option for option, _, _ in missing)}{in_python}.")
-    return z_um, xy_um

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
@@ -13,12 +14,15 @@ import xarray as xr
 
 from deepd3_ij.errors import StackError, VoxelSizeError
 from deepd3_ij.files.hdf5 import read_prediction, read_rois
-from deepd3_ij.files.image_reader import open_stack
+from deepd3_ij.files.image_reader import look_into, open_stack
 from deepd3_ij.files.roi_zip import read_roi_zip
+from deepd3_ij.files.zarr_stores import is_zarr, shown_name
 from deepd3_ij.notes import note
 from deepd3_ij.rois import RoiSet
 from deepd3_ij.slabs import ConvertedSlabs, SlabSource, lazily, slabs_of
 from deepd3_ij.stack import DIMS, label_like, label_prediction, voxel_size_um
+
+_MAPS = ("dendrite", "spine")
 
 
 def read_maps(
@@ -29,8 +33,8 @@ def read_maps(
     Parameters
     ----------
     paths
-        One ``.prediction`` file, or two TIFFs: dendrite map and spine map. TIFFs with 8 bit are
-        taken as 0…255 for probabilities 0…1.
+        One ``.prediction`` file or OME-Zarr that this package wrote, or two TIFFs: dendrite map and spine map.
+        TIFFs with 8 bit are taken as 0…255 for probabilities 0…1.
     xy_um, z_um
         Voxel size; overrides the files'.
     lazy
@@ -48,6 +52,8 @@ def read_maps(
     VoxelSizeError
         The voxel size is not known, or differs between the two.
     """
+    if len(paths) == 1 and is_zarr(paths[0]):
+        return _read_zarr_maps(paths[0], xy_um, z_um)
     if len(paths) == 1:
         prediction = read_prediction(paths[0], xy_um=xy_um, z_um=z_um, lazy=lazy)
         for name in ("dendrite", "spine"):
@@ -90,7 +96,7 @@ def read_rois_of_any_kind(path: str | PathLike[str], like: xr.Dataset) -> RoiSet
     Parameters
     ----------
     path
-        File; its suffix decides (``.zip``, ``.roi``, ``.rois``, otherwise TIFF).
+        File; its suffix decides (``.zip``, ``.roi``, ``.rois``, otherwise TIFF), or OME-Zarr with labels.
     like
         Prediction that the ROIs belong to.
 
@@ -109,7 +115,7 @@ def read_rois_of_any_kind(path: str | PathLike[str], like: xr.Dataset) -> RoiSet
         return read_roi_zip(path, like)
     if suffix == ".rois":
         return read_rois(path, like=like)
-    labels = open_stack(path, xy_um=1.0, z_um=1.0).values
+    labels = open_stack(_labels_in(path) if is_zarr(path) else path, xy_um=1.0, z_um=1.0).values
     shape = tuple(like.sizes[dim] for dim in DIMS)
     if labels.shape != shape:
         raise StackError(f"{Path(path).name} has shape {labels.shape}, the probability maps {shape} (z, y, x); "
@@ -123,6 +129,25 @@ def read_rois_of_any_kind(path: str | PathLike[str], like: xr.Dataset) -> RoiSet
     if whole.min() > 0:
         note(f"{Path(path).name}: every voxel belongs to ROI {whole.min()}.")
     return RoiSet(label_like(whole, like))
+
+
+def _labels_in(path: str | PathLike[str]) -> str:
+    """The labels of spines in an OME-Zarr; itself, if it is an image of labels."""
+    text = os.fspath(path).rstrip("/")
+    return text if Path(text).parent.name == "labels" else f"{text}/labels/spines"
+
+
+def _read_zarr_maps(path: str | PathLike[str], xy_um: float | None, z_um: float | None) -> xr.Dataset:
+    """The two channels of an OME-Zarr that this package wrote."""
+    content = look_into(path)
+    if content.channels != len(_MAPS):
+        raise StackError(f"{shown_name(path)} has {content.channels} channel{'s' * (content.channels != 1)}; accepted "
+                         "for probability maps: an OME-Zarr with the channels dendrite and spine, as DeepD3 writes it.")
+    dendrite, spine = (open_stack(path, xy_um=xy_um, z_um=z_um, channel=channel) for channel in range(len(_MAPS)))
+    for name, values in zip(_MAPS, (dendrite, spine), strict=True):
+        _check_probabilities(f"The {name} map in {shown_name(path)}", values.values)
+    return label_prediction(dendrite.values.astype(np.float32, copy=False), spine.values.astype(np.float32, copy=False),
+                            spine, _common_provenance(dendrite, spine) or {"source": shown_name(path)})
 
 
 def _read_map(path: str | PathLike[str], xy_um: float | None, z_um: float | None, *, lazy: bool) -> xr.DataArray:

@@ -1,10 +1,11 @@
-"""The planes of a TIFF file as an array that reads each plane when it is used."""
+"""The planes of an image file as an array that reads each plane when it is used."""
 
 from __future__ import annotations
 
 import logging
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ class PlacedPlane:
     part: int = 0
 
 
-class PlaneSource:
+class PlaneSource(ABC):
     """The planes of one channel and time point; reads each from its file, from any thread.
 
     No file stays open between two reads, so nothing has to be closed when a lazy stack is
@@ -45,31 +46,36 @@ class PlaneSource:
     ----------
     name
         The file's name, for messages.
-    places
-        Where each plane lies.
-    plane_shape
-        Rows and columns.
+    shape
+        Planes, rows and columns.
     stored
-        Pixel type in the file, with its byte order for raw planes.
+        Pixel type in the file, with its byte order.
     signed_offset
         The stored uint16 values are 32768 above the image's signed ones.
     """
 
     ndim = 3
 
-    def __init__(self, name: str, places: Sequence[PlacedPlane], plane_shape: tuple[int, int], stored: np.dtype[Any],
-                 signed_offset: bool) -> None:
+    def __init__(self, name: str, shape: tuple[int, int, int], stored: np.dtype[Any], signed_offset: bool = False
+                 ) -> None:
         self.name = name
-        self.places = list(places)
-        self.shape = (len(self.places), *plane_shape)
+        self.shape = shape
         self.stored = stored
         self.signed_offset = signed_offset
         native = stored.newbyteorder("=")
         used: np.dtype[Any] = native if native in _KEPT else _EXACT.get(native, np.dtype(np.float32))
         self.dtype = np.dtype(np.int16) if signed_offset else used
 
+    @abstractmethod
+    def _stored_plane(self, plane: int) -> np.ndarray:
+        """The pixels of a plane as they are in the file, shape ``(y, x)``."""
+
+    def _threads(self) -> int:
+        """How many planes are read at a time."""
+        return min(len(self), os.cpu_count() or 1)
+
     def __len__(self) -> int:
-        return len(self.places)
+        return self.shape[0]
 
     def __getitem__(self, index: Any) -> np.ndarray:
         z, *within = index if isinstance(index, tuple) else (index,)
@@ -100,23 +106,19 @@ class PlaneSource:
         def fill(plane: int) -> None:
             stack[plane] = self.read(plane)
 
-        if self.places[0].raw:
+        if self._threads() == 1:
             for plane in range(len(self)):
                 fill(plane)
         else:
-            with ThreadPoolExecutor(min(len(self), os.cpu_count() or 1)) as pool:
+            with ThreadPoolExecutor(self._threads()) as pool:
                 for _ in pool.map(fill, range(len(self))):
                     pass
         return stack
 
     def read(self, plane: int) -> np.ndarray:
         """Read and check one plane; array of shape ``(y, x)``."""
-        place = self.places[plane]
         try:
-            pixels = self._read_raw(place) if place.raw else self._read_page(place)
-            if not place.raw and pixels.shape[-2:] != self.shape[1:]:
-                raise ValueError(f"it has {pixels.shape} pixels instead of {self.shape[1:]}")
-            pixels = pixels.reshape(-1, *self.shape[1:])[place.part]
+            pixels = self._stored_plane(plane)
             if pixels.dtype.newbyteorder("=") != self.stored.newbyteorder("="):
                 raise ValueError(f"its pixels have the type {pixels.dtype} instead of {self.stored}")
         except (OSError, MemoryError) as error:
@@ -125,15 +127,6 @@ class PlaneSource:
             raise StackError(f"{self.name} is damaged or truncated: plane {plane} (0-based) cannot be decoded "
                              f"({one_line(error)}); export it again.") from error
         return self._convert(pixels, plane)
-
-    def _read_raw(self, place: PlacedPlane) -> np.ndarray:
-        count = self.shape[1] * self.shape[2]
-        return np.fromfile(place.path, self.stored, count, offset=place.offset)
-
-    def _read_page(self, place: PlacedPlane) -> np.ndarray:
-        with quiet_tifffile(), tifffile.TiffFile(place.path) as tif:
-            tif.filehandle.seek(place.offset)
-            return tifffile.TiffPage(tif, index=0).asarray(maxworkers=1)
 
     def _convert(self, pixels: np.ndarray, plane: int) -> np.ndarray:
         if self.signed_offset:
@@ -150,6 +143,49 @@ class PlaneSource:
             raise StackError(f"{self.name} has {pixels.dtype} values that 32-bit floating point cannot hold exactly; "
                              "convert it to 16 or 32 bit first (in Fiji: Image ▸ Type).")
         return converted
+
+
+class TiffPlanes(PlaneSource):
+    """Planes of a TIFF file.
+
+    Parameters
+    ----------
+    name
+        The file's name, for messages.
+    places
+        Where each plane lies.
+    plane_shape
+        Rows and columns.
+    stored
+        Pixel type in the file, with its byte order for raw planes.
+    signed_offset
+        The stored uint16 values are 32768 above the image's signed ones.
+    """
+
+    def __init__(self, name: str, places: Sequence[PlacedPlane], plane_shape: tuple[int, int], stored: np.dtype[Any],
+                 signed_offset: bool) -> None:
+        super().__init__(name, (len(places), *plane_shape), stored, signed_offset)
+        self.places = list(places)
+
+    def _threads(self) -> int:
+        return 1 if self.places[0].raw else super()._threads()
+
+    def _stored_plane(self, plane: int) -> np.ndarray:
+        place = self.places[plane]
+        pixels = self._read_raw(place) if place.raw else self._read_page(place)
+        if not place.raw and pixels.shape[-2:] != self.shape[1:]:
+            raise ValueError(f"it has {pixels.shape} pixels instead of {self.shape[1:]}")
+        stored: np.ndarray = pixels.reshape(-1, *self.shape[1:])[place.part]
+        return stored
+
+    def _read_raw(self, place: PlacedPlane) -> np.ndarray:
+        count = self.shape[1] * self.shape[2]
+        return np.fromfile(place.path, self.stored, count, offset=place.offset)
+
+    def _read_page(self, place: PlacedPlane) -> np.ndarray:
+        with quiet_tifffile(), tifffile.TiffFile(place.path) as tif:
+            tif.filehandle.seek(place.offset)
+            return tifffile.TiffPage(tif, index=0).asarray(maxworkers=1)
 
 
 def _same_values(converted: np.ndarray, pixels: np.ndarray) -> bool:

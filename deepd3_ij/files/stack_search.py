@@ -17,7 +17,9 @@ import tifffile
 from deepd3_ij.atomic import RECORDS
 from deepd3_ij.errors import StackError, one_line
 from deepd3_ij.file_identity import identity_of
+from deepd3_ij.files.ngff import OWN
 from deepd3_ij.files.plane_source import quiet_tifffile
+from deepd3_ij.files.zarr_stores import is_zarr
 from deepd3_ij.names import PROVENANCE, ROLE
 
 ALL_FILES = "**/*"
@@ -75,9 +77,9 @@ def search_stacks(top: Path, pattern: str = ALL_FILES, leave_out: Path | None = 
                   ) -> tuple[list[FoundStack], list[PassedOver]]:
     """List the stacks below a folder.
 
-    A stack is a regular file that begins as a TIFF file does (whatever its suffix) and that this package did not
-    write as a result. Links are followed; a file or folder that is met twice counts once. Hidden files and
-    folders are passed over. The files of a multi-file OME-TIFF are one stack.
+    A stack is a regular file that begins as a TIFF file does (whatever its suffix), or a folder of OME-Zarr, which is
+    not searched, and that this package did not write as a result. Links are followed; a file or folder that is met
+    twice counts once. Hidden files and folders are passed over. The files of a multi-file OME-TIFF are one stack.
 
     Parameters
     ----------
@@ -182,7 +184,7 @@ def _walk(top: Path, leave_out: Path | None, passed: list[PassedOver]) -> Iterat
             except OSError as error:
                 passed.append(PassedOver(path, f"cannot be read: {one_line(error)}", notable=True))
                 continue
-            if not is_folder:
+            if not is_folder or is_zarr(path):
                 yield path, linked or link
             elif left_out is not None and identity_of(path) == left_out:
                 passed.append(PassedOver(path, "the folder for the results"))
@@ -198,6 +200,8 @@ def _look(path: Path, linked: bool) -> _Candidate | PassedOver:
     named_as_image = path.suffix.lower() in _IMAGE_SUFFIXES
     try:
         status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            return _look_into_zarr(path, linked)
         if not stat.S_ISREG(status.st_mode):
             return PassedOver(path, "no regular file", notable=named_as_image)
         with path.open("rb") as stream:
@@ -220,6 +224,21 @@ def _look(path: Path, linked: bool) -> _Candidate | PassedOver:
     except Exception:  # damaged: it is a stack nevertheless, and opening it tells what is wrong
         members = ()
     return _Candidate(path, linked, members)
+
+
+def _look_into_zarr(path: Path, linked: bool) -> _Candidate | PassedOver:
+    """An OME-Zarr folder: a stack, unless this package wrote it."""
+    if path.name in _recorded_in(path.parent):
+        return PassedOver(path, _OWN)
+    for file in (path / ".zattrs", path / "zarr.json"):
+        try:
+            values = json.loads(file.read_text(encoding="utf-8")) if file.is_file() and (
+                file.stat().st_size <= _LARGEST_RECORD_BYTES) else {}
+            if OWN in values or OWN in values.get("attributes", {}):
+                return PassedOver(path, _OWN)
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
+            continue  # damaged: opening it tells what is wrong
+    return _Candidate(path, linked, ())
 
 
 def _members(xml: str | None) -> tuple[str, ...]:

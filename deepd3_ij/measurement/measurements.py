@@ -14,7 +14,7 @@ from deepd3_ij.errors import StackError
 from deepd3_ij.measurement.centre_lines import tracing_of
 from deepd3_ij.measurement.columns import as_table, spine_columns
 from deepd3_ij.measurement.confidence import confidences
-from deepd3_ij.measurement.dendrites import dendrite_table, find_dendrites
+from deepd3_ij.measurement.dendrites import Dendrites, dendrite_table, find_dendrites
 from deepd3_ij.measurement.geometry import Placed
 from deepd3_ij.measurement.shapes import dendrite_shape_columns, shape_columns
 from deepd3_ij.measurement.spines import roi_voxels, spine_table
@@ -40,12 +40,15 @@ class Measurements:
         Centre lines of the dendrites, in µm on the prediction's coordinates.
     parameters
         With which it was measured.
+    found
+        The dendrites with their voxels, None where they are not kept.
     """
 
     spines: pd.DataFrame
     dendrites: pd.DataFrame
     tracing: Tracing
     parameters: MeasureParameters = field(default_factory=MeasureParameters)
+    found: Dendrites | None = None
 
 
 def measure(
@@ -121,4 +124,5 @@ def measure(
         thick_and_spaced = dendrite_shape_columns(dendrites, spines, chosen, imaging, branches)
     spines["confidence"] = confidences(spines, provenance_of(prediction), dimensions=rois.dimensions)
     table = dendrite_table(dendrites, spines["dendrite_id"].to_numpy(), thick_and_spaced)
-    return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites), parameters=chosen)
+    return Measurements(spines=spines, dendrites=table, tracing=tracing_of(dendrites), parameters=chosen,
+                        found=dendrites)

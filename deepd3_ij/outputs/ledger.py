@@ -21,6 +21,7 @@ from deepd3_ij.atomic import RECORDS, check_names, check_output_folder, remove_d
 from deepd3_ij.errors import OutputError, remedy
 from deepd3_ij.file_identity import FilePath, content_of, has_content, refuse_inputs
 from deepd3_ij.files.plane_source import quiet_tifffile
+from deepd3_ij.stems import FOLDER_ENDINGS
 
 DONE_SUFFIX = "_done.json"
 """End of the name of a batch's record that all results of a stack are there."""
@@ -70,7 +71,7 @@ class Ledger:
         names = [f"{self.stem}{ending}" for ending in endings]
         check_names(self.folder, [*names, self.file.name])
         for name in names:
-            if name != self.stem and (self.folder / name).is_dir():
+            if name.removeprefix(self.stem) not in FOLDER_ENDINGS and (self.folder / name).is_dir():
                 raise OutputError(f"{self.folder / name} is a folder where a file is to be written; rename it or give "
                                   "another folder.")
         refuse_inputs([self.folder / name for name in names], inputs)

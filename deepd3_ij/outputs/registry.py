@@ -85,7 +85,9 @@ class Output:
     option
         Command-line option that adds it to what is usual; empty for what is usual.
     instead_of
-        Usual output whose place it takes.
+        Output whose place it takes.
+    choice
+        Option and the value of it that means this kind; both empty if there is none.
     is_folder
         It is one folder, which its writer replaces as a whole; the writer also gets what approves of that, or None.
     is_optional
@@ -103,6 +105,7 @@ class Output:
     instead_of: str = ""
     is_folder: bool = False
     is_optional: bool = False
+    choice: tuple[str, str] = ("", "")
 
 
 def write_roi_map(path: Path, rois: RoiSet, *, binary: bool = False) -> None:
@@ -241,6 +244,19 @@ def _overview(results: Results, folder: Path, stem: str, *, by_confidence: bool 
                   results.measurements, by_confidence=by_confidence)
 
 
+def _ome_zarr(results: Results, folder: Path, stem: str, approve: Approval | None, *, version: str) -> None:
+    from deepd3_ij.files.ome_zarr_writing import write_ome_zarr
+
+    assert results.prediction is not None
+    found = None if results.measurements is None else results.measurements.found
+    origin = None if results.stack is None else results.stack.attrs.get("origin_um")
+    write_ome_zarr(
+        folder / f"{stem}.ome.zarr", results.prediction, results.rois, None if found is None else found.labels_in,
+        spine_table=None if results.measurements is None else results.measurements.spines,
+        dendrite_table=None if results.measurements is None else results.measurements.dendrites,
+        origin_um=origin, version=version, approve=approve)
+
+
 OUTPUTS: dict[str, Output] = {output.name: output for output in (
     Output("maps", "Predictions", "Probability maps as 32-bit TIFF.", ("prediction",),
            ("_dendrites.tif", "_spines.tif"), _maps, usual=True),
@@ -278,6 +294,12 @@ OUTPUTS: dict[str, Output] = {output.name: output for output in (
            is_optional=True),
     Output("roi_folder", "ROIs to Folder", "Also a folder of outlines as CSV.", ("rois",), ("",), _roi_folder,
            option="--roi-folder", is_folder=True),
+    Output("ome_zarr", "OME-Zarr", "Also probability maps and labels of spines and dendrites as OME-Zarr 0.4.",
+           ("prediction",), (".ome.zarr",), partial(_ome_zarr, version="0.4"), option="--ome-zarr", is_folder=True,
+           choice=("--ome-zarr-version", "0.4")),
+    Output("ome_zarr_05", "OME-Zarr 0.5", "Write OME-Zarr in version 0.5, with shards.", ("prediction",),
+           (".ome.zarr",), partial(_ome_zarr, version="0.5"), instead_of="ome_zarr", is_folder=True,
+           choice=("--ome-zarr-version", "0.5")),
 )}
 """All kinds by name, in the order in which they are written."""
 

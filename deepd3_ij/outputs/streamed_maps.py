@@ -11,6 +11,7 @@ import xarray as xr
 
 from deepd3_ij.atomic import replacing_together
 from deepd3_ij.files.hdf5 import write_prediction
+from deepd3_ij.files.ome_zarr_writing import write_ome_zarr
 from deepd3_ij.files.tiff import open_stack_for_writing, write_prediction_maps
 from deepd3_ij.model.loading import DeepD3Model
 from deepd3_ij.names import PROVENANCE, ROLE
@@ -36,6 +37,7 @@ def predict_to_files(
     z_range: tuple[int, int] | None = None,
     region: Region | None = None,
     eight_bit: bool = False,
+    ome_zarr: str = "",
     ledger: Ledger | None = None,
     progress: Progress = no_progress,
 ) -> list[Path]:
@@ -51,6 +53,8 @@ def predict_to_files(
         Existing folder and start of the names.
     eight_bit
         TIFFs with 8 bit (0–255) instead of 32.
+    ome_zarr
+        Version of OME-Zarr in which ``<stem>.ome.zarr`` is written, too; none if empty.
     ledger
         Notes what is written, and keeps what somebody changed; without it, whatever is there is replaced.
     progress
@@ -64,10 +68,11 @@ def predict_to_files(
     resolved = resolve(PredictionParameters, parameters, recommended=model.card.recommended,
                        voxel_size_um=voxel_size_um(stack))
     provenance = json.dumps(prediction_provenance(stack, model, resolved, z_range, region), sort_keys=True)
+    approve = None if ledger is None else ledger.approve
     here = workspace()
     if here.slab_bytes is None and here.slab_planes is None:
         here = Workspace(slab_bytes=_SLAB_BYTES)
-    with working_in(here), replacing_together(folder, None if ledger is None else ledger.approve) as place:
+    with working_in(here), replacing_together(folder, approve) as place:
         # Maps that are to get 8 bit are kept exact until the .prediction file has been made of them.
         exact = place / "exact" if eight_bit else place
         exact.mkdir(exist_ok=True)
@@ -80,6 +85,10 @@ def predict_to_files(
             if eight_bit:
                 write_prediction_maps(place, stem, prediction, eight_bit=True, progress=progress)
             write_prediction(place / f"{stem}.prediction", prediction, progress=progress)
+            if ome_zarr:
+                write_ome_zarr(folder / f"{stem}.ome.zarr", prediction, origin_um=stack.attrs.get("origin_um"),
+                               version=ome_zarr, approve=approve, progress=progress)
         if eight_bit:
             shutil.rmtree(exact)
-    return [folder / name for name in (f"{stem}_dendrites.tif", f"{stem}_spines.tif", f"{stem}.prediction")]
+    names = [f"{stem}_dendrites.tif", f"{stem}_spines.tif", f"{stem}.prediction"]
+    return [folder / name for name in (*names, *([f"{stem}.ome.zarr"] if ome_zarr else []))]

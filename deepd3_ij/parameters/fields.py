@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar, get_type_hints
 
 from deepd3_ij.errors import ParameterError
 
-PATHS = ("file", "folder", "save")
+PATHS = ("file", "folder", "save", "any")
 """What a path leads to: an existing file, a folder, a file to write."""
 
 
@@ -201,7 +201,8 @@ def accepted_values(info: ParameterInfo) -> str:
     if info.choices:
         return ", ".join(info.choices)
     if info.path:
-        return {"file": "a file", "folder": "a folder", "save": "a file to write"}[info.path]
+        return {"file": "a file", "folder": "a folder", "save": "a file to write",
+                "any": "a file or folder"}[info.path]
     kind = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[info.type]
     if info.low is not None and info.high is not None:
         kind += f" from {info.low:g} to {info.high:g}"

@@ -560,8 +560,10 @@ class FileChannelParameters(DialogParameters):
 class OpenStackParameters(DialogParameters):
     """What Open DeepD3 Stack… opens."""
 
-    path: str = parameter("", "Stack (TIFF, OME-TIFF, CZI, LIF, ND2).", path="file", label="Image file")
+    path: str = parameter("", "Stack (TIFF, OME-TIFF, OME-Zarr folder, CZI, LIF, ND2).", path="any", label="Image file")
     saved: bool = parameter(True, "Also load the results that were saved beside it.", label="Load saved results")
+    level: int | None = parameter(None, "Resolution level of OME-Zarr, counted from 1; empty: the finest.", low=1,
+                                  high=100, label="Resolution level")
 
 
 @dataclass(frozen=True)

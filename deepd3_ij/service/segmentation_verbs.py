@@ -16,10 +16,10 @@ from deepd3_ij.stems import saved_beside
 
 @verb("open")
 def open_image(progress: Progress, *, path: str, xy_um: float | None = None, z_um: float | None = None,
-               channel: int | None = None, frame: int | None = None) -> Reply:
-    """Read an image file (channel and frame 0-based)."""
+               channel: int | None = None, frame: int | None = None, level: int | None = None) -> Reply:
+    """Read an image file (channel, frame and level 0-based)."""
     progress(0, 1, "Reading the stack")
-    stack = open_stack(path, xy_um=xy_um, z_um=z_um, channel=channel, frame=frame)
+    stack = open_stack(path, xy_um=xy_um, z_um=z_um, channel=channel, frame=frame, level=level)
     progress(1, 1, "Reading the stack")
     saved = [str(file) for file in saved_beside(path)]
     pixels, signed = stack.values, False

@@ -5,6 +5,7 @@ import os
 import threading
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,17 @@ import tifffile
 from deepd3_ij.batch import BatchItem, BatchResult, BatchSettings, analyze_folder, find_stacks, run_batch, stages
 from deepd3_ij.batch.board import Board, as_progress
 from deepd3_ij.batch.jobs import Event, Job
+from deepd3_ij.batch.pool import share_of_memory
+from deepd3_ij.batch.records import input_states
 from deepd3_ij.batch.running import InThisProcess
+from deepd3_ij.batch.stages import AnalysisWork, Stack
 from deepd3_ij.batch.text_log import TextLog
 from deepd3_ij.errors import Cancelled, ParameterError, StackError
+from deepd3_ij.memory import plan
+from deepd3_ij.model import load_model
 from deepd3_ij.parameters import Roi2DParameters, Roi3DParameters
-from deepd3_ij.progress import Progress
+from deepd3_ij.progress import Progress, no_progress
+from tests.small_stack import write_small_stack
 
 SETTINGS: dict[str, object] = {"area_threshold": 0.25}
 
@@ -260,6 +267,45 @@ def test_a_log_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     assert log.file == tmp_path / "deepd3_log.txt"
     assert (tmp_path / "log.txt").read_text() == "my notes"
     assert log.file.read_text().splitlines()[1] == "failed: a"
+
+
+@pytest.mark.parametrize(("memory_bytes", "workers", "halved", "share"), [
+    (6_000_000_000, 2, False, 3_000_000_000), (6_000_000_000, 1, True, 3_000_000_000), (None, 1, False, None)])
+def test_workers_share_the_memory_and_a_second_try_gets_half(
+    memory_bytes: int | None, workers: int, halved: bool, share: int | None
+) -> None:
+    assert share_of_memory(memory_bytes, workers, halved=halved) == share
+
+
+def test_a_stack_that_does_not_fit_is_done_in_slabs_with_the_same_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_small_stack(tmp_path / "small.tif")
+    work = AnalysisWork(load_model(None))
+    files = {}
+    for name in ("whole", "slabs"):
+        (tmp_path / name).mkdir()
+        job = Job(BatchItem(source, tmp_path / name, "small", (source,), "small.tif"),
+                  {"analysis": BatchSettings({}).to_dict()})
+        stack = Stack(0, job)
+        stack.read(work)
+        stack.compute(work, no_progress)
+        written = work.write(job, stack.content, no_progress)
+        files[name] = {path.name: path.read_bytes() for path in written if path.suffix in (".csv", ".zip", ".tif")}
+        monkeypatch.setattr(stages, "plan", lambda *shape, **about: replace(plan(*shape, **about), slab_bytes=1))
+    assert files["whole"] == files["slabs"]
+    assert len(files["whole"]) > 3
+
+
+def test_a_stack_that_is_a_folder_counts_as_its_files(tmp_path: Path) -> None:
+    store = tmp_path / "cell.ome.zarr"
+    (store / "0").mkdir(parents=True)
+    (store / "0" / "0").write_bytes(b"abc")
+    item = BatchItem(store, tmp_path, "cell", (store,), "cell.ome.zarr")
+    before = input_states(item)
+    assert input_states(item) == before
+    (store / "0" / "1").write_bytes(b"d")
+    assert input_states(item) != before
 
 
 def test_warnings_of_every_stack_are_kept_and_those_of_other_threads_are_shown(

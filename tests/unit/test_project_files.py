@@ -23,7 +23,8 @@ def requirement(text: str) -> tuple[str, str]:
 def test_conda_environment_has_the_dependencies_of_pyproject() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
-    pip = dict(requirement(text) for text in (*project["dependencies"], *project["optional-dependencies"]["cluster"]))
+    extras = project["optional-dependencies"]
+    pip = dict(requirement(text) for text in (*project["dependencies"], *extras["cluster"], *extras["zarr"]))
     listed = dict(requirement(text) for text in conda if isinstance(text, str))
     assert {name: bound for name, bound in listed.items() if name not in CONDA_ONLY} == pip
     assert listed["python"] == project["requires-python"]

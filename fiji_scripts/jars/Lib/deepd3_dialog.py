@@ -384,6 +384,8 @@ class Dialog(object):
         chooser.setDialogTitle(row.item["label"])
         if kind == "folder":
             chooser.setFileSelectionMode(JFileChooser.DIRECTORIES_ONLY)
+        elif kind == "any":
+            chooser.setFileSelectionMode(JFileChooser.FILES_AND_DIRECTORIES)
         answer = (chooser.showSaveDialog if kind == "save" else chooser.showOpenDialog)(self._window)
         if answer == JFileChooser.APPROVE_OPTION:
             chosen = chooser.getSelectedFile()

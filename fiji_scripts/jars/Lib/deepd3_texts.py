@@ -33,7 +33,7 @@ def quoted(image):
 
 def without_ending(title):
     """A title or path without .tif and the like."""
-    for ending in (".tif", ".tiff", ".ome"):
+    for ending in (".tif", ".tiff", ".zarr", ".ome"):
         if title.lower().endswith(ending):
             title = title[:-len(ending)]
     return title

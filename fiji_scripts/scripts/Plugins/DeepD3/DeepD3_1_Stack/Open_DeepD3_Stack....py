@@ -8,8 +8,8 @@ from deepd3_texts import name_of
 
 
 def open_stack(fiji):
-    path = fiji.value("path")
-    reply, arrays = fiji.call("open", dict(fiji.file_part(), path=path))
+    path, level = fiji.value("path"), fiji.value("level")
+    reply, arrays = fiji.call("open", dict(fiji.file_part(), path=path, level=None if level is None else level - 1))
     stack = new_stack(arrays["stack"], reply, name_of(path), path)
     fiji.images.display(stack)
     if fiji.value("saved"):
