@@ -1,4 +1,4 @@
-"""The commands ``simulate`` and ``data create | show | arrange``."""
+"""The commands ``simulate`` and ``data create | show | summary | arrange``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from deepd3_ij.cli.console import shown_progress
 from deepd3_ij.cli.options import typed_parameters
 from deepd3_ij.cli.report import print_files
 from deepd3_ij.errors import ParameterError
+from deepd3_ij.notes import note
 from deepd3_ij.parameters import SeriesParameters, SimulationParameters, TimeSeriesParameters, TrainingDataParameters
 
 
@@ -62,13 +63,26 @@ def show(arguments: argparse.Namespace) -> None:
         print(arguments.preview)
 
 
+def summary(arguments: argparse.Namespace) -> None:
+    """Run ``deepd3-ij data summary``."""
+    from deepd3_ij.training.summaries import doubts, summarize, total
+
+    summaries = [summarize(path) for path in arguments.files]
+    for each in summaries:
+        print(f"{each.path}: {total([each])}")
+    print(total(summaries))
+    for doubt in doubts(summaries):
+        note(doubt)
+
+
 def arrange(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij data arrange``."""
     from deepd3_ij.training.dataset import arrange_training_data
+    from deepd3_ij.training.summaries import total
 
     with shown_progress(arguments.quiet) as progress:
-        arrange_training_data([Path(path) for path in arguments.files], arguments.out, progress=progress)
-    print(arguments.out)
+        summaries = arrange_training_data([Path(path) for path in arguments.files], arguments.out, progress=progress)
+    print(f"{arguments.out}: {total(summaries)}")
 
 
 def _name_and_value(text: str) -> tuple[str, str]:

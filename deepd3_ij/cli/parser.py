@@ -171,6 +171,8 @@ def build_parser() -> argparse.ArgumentParser:
     show_data.add_argument("file", metavar="FILE", help=".d3data or .d3set file.")
     show_data.add_argument("--set", action="append", metavar="NAME=VALUE", help="Change metadata of a .d3data file.")
     show_data.add_argument("--preview", metavar="PNG", help="Draw image and masks.")
+    summary = command("summary", "data_commands:summary", "What d3data files hold; doubts about a set of them.", steps)
+    summary.add_argument("files", nargs="+", metavar="D3DATA", help=".d3data files.")
     arrange = command("arrange", "data_commands:arrange", "Arrange d3data files to a d3set.", steps)
     arrange.add_argument("files", nargs="+", metavar="D3DATA", help=".d3data files.")
     arrange.add_argument("--out", type=written_name, required=True, metavar="FILE", help="The .d3set file to write.")

@@ -27,14 +27,17 @@ from deepd3_ij.files.snt_traces import read_traces
 from deepd3_ij.files.swc import read_swc
 from deepd3_ij.notes import note
 from deepd3_ij.parameters import TrainingDataParameters
-from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.progress import Progress, in_steps, no_progress
 from deepd3_ij.stack import voxel_size_um
+from deepd3_ij.training.summaries import Summary, count_spines, doubts, summarize
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FilePath = str | PathLike[str]
 Mask = npt.NDArray[np.bool_]
+
+_CHECKING = "Reading training data"
 
 
 def box_of(shape_zyx: Sequence[int], parameters: TrainingDataParameters) -> tuple[slice, slice, slice]:
@@ -285,8 +288,6 @@ def describe_training_data(path: FilePath) -> pd.DataFrame:
 
 
 def _described(data: D3Data) -> dict[str, Any]:
-    from scipy.ndimage import label
-
     return {
         **data.meta,
         "shape": data.stack.shape,
@@ -295,7 +296,7 @@ def _described(data: D3Data) -> dict[str, Any]:
         "maximum": data.stack.max().item(),
         "dendrite_voxels": int(np.count_nonzero(data.dendrite)),
         "spine_voxels": int(np.count_nonzero(data.spines)),
-        "spine_objects": int(label(data.spines, np.ones((3, 3, 3)))[1]),
+        "spine_objects": count_spines(data),
     }
 
 
@@ -339,8 +340,8 @@ def preview_training_data(path: FilePath, png: FilePath) -> None:
 
 def arrange_training_data(
     paths: Sequence[FilePath], out: FilePath, *, progress: Progress = no_progress
-) -> None:
-    """Arrange d3data files to a d3set.
+) -> list[Summary]:
+    """Arrange d3data files to a d3set; what speaks against training with them together is noted.
 
     Parameters
     ----------
@@ -350,6 +351,11 @@ def arrange_training_data(
         The d3set to make or replace.
     progress
         Called after each file; may raise ``Cancelled``.
+
+    Returns
+    -------
+    list of Summary
+        What each file holds.
 
     Raises
     ------
@@ -364,4 +370,12 @@ def arrange_training_data(
             raise AnnotationError(f"{path} is given twice; list every d3data file once.")
         seen.add(path.resolve())
     refuse_inputs([out], paths)
+    progress = in_steps(progress, {_CHECKING: 0.5, "Writing d3set": 0.5})
+    summaries = []
+    for number, path in enumerate(paths):
+        progress(number, len(paths), _CHECKING)
+        summaries.append(summarize(path))
+    for doubt in doubts(summaries):
+        note(doubt)
     write_d3set(out, list(paths), progress=progress)
+    return summaries
