@@ -372,9 +372,9 @@ def arrange_training_data(
     refuse_inputs([out], paths)
     progress = in_steps(progress, {_CHECKING: 0.5, "Writing d3set": 0.5})
     summaries = []
-    for number, path in enumerate(paths):
+    for number, each in enumerate(paths):
         progress(number, len(paths), _CHECKING)
-        summaries.append(summarize(path))
+        summaries.append(summarize(each))
     for doubt in doubts(summaries):
         note(doubt)
     write_d3set(out, list(paths), progress=progress)

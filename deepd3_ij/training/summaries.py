@@ -75,7 +75,7 @@ def _summary(path: Path, changed: int, size: int) -> Summary:
     data = read_d3data(path)
     digest = hashlib.blake2b(f"{data.stack.shape} {data.stack.dtype}".encode(), digest_size=16)
     for array in (data.stack, data.dendrite, data.spines):
-        digest.update(np.ascontiguousarray(array).view(np.uint8))
+        digest.update(np.ascontiguousarray(array).data)
     planes, height, width = data.stack.shape
     return Summary(path, (planes, height, width), data.xy_um, data.z_um, int(np.count_nonzero(data.dendrite)),
                    int(np.count_nonzero(data.spines)), count_spines(data), digest.hexdigest())

@@ -19,7 +19,7 @@ from deepd3_recorder import nothing_recorded, record
 from deepd3_settings import Settings
 from deepd3_spines import Spines
 from deepd3_texts import name_of, quoted, unicode_of, without_ending
-from deepd3_windows import new_window, open_owners
+from deepd3_windows import message_label, new_button, new_window, open_owners, show_message
 from ij import IJ
 from ij.gui import Line, PolygonRoi, Roi
 from ij.plugin.frame import RoiManager
@@ -28,7 +28,6 @@ from java.awt.event import KeyEvent
 from java.io import File, IOException
 from javax.swing import (
     BorderFactory,
-    JButton,
     JCheckBox,
     JComboBox,
     JFileChooser,
@@ -126,13 +125,7 @@ class Annotator(object):
         self._box_rows()
         content.add(self._form, BorderLayout.CENTER)
         foot = JPanel(BorderLayout(0, 4))
-        self._message = JLabel(u" ")
-        self._message.setName("message")
-        self._message.setFont(self._message.getFont().deriveFont(Font.PLAIN))
-        self._message.setVerticalAlignment(JLabel.TOP)
-        size = self._message.getPreferredSize()
-        size.height *= 3
-        self._message.setPreferredSize(size)  # whatever it says, the buttons stay where they are
+        self._message = message_label("message", 3)
         foot.add(self._message, BorderLayout.NORTH)
         buttons = JPanel(FlowLayout(FlowLayout.RIGHT, 6, 0))
         for name, text, tip, action in (
@@ -243,13 +236,8 @@ class Annotator(object):
         return label
 
     def _button(self, name, text, tip, action):
-        button = JButton(text)
-        button.setName(name)
-        button.setMargin(Insets(1, 6, 1, 6))
-        button.setToolTipText(tip)
-        button.addActionListener(Acted(action))
-        self._parts[name] = button
-        return button
+        self._parts[name] = new_button(name, text, tip, action)
+        return self._parts[name]
 
     def _close(self):
         self._timer.stop()
@@ -296,11 +284,7 @@ class Annotator(object):
                                                     calibration.pixelDepth, calibration.getUnit())
             if is_calibrated(self.image) else u"not known; use Set DeepD3 Voxel Size...")
         problem = self.annotation.problem()
-        text = problem or self._message_text
-        shown = text.replace(u"&", u"&amp;").replace(u"<", u"&lt;")
-        self._message.setText(u"<html>%s</html>" % shown if text else u" ")
-        self._message.setToolTipText(text or None)
-        self._message.setForeground(Color(180, 0, 0) if problem else None)
+        show_message(self._message, problem or self._message_text, problem is not None)
         self._parts["undo"].setEnabled(self.annotation.can_undo())
 
     def say(self, text):

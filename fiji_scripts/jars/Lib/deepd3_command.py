@@ -32,21 +32,22 @@ _MODULE = "org.scijava.script.ScriptModule"
 _FIELD_TYPE = "java.lang.CharSequence"
 
 
-def run(variables, command, work, needs=None, window=None):
+def run(variables, command, work, needs=None, window=None, window_needs_image=True):
     """Run a command; errors become one sentence for the user and a trace in the Log.
 
     variables: what SciJava injected into the script: context, image, the fields of the dialog.
     command: its name in the menu.
     work: gets a Fiji object.
     needs: what the command works on: 'stack', 'prediction', IMAGE for any image, None if it may do without one.
-    window: what a user gets instead of the dialog, while an image is open; gets a Fiji object too.
+    window: what a user gets instead of the dialog; gets a Fiji object too. window_needs_image: only while one is open.
     The system property 'deepd3.outcome' tells macros what happened: 'done', 'cancelled' or 'failed: ...'.
     """
     fiji = Fiji(variables["context"], command)
     System.setProperty(OUTCOME, "running")
     try:
         fiji.find_image(variables.get("image"), needs)
-        if window is not None and fiji.image is not None and fiji.can_ask():
+        if window is not None and (fiji.image is not None or not window_needs_image) \
+                and fiji.can_ask() and not fiji.given(variables[_MODULE]):
             window(fiji)
         else:
             fiji.decide(variables[_MODULE])
@@ -91,6 +92,11 @@ def _name_for_recorder(command):
         Recorder.setCommand(command)
     finally:
         thread.setName(name)
+
+
+def _fields(module):
+    """Names of the fields of a command's dialog."""
+    return [item.getName() for item in module.getInfo().inputs() if item.getType().getName() == _FIELD_TYPE]
 
 
 def headless():
@@ -158,15 +164,18 @@ class Fiji(object):
         self.image = found
         self._needs = needs
 
+    def given(self, module):
+        """True if a macro or a program gave the command's fields, or left them out by intention."""
+        return bool([name for name in _fields(module) if module.isInputResolved(name)])
+
     def decide(self, module):
         """Decide the values of all fields: ask the user, or take what a macro or a program gave."""
         self._module = module
-        names = [item.getName() for item in module.getInfo().inputs() if item.getType().getName() == _FIELD_TYPE]
+        names = _fields(module)
         if not names:
             return
         given = dict((name, unicode_of(module.getInput(name))) for name in names if module.getInput(name) is not None)
-        called = [name for name in names if module.isInputResolved(name)]
-        self._called = self._called or bool(called)
+        self._called = self._called or self.given(module)
         if not self.can_ask():
             self._decided = self.fields_of(self.command, given)
             return

@@ -186,3 +186,13 @@ class Closed(WindowAdapter):
 
     def windowClosed(self, event):  # noqa: N802 - Java's name
         self._work()
+
+
+class Activated(WindowAdapter):
+    """Calls a function when a window comes to the front."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def windowActivated(self, event):  # noqa: N802 - Java's name
+        self._work()

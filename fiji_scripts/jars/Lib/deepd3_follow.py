@@ -16,11 +16,11 @@ from deepd3_names import OUTCOME
 from deepd3_placement import keep_on_screen, place_beside
 from deepd3_strip import strip
 from deepd3_texts import name_of
-from deepd3_windows import new_window, open_owners
+from deepd3_windows import message_label, new_window, open_owners, show_message
 from ij import Prefs
-from java.awt import BorderLayout, Dimension, FlowLayout, Font
+from java.awt import BorderLayout, Dimension, FlowLayout
 from java.awt.event import KeyEvent
-from java.lang import Short, System
+from java.lang import System
 from javax.swing import (
     BorderFactory,
     BoxLayout,
@@ -80,7 +80,7 @@ class _Window(object):
             WINDOW, u"Followed spines of %s" % name_of(self.series.reply["hyperstack"]), self, self._close)
         content = JPanel(BorderLayout(0, 6))
         content.setBorder(BorderFactory.createEmptyBorder(8, 8, 8, 8))
-        self._total = _label("totals", 2)
+        self._total = message_label("totals", 2)
         content.add(self._total, BorderLayout.NORTH)
         self.table = FollowedTable()
         self.table.chosen(self._cell_chosen)
@@ -102,7 +102,7 @@ class _Window(object):
     def _foot(self):
         foot = JPanel()
         foot.setLayout(BoxLayout(foot, BoxLayout.Y_AXIS))
-        self._place_line = _label("chosen", 2)
+        self._place_line = message_label("chosen", 2)
         foot.add(self._place_line)
         self._buttons = {}
         for line in ((("Link", "The two chosen spines are the same (P)", self.link),
@@ -128,7 +128,7 @@ class _Window(object):
                 self._add_views(row)
             row.setAlignmentX(0.0)
             foot.add(row)
-        self._message = _label("message", 2)
+        self._message = message_label("message", 2)
         foot.add(self._message)
         return foot
 
@@ -199,18 +199,18 @@ class _Window(object):
             counts.append(u"%d %s" % (len([track for track in tracks if track["class"] == each]), each))
         text = u"%d spines at %d time points: %s" % (len(tracks), len(self.series.names), u", ".join(counts))
         apart = [point["name"] for point in self.series.reply["time_points"] if not point["registered"]]
-        _show(self._total, text + (u"; not registered: %s" % u", ".join(apart) if apart else u""))
+        show_message(self._total, text + (u"; not registered: %s" % u", ".join(apart) if apart else u""))
         text = u"Nothing is chosen: click a spine in the image, or a cell of the table"
         if self.chosen is not None:
             text = u"Chosen: %s" % self.series.told(self.chosen)
             if self.other is not None:
                 text += u", and %s" % self.series.told(self.other)
-        _show(self._place_line, text)
+        show_message(self._place_line, text)
         self.shown.choose([each for each in (self.chosen, self.other) if each is not None])
 
     def say(self, text):
         """Show a message that stays."""
-        _show(self._message, text)
+        show_message(self._message, text)
 
     # Choosing
 
@@ -324,20 +324,3 @@ class _Window(object):
             opened(picture).show()
         else:
             self.say(u"There is no montage.")
-
-
-def _label(name, lines):
-    label = JLabel(u" ")
-    label.setName(name)
-    label.setFont(label.getFont().deriveFont(Font.PLAIN))
-    label.setAlignmentX(0.0)
-    label.setVerticalAlignment(JLabel.TOP)
-    size = Dimension(0, lines * label.getFontMetrics(label.getFont()).getHeight() + 6)
-    label.setPreferredSize(size)  # whatever it says, the buttons stay where they are
-    label.setMaximumSize(Dimension(Short.MAX_VALUE, size.height))
-    return label
-
-
-def _show(label, text):
-    label.setText(u"<html>%s</html>" % text.replace(u"&", u"&amp;").replace(u"<", u"&lt;"))
-    label.setToolTipText(text)

@@ -1,5 +1,8 @@
 #@ Context context
-"""Arrange the training data below a folder, in the order of their names, to one set."""
+"""Arrange training data to one set.
+
+A user gets a window with a list of them; macros, all below a folder in the order of their names.
+"""
 
 from deepd3_command import run
 
@@ -10,4 +13,9 @@ def arrange(fiji):
     fiji.say("wrote %s with %d stacks" % (reply["file"], len(reply["files"])))
 
 
-run(globals(), "Arrange DeepD3 Training Set...", arrange)
+def window(fiji):
+    from deepd3_arranger import arrange  # without windows, its classes cannot be loaded
+    arrange(fiji.context)
+
+
+run(globals(), "Arrange DeepD3 Training Set...", arrange, window=window, window_needs_image=False)

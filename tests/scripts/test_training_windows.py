@@ -1,0 +1,133 @@
+"""Training data arranged to a set, and looked at, in windows that stay open."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from deepd3_ij import label_stack
+from deepd3_ij.files.d3data import cut_d3data, write_d3data
+from deepd3_ij.files.d3set import read_d3set
+from tests.scripts.user import User
+
+pytestmark = pytest.mark.display
+JYTHON = Path(__file__).parent / "jython"
+SHAPE = (4, 40, 60)
+State = dict[str, Any]
+
+
+class Window:
+    """A window as one of the scripts in JYTHON shows it."""
+
+    def __init__(self, user: User, script: str) -> None:
+        self.user, self.script = user, str(JYTHON / script)
+
+    def state(self, press: str = "-", text: object = "-") -> State:
+        said = text if isinstance(text, str) else json.dumps(text)
+        return dict(json.loads(self.user.host.ask("script", self.script, press=press, text=said)) or {})
+
+    def until(self, condition: Callable[[State], bool], problem: str) -> State:
+        def seen() -> State | None:
+            state = self.state()
+            return state if state and not state["busy"] and condition(state) else None
+
+        try:
+            return dict(self.user.until(seen, problem, 40))
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it shows {self.state()}") from None
+
+
+def write(path: Path, seed: int, *, xy_um: float = 0.1, spines: bool = True) -> Path:
+    """A small d3data file of random pixels."""
+    grey = np.random.default_rng(seed).integers(0, 250, SHAPE).astype(np.uint8)
+    masks = np.zeros((2, *SHAPE), np.bool_)
+    masks[0, 1, 10:13] = True
+    masks[1, 1, 4:9, 5:11] = spines
+    write_d3data(path, cut_d3data(label_stack(grey, xy_um=xy_um, z_um=0.5, source="cell.tif"), *masks))
+    return path
+
+
+@pytest.fixture
+def arranger(visible: User) -> Window:
+    """The window of a training set, empty."""
+    visible.host.ask("script", str(JYTHON / "close_all.py"))
+    assert visible.host.ask("dialog", "Arrange DeepD3 Training Set...") == "done"
+    window = Window(visible, "arranger_state.py")
+    window.until(lambda state: not state["rows"], "no window")
+    return window
+
+
+def names(state: State) -> list[str]:
+    return [row[1] for row in state["rows"]]
+
+
+def test_files_are_added_ordered_doubted_and_become_a_set(arranger: Window, tmp_path: Path) -> None:
+    files = [write(tmp_path / "a.d3data", 1), write(tmp_path / "b.d3data", 2, xy_um=0.2)]
+    (tmp_path / "more").mkdir()
+    write(tmp_path / "more" / "c.d3data", 3, spines=False)
+    shutil.copy(files[0], tmp_path / "more" / "copy.d3data")
+    assert arranger.state("create")["message"] == "The list is empty; add .d3data files first."
+    arranger.state("add", [str(path) for path in files])
+    arranger.state("drop", [str(tmp_path / "more")])
+    state = arranger.until(lambda state: len(state["rows"]) == 4 and "files" in state["total"], "they are not read")
+    assert state["rows"][1] == ["2", "b.d3data", "4 \u00d7 40 \u00d7 60", "0.2", "0.5", "180", "30", "1"]
+    assert state["total"] == "4 files, 16 planes, 2 resolutions, 720 dendrite and 90 spine voxels, 3 spines"
+    doubts = state["doubts"].split("\n")
+    assert doubts[0].startswith("Different pixel sizes: 0.1 \u00b5m (a.d3data) to 0.2 \u00b5m (b.d3data)")
+    assert doubts[1:] == ["No annotated spine: c.d3data.", "The same image and masks: a.d3data, copy.d3data."]
+    assert "is in the list already; nothing was added" in arranger.state("add", [str(files[0])])["message"]
+    arranger.state("select", "1")
+    assert names(arranger.state("up")) == ["b.d3data", "a.d3data", "c.d3data", "copy.d3data"]
+    arranger.state("select", "3")
+    assert names(arranger.state("remove")) == ["b.d3data", "a.d3data", "c.d3data"]
+    assert names(arranger.state("undo")) == ["b.d3data", "a.d3data", "c.d3data", "copy.d3data"]
+    assert names(arranger.state("undo")) == ["a.d3data", "b.d3data", "c.d3data", "copy.d3data"]
+    arranger.state("select", "3")
+    arranger.state("remove")
+    state = arranger.until(lambda state: state["total"].startswith("3 files"), "they are not counted again")
+    assert "same image" not in state["doubts"]
+    out = tmp_path / "made.d3set"
+    arranger.state("write", str(out))
+    arranger.until(lambda state: state["message"].startswith(f"wrote {out}: 3 files"), "it is not told")
+    assert [data.xy_um for data in read_d3set(out)] == [0.1, 0.2, 0.1]
+
+
+def test_what_cannot_be_read_or_written_is_told_and_nothing_is_lost(arranger: Window, tmp_path: Path) -> None:
+    good = write(tmp_path / "a.d3data", 1)
+    (tmp_path / "broken.d3data").write_bytes(good.read_bytes()[:2000])
+    arranger.state("add", [str(good), str(tmp_path / "broken.d3data")])
+    state = arranger.until(lambda state: state["total"].startswith("1 file,"), "they are not read")
+    assert state["rows"][1][2] == "cannot be read"
+    message = arranger.state("create")["message"]
+    assert message.startswith(f"{tmp_path / 'broken.d3data'} is damaged")
+    assert message.count("broken.d3data") == 2
+    arranger.state("select", "1")
+    arranger.state("remove")
+    arranger.until(lambda state: len(state["rows"]) == 1, "it stays")
+    out = tmp_path / "made.d3set"
+    out.write_text("a work of a person")
+    for answer, written in (("Cancel", False), ("Replace", True)):
+        arranger.user.host.ask("start", "script", arranger.script, press="write", text=str(out))
+        arranger.user.click(answer)
+        arranger.user.host.ask("wait")
+        arranger.until(lambda state, written=written: state["message"].startswith("wrote ") == written, answer)
+        assert (out.read_bytes() != b"a work of a person") == written
+    good.unlink()
+    arranger.state("write", str(tmp_path / "other.d3set"))
+    state = arranger.until(lambda state: state["rows"][0][2] == "cannot be read", "the loss is not seen")
+    assert state["message"].startswith(f"{good} does not exist")
+    assert not (tmp_path / "other.d3set").exists()
+
+
+def test_a_folder_that_takes_no_files_is_told(arranger: Window, tmp_path: Path) -> None:
+    arranger.state("add", [str(write(tmp_path / "a.d3data", 1))])
+    arranger.until(lambda state: state["total"].startswith("1 file,"), "it is not read")
+    arranger.state("write", "/proc/made.d3set")
+    state = arranger.until(lambda state: "cannot be written" in state["message"], "it is not told")
+    assert len(state["rows"]) == 1
