@@ -30,6 +30,9 @@ META_TYPES: Mapping[str, type] = MappingProxyType({
 })
 """Names and types of DeepD3's metadata, in the order of its tables."""
 _SIZES = ("Depth", "Height", "Width")
+_VOXEL_SIZES = ("Resolution_XY", "Resolution_Z")
+CHANGEABLE = tuple(name for name in META_TYPES if name not in _SIZES)
+"""Names of the metadata that do not follow from the arrays."""
 _CHANGED = "Changed"
 IGNORED = "ignored"
 """Name of the array that only training data of this package have, and only where something does not count."""
@@ -177,13 +180,22 @@ def update_meta(path: str | PathLike[str], changes: Mapping[str, Any]) -> None:
     FileFormatError, OutputError
         The file cannot be read or written.
     """
-    free = [name for name in META_TYPES if name not in _SIZES]
-    for name in changes:
-        if name not in free:
-            raise AnnotationError(f"The metadata have no {name!r} that can be changed; accepted: {', '.join(free)}.")
+    new = {name: checked_change(name, value) for name, value in changes.items()}
     data = read_d3data(path)
-    new = {name: _converted(name, value) for name, value in changes.items()}
     write_d3data(path, replace(data, meta={**data.meta, **new, _CHANGED: _now()}))
+
+
+def checked_change(name: str, value: Any) -> Any:
+    """A new value of the metadata in its type; texts are turned into it.
+
+    Raises
+    ------
+    AnnotationError
+        The name is unknown, or not to be changed, or the value unfit.
+    """
+    if name not in CHANGEABLE:
+        raise AnnotationError(f"The metadata have no {name!r} that can be changed; accepted: {', '.join(CHANGEABLE)}.")
+    return _positive_size(name, _converted(name, value))
 
 
 def assemble(path: str | PathLike[str], volumes: list[npt.NDArray[Any]], meta: Mapping[str, Any],
@@ -197,7 +209,7 @@ def assemble(path: str | PathLike[str], volumes: list[npt.NDArray[Any]], meta: M
         raise FileFormatError(f"{path}: stack and masks have different shapes, {stack.shape}, {dendrite.shape} and "
                               f"{spines.shape}; create the file again.")
     known = {name: value for name, value in meta.items() if value is not None}
-    for name in ("Resolution_XY", "Resolution_Z"):
+    for name in _VOXEL_SIZES:
         value = known.get(name)
         if not isinstance(value, int | float) or not 0 < value < np.inf:
             raise FileFormatError(f"{path}: {name} is {value!r}; accepted: a positive number of µm. "
@@ -228,10 +240,15 @@ def checked_meta(data: D3Data) -> dict[str, Any]:
     meta.update(zip(_SIZES, data.stack.shape, strict=True))
     # Windows' rules know both kinds of separators.
     meta["Generated_from"] = PureWindowsPath(meta["Generated_from"]).name
-    for name in ("Resolution_XY", "Resolution_Z"):
-        if not (np.isfinite(meta[name]) and meta[name] > 0):
-            raise AnnotationError(f"{name} is {meta[name]}; accepted: a positive number of µm.")
+    for name in _VOXEL_SIZES:
+        _positive_size(name, meta[name])
     return meta
+
+
+def _positive_size(name: str, value: Any) -> Any:
+    if name in _VOXEL_SIZES and not (np.isfinite(value) and value > 0):
+        raise AnnotationError(f"{name} is {value}; accepted: a positive number of µm.")
+    return value
 
 
 def _converted(name: str, value: Any) -> Any:

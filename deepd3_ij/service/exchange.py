@@ -80,6 +80,15 @@ def describe_image(data: xr.DataArray | xr.Dataset) -> dict[str, Any]:
     return {"voxel_size_um": list(sizes), "origin_px": origin, "source": str(data.attrs.get("source", "stack"))}
 
 
+def shown_pixels(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], bool]:
+    """Pixels of any type in one that ImageJ shows, and whether its 16 bits are to be signed."""
+    if pixels.dtype == np.int16:
+        return pixels.view(np.uint16) ^ np.uint16(_SIGNED16_OFFSET), True
+    if pixels.dtype not in (np.uint8, np.uint16, np.float32):
+        return pixels.astype(np.float32), False
+    return pixels, False
+
+
 def prediction_reply(prediction: xr.Dataset, **values: Any) -> Reply:
     """A prediction as an answer."""
     return Reply({"provenance": prediction.attrs.get("provenance", "{}"), "image": describe_image(prediction),

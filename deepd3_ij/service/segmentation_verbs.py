@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import xarray as xr
 
 from deepd3_ij.errors import ParameterError
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.parameters import CleaningParameters, PredictionParameters, RegionParameters, check_plane_order
 from deepd3_ij.progress import Progress, in_steps
-from deepd3_ij.service.exchange import Image, Reply, describe_image, prediction_reply
+from deepd3_ij.service.exchange import Image, Reply, describe_image, prediction_reply, shown_pixels
 from deepd3_ij.service.registry import NOTHING_CHOSEN, Choices, Map, Pixels, verb
 from deepd3_ij.stems import saved_beside
 
@@ -22,11 +21,7 @@ def open_image(progress: Progress, *, path: str, xy_um: float | None = None, z_u
     stack = open_stack(path, xy_um=xy_um, z_um=z_um, channel=channel, frame=frame, level=level)
     progress(1, 1, "Reading the stack")
     saved = [str(file) for file in saved_beside(path)]
-    pixels, signed = stack.values, False
-    if pixels.dtype == np.int16:
-        pixels, signed = pixels.view(np.uint16) ^ np.uint16(32768), True
-    elif pixels.dtype not in (np.uint8, np.uint16, np.float32):
-        pixels = pixels.astype(np.float32)
+    pixels, signed = shown_pixels(stack.values)
     return Reply({"image": describe_image(stack), "signed": signed, "saved": saved}, {"stack": pixels})
 
 
