@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from deepd3_ij import label_stack
-from deepd3_ij.files.d3data import cut_d3data, write_d3data
-from deepd3_ij.files.d3set import read_d3set
+from deepd3_ij.files.d3data import cut_d3data, read_d3data, write_d3data
+from deepd3_ij.files.d3set import read_d3set, write_d3set
 from tests.scripts.user import User
 
 pytestmark = pytest.mark.display
@@ -131,3 +131,73 @@ def test_a_folder_that_takes_no_files_is_told(arranger: Window, tmp_path: Path) 
     arranger.state("write", "/proc/made.d3set")
     state = arranger.until(lambda state: "cannot be written" in state["message"], "it is not told")
     assert len(state["rows"]) == 1
+
+
+@pytest.fixture
+def viewer(visible: User) -> Window:
+    """The window of training data, empty."""
+    visible.host.ask("script", str(JYTHON / "close_all.py"))
+    assert visible.host.ask("dialog", "Show DeepD3 Training Data...") == "done"
+    window = Window(visible, "training_viewer_state.py")
+    window.until(lambda state: not state["rows"], "no window")
+    return window
+
+
+def test_metadata_are_typed_saved_and_taken_back(viewer: Window, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.d3data", 1)
+    viewer.state("add", [str(path)])
+    viewer.until(lambda state: state["rows"] and state["rows"][0]["Width"] == "60", "it is not read")
+    viewer.state("type", [0, "Resolution_XY", "0.250"])
+    viewer.state("save")
+    state = viewer.until(lambda state: state["message"] == "saved a.d3data", "it is not saved")
+    assert (state["rows"][0]["Resolution_XY"], state["unsaved"]) == ("0.25", 0)
+    data = read_d3data(path)
+    assert (data.xy_um, data.meta["Changed"]) == (0.25, state["rows"][0]["Changed"])
+    viewer.state("type", [0, "X", "7.5"])
+    viewer.state("save")  # takes what is typed, which is refused
+    viewer.until(lambda state: state["message"] == "X is '7.5'; accepted: a whole number.", "it is not refused")
+    assert viewer.state("undo")["rows"][0]["Resolution_XY"] == "0.1"
+    viewer.state("save")
+    viewer.until(lambda state: not state["unsaved"], "the old value is not saved")
+    assert (read_d3data(path).xy_um, read_d3data(path).meta["X"]) == (0.1, 0)
+    np.testing.assert_array_equal(read_d3data(path).stack, data.stack)
+
+
+def test_stacks_open_calibrated_with_masks_in_their_planes(viewer: Window, tmp_path: Path) -> None:
+    user, files = viewer.user, [write(tmp_path / "a.d3data", 1), write(tmp_path / "b.d3data", 2)]
+    write_d3set(tmp_path / "both.d3set", files)
+    viewer.state("add", [str(files[0]), str(tmp_path / "both.d3set")])
+    state = viewer.until(lambda state: len(state["rows"]) == 3, "they are not read")
+    assert [row["File"] for row in state["rows"]] == ["a.d3data", "both.d3set [1]", "both.d3set [2]"]
+    viewer.state("select", "0")
+    viewer.state("show")
+    user.until(lambda: user.look().get("title") == "a.d3data", "it is not shown")
+    seen = user.look()
+    assert (seen["shape"], seen["pixel_width"], seen["unit"]) == (list(SHAPE), 0.1, "micron")
+    for plane, pixels in ((1, "0"), (2, "210")):
+        user.host.ask("script", str(JYTHON / "go_to_plane.py"), plane=str(plane))
+        assert user.host.ask("script", str(JYTHON / "removed_pixels.py")) == pixels
+    viewer.state("type", [0, "Resolution_XY", "0.2"])
+    viewer.state("save")
+    viewer.until(lambda state: state["message"].startswith("saved"), "it is not saved")
+    assert user.look()["pixel_width"] == 0.2
+
+
+def test_what_cannot_be_shown_is_told_and_what_is_not_saved_is_kept(viewer: Window, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.d3data", 1)
+    (tmp_path / "b.d3data").write_text("no HDF5")
+    viewer.state("add", [str(path), str(tmp_path / "b.d3data")])
+    viewer.until(lambda state: str(tmp_path / "b.d3data") in state["message"], "it is not told")
+    viewer.state("type", [0, "X", "7"])
+    viewer.user.host.ask("start", "script", viewer.script, press="close", text="-")
+    viewer.user.click("Keep Open")
+    viewer.user.host.ask("wait")
+    assert viewer.until(lambda state: state["unsaved"] == 1, "it is not taken")["rows"][0]["X"] == "7"
+    content = path.read_bytes()
+    path.unlink()
+    viewer.state("save")
+    viewer.until(lambda state: state["message"].startswith(f"{path} does not exist"), "the loss is not told")
+    path.write_bytes(content)
+    viewer.state("save")
+    viewer.until(lambda state: state["message"] == "saved a.d3data", "it is not saved")
+    assert read_d3data(path).meta["X"] == 7

@@ -196,3 +196,13 @@ class Activated(WindowAdapter):
 
     def windowActivated(self, event):  # noqa: N802 - Java's name
         self._work()
+
+
+class Closing(WindowAdapter):
+    """Calls a function when a user wants to close a window."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def windowClosing(self, event):  # noqa: N802 - Java's name
+        self._work()

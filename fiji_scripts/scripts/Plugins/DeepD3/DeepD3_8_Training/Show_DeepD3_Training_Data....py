@@ -1,5 +1,9 @@
 #@ Context context
-"""Tell what training data hold, and show a picture of the first stack: left as it is, right with its masks."""
+"""Show training data.
+
+A user gets a window with their metadata, from which they are opened; macros, what they hold, and a picture of the first
+stack: left as it is, right with its masks.
+"""
 
 from deepd3_command import run
 from deepd3_images import new_picture
@@ -14,4 +18,9 @@ def show(fiji):
         ", ".join("%s %s" % item for item in sorted(stack.items())) for stack in reply["stacks"]])
 
 
-run(globals(), "Show DeepD3 Training Data...", show)
+def window(fiji):
+    from deepd3_training_viewer import show_files  # without windows, its classes cannot be loaded
+    show_files(fiji.context)
+
+
+run(globals(), "Show DeepD3 Training Data...", show, window=window, window_needs_image=False)
