@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from deepd3_ij.errors import remedy
 from deepd3_ij.files.d3data import D3Data, read_d3data
 from deepd3_ij.input_limits import check_regular
 from deepd3_ij.training.sampler import RESOLUTION_TOLERANCE
@@ -106,7 +107,8 @@ def doubts(summaries: Sequence[Summary]) -> list[str]:
 def _different(summaries: Sequence[Summary]) -> Iterable[str]:
     for what, values, consequence in (
             ("pixel sizes", {each.path: each.xy_um for each in summaries},
-             "training needs a pixel size (target_resolution_um) to which all are brought"),
+             "training needs a size to which all are brought " + remedy("(--target-resolution)",
+                                                                        "(Pixel size for training)")),
             ("distances of planes", {each.path: each.z_um for each in summaries},
              "this counts in training with samples of several planes alone")):
         if values and max(values.values()) > min(values.values()) * (1 + RESOLUTION_TOLERANCE):

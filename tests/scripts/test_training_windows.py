@@ -133,6 +133,21 @@ def test_a_folder_that_takes_no_files_is_told(arranger: Window, tmp_path: Path) 
     assert len(state["rows"]) == 1
 
 
+def test_a_folder_as_it_is_can_be_repeated_by_a_macro_and_its_files_are_shown(arranger: Window, tmp_path: Path) -> None:
+    user, out = arranger.user, tmp_path / "sets" / "made.d3set"
+    files = [write(tmp_path / name, seed) for seed, name in enumerate(("a.d3data", "b.d3data"))]
+    user.host.ask("script", str(JYTHON / "record.py"))
+    arranger.state("add", [str(path) for path in files])
+    arranger.until(lambda state: state["total"].startswith("2 files,"), "they are not read")
+    arranger.state("write", str(out))
+    arranger.until(lambda state: state["message"].startswith("wrote "), "it is not written")
+    assert f'"source={tmp_path} pattern=*.d3data out={out}");' in user.host.ask("recorded")
+    arranger.state("select", "1")
+    arranger.state("show")
+    state = Window(user, "training_viewer_state.py").until(lambda state: state["rows"] != [], "it is not shown")
+    assert [row["File"] for row in state["rows"]] == ["b.d3data"]
+
+
 @pytest.fixture
 def viewer(visible: User) -> Window:
     """The window of training data, empty."""

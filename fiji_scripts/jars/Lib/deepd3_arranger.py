@@ -11,18 +11,22 @@ from deepd3_chosen_files import Dropped, ask_for_files, ask_for_folder, ask_wher
 from deepd3_events import Acted, Activated, Selected, on_event_thread
 from deepd3_placement import place_where_free
 from deepd3_questions import answer_to
+from deepd3_recorder import record
 from deepd3_set_table import SetTable
 from deepd3_steps import Steps
 from deepd3_texts import name_of, unicode_of
+from deepd3_training_viewer import show_files
 from deepd3_windows import message_label, new_button, new_window, open_owners, show_message
 from ij import IJ
-from java.awt import BorderLayout, Dimension, FlowLayout
+from java.awt import BorderLayout, Color, Dimension, FlowLayout
 from java.awt.event import KeyEvent
 from javax.swing import BorderFactory, BoxLayout, JComponent, JPanel, JScrollPane, JTextArea, KeyStroke
 
 WINDOW = "deepd3.arranger"
 ENDING = u"d3data"
-_HEIGHT_PX = 460
+COMMAND = "Arrange DeepD3 Training Set..."
+_HEIGHT_PX = 500
+_DOUBT = Color(140, 75, 0)
 
 
 def arrange(context):
@@ -63,6 +67,7 @@ class Arranger(object):
              self.remove),
             ("up", u"Move Up", u"Put the selected files one place earlier", lambda: self.move(-1)),
             ("down", u"Move Down", u"Put the selected files one place later", lambda: self.move(1)),
+            ("show", u"Show", u"Look at the selected files, and change their metadata", self.show),
             ("undo", u"Undo", u"Take the last change of the list back (Ctrl+Z)", self.undo)), FlowLayout.LEFT),
             BorderLayout.NORTH)
         self.table = SetTable()
@@ -85,7 +90,8 @@ class Arranger(object):
         foot.setLayout(BoxLayout(foot, BoxLayout.Y_AXIS))
         self._total = message_label("total", 1)
         foot.add(self._total)
-        self._doubts = JTextArea(3, 1)
+        self._doubts = JTextArea(5, 1)
+        self._doubts.setForeground(_DOUBT)
         self._doubts.setName("doubts")
         self._doubts.setEditable(False)
         self._doubts.setLineWrap(True)
@@ -129,7 +135,7 @@ class Arranger(object):
 
     def _enable(self):
         chosen = self.table.selected()
-        for name, wanted in (("remove", chosen), ("up", chosen and chosen[0] > 0),
+        for name, wanted in (("remove", chosen), ("show", chosen), ("up", chosen and chosen[0] > 0),
                              ("down", chosen and chosen[-1] < len(self.files.value) - 1),
                              ("undo", self.files.can_undo()), ("create", not self._writing)):
             self._buttons[name].setEnabled(bool(wanted))
@@ -208,6 +214,10 @@ class Arranger(object):
                 return
             paths[row], paths[row + step] = paths[row + step], paths[row]
         self._change(paths, selected)
+
+    def show(self):
+        """Look at the selected files in the window for that."""
+        show_files(self.context, [self.files.value[row] for row in self.table.selected()])
 
     def undo(self):
         """Take the last change of the list back."""
@@ -297,6 +307,14 @@ class Arranger(object):
                 return
             text = u"wrote %s: %s" % (unicode_of(found[0]["file"]), found[0]["total"])
             self.say(text)
-            IJ.log(u"DeepD3: " + text)
+            IJ.showStatus(u"DeepD3: " + text)
+            self._record(values["paths"], found[0]["file"])
 
         beside(lambda: deepd3_transport.call(self.context, "arrange_training_files", values), finish)
+
+    def _record(self, paths, out):
+        """Let the macro recorder write the command, if the set is all of one folder in the order of the names."""
+        folder = os.path.dirname(paths[0])
+        names = sorted(name for name in os.listdir(folder) if name.endswith(u"." + ENDING))
+        if paths == [os.path.join(folder, name) for name in names]:
+            record(COMMAND, [("source", folder), ("pattern", u"*." + ENDING), ("out", out)])

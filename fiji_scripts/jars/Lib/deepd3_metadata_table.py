@@ -10,7 +10,7 @@ from java.awt import Color, Font
 from javax.swing import JTable
 from javax.swing.table import AbstractTableModel, DefaultTableCellRenderer
 
-_WIDTHS = (190, 150, 100, 90, 55, 55, 55, 50, 50, 65, 55, 50, 130, 130)
+_WIDTHS = (185, 130, 112, 102, 52, 55, 50, 45, 45, 65, 55, 50, 125, 125)
 _FILE = 0
 _PROBLEM = Color(180, 0, 0)
 _TIPS = {"X": u"First column in the stack it was cut from, counted from 0", "Depth": u"Planes; cannot be changed",

@@ -12,7 +12,7 @@ from javax.swing.table import DefaultTableCellRenderer, DefaultTableModel
 
 _HEADINGS = (u"", u"File", u"Planes \u00d7 height \u00d7 width", u"x, y (\u00b5m)", u"z (\u00b5m)",
              u"Dendrite voxels", u"Spine voxels", u"Spines")
-_WIDTHS = (34, 230, 150, 70, 60, 105, 90, 55)
+_WIDTHS = (34, 230, 185, 75, 65, 120, 105, 60)
 _FILE = 1
 _PROBLEM = Color(180, 0, 0)
 

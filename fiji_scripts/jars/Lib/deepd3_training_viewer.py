@@ -18,7 +18,6 @@ from deepd3_recorder import record
 from deepd3_texts import name_of
 from deepd3_training_images import calibrate_again, open_image_of, show_training_data, title_of
 from deepd3_windows import message_label, new_button, new_window, open_owners, show_message
-from ij import IJ
 from java.awt import BorderLayout, FlowLayout
 from java.awt.event import KeyEvent
 from javax.swing import BorderFactory, JComponent, JPanel, JScrollPane, KeyStroke, WindowConstants
@@ -263,8 +262,6 @@ class TrainingViewer(object):
         if not changed:
             self._saving = False
             text = u"saved %s" % u", ".join(saved) if saved else u""
-            if text:
-                IJ.log(u"DeepD3: " + text)
             self.say(u"; ".join(problems + [text] if text else problems), bool(problems))
             return
         (path, values), others = changed[0], changed[1:]
