@@ -148,6 +148,17 @@ def test_a_folder_as_it_is_can_be_repeated_by_a_macro_and_its_files_are_shown(ar
     assert [row["File"] for row in state["rows"]] == ["b.d3data"]
 
 
+def test_with_values_given_the_commands_open_no_window(visible: User, tmp_path: Path) -> None:
+    visible.host.ask("script", str(JYTHON / "close_all.py"))
+    path, out = write(tmp_path / "a.d3data", 1), tmp_path / "made.d3set"
+    assert visible.host.ask("quietly", "Arrange DeepD3 Training Set...", source=tmp_path, out=out) == "done"
+    assert len(read_d3set(out)) == 1
+    assert visible.host.ask("start", "quietly", "Show DeepD3 Training Data...", path=path) == "started"
+    visible.click("OK")  # what the file holds
+    assert visible.host.ask("wait") == "done"
+    assert not {"Arrange Training Set", "Training Data"} & set(visible.host.ask("windows").split("|"))
+
+
 @pytest.fixture
 def viewer(visible: User) -> Window:
     """The window of training data, empty."""
