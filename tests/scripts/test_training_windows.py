@@ -135,7 +135,7 @@ def test_a_folder_that_takes_no_files_is_told(arranger: Window, tmp_path: Path) 
 
 def test_a_folder_as_it_is_can_be_repeated_by_a_macro_and_its_files_are_shown(arranger: Window, tmp_path: Path) -> None:
     user, out = arranger.user, tmp_path / "sets" / "made.d3set"
-    files = [write(tmp_path / name, seed) for seed, name in enumerate(("a.d3data", "b.d3data"))]
+    files = [write(tmp_path / name, seed) for seed, name in enumerate(("a.d3data", "z\u00fc 1.d3data"))]
     user.host.ask("script", str(JYTHON / "record.py"))
     arranger.state("add", [str(path) for path in files])
     arranger.until(lambda state: state["total"].startswith("2 files,"), "they are not read")
@@ -144,8 +144,8 @@ def test_a_folder_as_it_is_can_be_repeated_by_a_macro_and_its_files_are_shown(ar
     assert f'"source={tmp_path} pattern=*.d3data out={out}");' in user.host.ask("recorded")
     arranger.state("select", "1")
     arranger.state("show")
-    state = Window(user, "training_viewer_state.py").until(lambda state: state["rows"] != [], "it is not shown")
-    assert [row["File"] for row in state["rows"]] == ["b.d3data"]
+    state = Window(user, "training_viewer_state.py").until(lambda state: bool(state["rows"][0]["Width"]), "not shown")
+    assert [row["File"] for row in state["rows"]] == ["z\u00fc 1.d3data"]
 
 
 def test_with_values_given_the_commands_open_no_window(visible: User, tmp_path: Path) -> None:
