@@ -144,7 +144,9 @@ def _default(action: argparse.Action) -> str:
         return ""
     if action.required:
         return "needed"
-    return "off" if action.nargs == 0 else "none" if action.default is None else str(action.default)
+    if action.nargs == 0 or action.default == []:
+        return "off"
+    return "none" if action.default is None else str(action.default)
 
 
 def _value(action: argparse.Action) -> str:

@@ -272,7 +272,7 @@ def test_the_doctor_tells_about_the_image_and_its_file(user: User, stack: Path) 
 
 def test_a_file_that_is_needed_is_asked_for(user: User, stack: Path) -> None:
     seen = open_dialog(user, "Open DeepD3 Stack...")
-    assert (seen["ok"], seen["message"]) == (False, "Image file: choose a file")
+    assert (seen["ok"], seen["message"]) == (False, "Image file: choose a file or folder")
     user.enter("path", str(stack))
     accept(user)
 

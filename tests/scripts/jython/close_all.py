@@ -1,7 +1,7 @@
 #@output String answer
 from ij import IJ, WindowManager
 from ij.plugin.frame import RoiManager
-from java.awt import Frame
+from java.awt import Frame, GraphicsEnvironment
 
 for number in WindowManager.getIDList() or ():
     image = WindowManager.getImage(number)
@@ -12,5 +12,6 @@ for frame in Frame.getFrames():
         frame.dispose()
 if RoiManager.getInstance() is not None:
     RoiManager.getInstance().reset()
-IJ.setTool("rectangle")
+if not GraphicsEnvironment.isHeadless():
+    IJ.setTool("rectangle")
 answer = "closed"
