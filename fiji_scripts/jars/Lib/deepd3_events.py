@@ -178,6 +178,16 @@ class Selected(ListSelectionListener):
             self._work()
 
 
+class Closing(WindowAdapter):
+    """Calls a function when the button that closes a window is pressed."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def windowClosing(self, event):  # noqa: N802 - Java's name
+        self._work()
+
+
 class Closed(WindowAdapter):
     """Calls a function when a window was closed."""
 
