@@ -134,7 +134,8 @@ class Pictures(JComponent):
         pen.setColor(_AXIS)
         letters, count = pen.getFontMetrics(), len(self._headings)
         if self.picture is None:
-            pen.drawString(self._empty, (self.getWidth() - letters.stringWidth(self._empty)) // 2, self.getHeight() // 2)
+            pen.drawString(self._empty, (self.getWidth() - letters.stringWidth(self._empty)) // 2,
+                           self.getHeight() // 2)
             pen.dispose()
             return
         wide, high = self.picture.getWidth(None) // count, self.picture.getHeight(None)

@@ -17,5 +17,5 @@ class Cancelled(Exception):  # noqa: N818 - no error
     """The user stopped the work."""
 
 
-class WorkerEnded(DeepD3Error):
+class WorkerEndedError(DeepD3Error):
     """The Python that did the work ended before it had answered."""

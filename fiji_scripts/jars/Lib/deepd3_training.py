@@ -6,7 +6,7 @@ Jython 2.7. Needs windows.
 import deepd3_transport
 from deepd3_background import beside
 from deepd3_chart import Chart, Pictures
-from deepd3_errors import Cancelled, DeepD3Error, WorkerEnded
+from deepd3_errors import Cancelled, DeepD3Error, WorkerEndedError
 from deepd3_events import Acted, Closing, on_event_thread
 from deepd3_images import new_picture
 from deepd3_placement import keep_on_screen, place_where_free
@@ -24,7 +24,7 @@ _LOOK_MS = 500
 _LOSSES = (("dendrite_loss", u"dendrites", Color(190, 0, 190)), ("spine_loss", u"spines", Color(0, 140, 0)))
 _SCORES = (("dendrite_dice", u"dendrites, Dice", Color(190, 0, 190)), ("spine_dice", u"spines, Dice", Color(0, 140, 0)),
            ("spine_f1", u"spines found, F1", Color(30, 90, 200)))
-_GO_ON, _KEEP = u"Go on", u"Stop and keep the best"
+_GO_ON, _KEEP, _CLOSED = u"Go on", u"Stop and keep the best", u"closed"
 
 
 def open_training():
@@ -46,21 +46,28 @@ def train_in_window(fiji, values):
         on_event_thread(lambda: window.begin(watched))
         try:
             reply, arrays = fiji.call("train", dict(values, watched=watched))
-        except (Cancelled, DeepD3Error) as problem:
-            on_event_thread(window.wait_for_answer)
-            found = _left_by(fiji, values)
-            if found is None or not found["same_data"]:
-                on_event_thread(window.frame.dispose)
-                raise
-            on_event_thread(lambda: window.interrupted(problem, found))
-            answer = window.answers.take()
-            if answer is None:
-                raise Cancelled(_kept(found))
-            values = _as_begun(values, found, answer == _KEEP)
+        except (Cancelled, DeepD3Error) as error:
+            values = _decided(fiji, values, window, error)
             fiji.begin_again()
             continue
         on_event_thread(lambda: window.finish(reply, arrays))
         return reply
+
+
+def _decided(fiji, values, window, problem):
+    """What the user wants of a training that ended with a problem; the problem itself if nothing can be gone on with.
+    """
+    on_event_thread(window.wait_for_answer)
+    found = _left_by(fiji, values)
+    if found is None or not found["same_data"]:
+        on_event_thread(window.frame.dispose)
+        raise problem
+    on_event_thread(lambda: window.interrupted(problem, found))
+    answer = window.answers.take()
+    if answer == _CLOSED:
+        raise Cancelled(u"stopped; what was learned until batch %d of %d is kept, and %s offers to go on" % (
+            found["step"], found["steps"], fiji.command))
+    return _as_begun(values, found, answer == _KEEP)
 
 
 def _gone_on_with(fiji, values):
@@ -73,7 +80,8 @@ def _gone_on_with(fiji, values):
         return values
     what = u"A training of %s was interrupted after %d of %d batches" % (reply["model"], found["step"], found["steps"])
     if found["same_data"]:
-        answer = answer_to(what + u". Go on with it, with the settings that it had?", [_GO_ON, u"Begin anew", u"Cancel"])
+        answer = answer_to(what + u". Go on with it, with the settings that it had?",
+                           [_GO_ON, u"Begin anew", u"Cancel"])
     else:
         answer = answer_to(what + u", with other training data or another model to begin with. A new training replaces "
                            u"what it has learned.", [u"Begin anew", u"Cancel"])
@@ -102,15 +110,10 @@ def _as_begun(values, found, finish):
                 choices={"typed": {"TrainingParameters": found["parameters"]}})
 
 
-def _kept(found):
-    return u"stopped; what was learned until batch %d of %d is kept, and Train DeepD3 Model... offers to go on" % (
-        found["step"], found["steps"])
-
-
 class TrainingWindow(object):
     """The window; it stays open when the training has ended.
 
-    answers: what the user decided about an interrupted training, None for nothing.
+    answers: what the user decided about an interrupted training.
     """
 
     def __init__(self, fiji, name):
@@ -265,7 +268,7 @@ class TrainingWindow(object):
 
     def _closed(self):
         self._timer.stop()
-        self.answers.put(None)
+        self.answers.put(_CLOSED)
 
     # When it has ended
 
@@ -284,7 +287,7 @@ class TrainingWindow(object):
         self._end()
         if isinstance(problem, Cancelled):
             reason = u"The training was stopped."
-        elif isinstance(problem, WorkerEnded):
+        elif isinstance(problem, WorkerEndedError):
             reason = u"Python ended during the training; perhaps the computer has too little memory."
         else:
             reason = problem.message
@@ -301,7 +304,8 @@ class TrainingWindow(object):
         self._bar.setString(u"done after %d of %d batches" % (self._bar.getValue(), self._bar.getMaximum()))
         scores = [u"%s %.2f" % (name.replace("_", " "), value) for name, value in sorted(reply["scores"].items())
                   if isinstance(value, float)]
-        self.say(u"Wrote %s (%s, measured on %s)." % (reply["model"], u", ".join(scores), reply["scores"]["measured_on"]))
+        self.say(u"Wrote %s (%s, measured on the %s)." % (
+            reply["model"], u", ".join(scores), reply["scores"]["measured_on"]))
         self._offer(cancel=True)
 
 

@@ -9,7 +9,7 @@ import threading
 
 import deepd3_appose
 import jarray
-from deepd3_errors import Cancelled, DeepD3Error, WorkerEnded
+from deepd3_errors import Cancelled, DeepD3Error, WorkerEndedError
 from deepd3_memory import Memory
 from deepd3_names import SERVICE, VERSION
 from deepd3_settings import Settings
@@ -279,7 +279,7 @@ def _call_worker(worker, request, arrays, monitor, objects):
         raise DeepD3Error("The Python worker failed; the Log has the details.", task.error)
     objects.removeObject(worker)
     last = [line for line in list(worker.errorLines())[-30:]]
-    raise WorkerEnded(_why_it_ended(last, System.getProperty(STARTED).rsplit(" ", 1)[0]), u"\n".join(last))
+    raise WorkerEndedError(_why_it_ended(last, System.getProperty(STARTED).rsplit(" ", 1)[0]), u"\n".join(last))
 
 
 def _outputs(task, shared, spare, memory):
