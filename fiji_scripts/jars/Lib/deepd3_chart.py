@@ -12,7 +12,7 @@ from javax.swing import JComponent
 _BACKGROUND = Color.WHITE
 _AXIS = Color(60, 60, 60)
 _GRID = Color(225, 225, 225)
-_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 26, 36
+_LEFT, _RIGHT, _TOP, _BOTTOM = 48, 14, 42, 36
 _DOT_PX = 5.0
 _TICKS = 5
 
@@ -98,18 +98,16 @@ class Chart(JComponent):
             pen.draw(path)
 
     def _legend(self, pen):
+        """Below the title, in one line."""
         letters = pen.getFontMetrics()
-        wide = max([letters.stringWidth(label) for label, _, _ in self.curves])
-        left, high = self.getWidth() - _RIGHT - wide - 34, 15 * len(self.curves) + 6
-        top = _TOP + 4 if self._highest is None else self.getHeight() - _BOTTOM - high - 6  # where curves seldom are
-        pen.setColor(Color(255, 255, 255, 210))
-        pen.fillRect(left, top, wide + 30, high)
-        for number, (label, colour, _) in enumerate(self.curves):
-            y = top + 15 * number + 11
+        widths = [letters.stringWidth(label) + 36 for label, _, _ in self.curves]
+        x = (_LEFT + self.getWidth() - _RIGHT - sum(widths) + 12) // 2
+        for (label, colour, _), width in zip(self.curves, widths):
             pen.setColor(colour)
-            pen.drawLine(left + 4, y, left + 20, y)
+            pen.drawLine(x, 28, x + 16, 28)
             pen.setColor(_AXIS)
-            pen.drawString(label, left + 25, y + 4)
+            pen.drawString(label, x + 21, 32)
+            x += width
 
 
 class Pictures(JComponent):

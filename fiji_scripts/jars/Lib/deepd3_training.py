@@ -198,6 +198,7 @@ class TrainingWindow(object):
         self._pictures = 0
         self._running = True
         self._buttons["cancel"].setText(u"Cancel")
+        self._buttons["keep"].setText(_KEEP)
         self._offer(keep=True, cancel=True)
         self._bar.setIndeterminate(False)
         self.say(u"You can work on meanwhile; this computer is slower then.")
@@ -295,18 +296,23 @@ class TrainingWindow(object):
             IJ.log(problem.trace)
         self.say(u"%s What was learned until batch %d of %d is kept." % (reason, found["step"], found["steps"]),
                  not isinstance(problem, Cancelled))
+        self._buttons["keep"].setText(u"Keep the best so far")
         self._offer(go_on=found["step"] < found["steps"], keep=True, cancel=True)
 
     def finish(self, reply, arrays):
         """The model is there."""
         self._take(reply, arrays)
         self._end()
-        self._bar.setString(u"done after %d of %d batches" % (self._bar.getValue(), self._bar.getMaximum()))
-        scores = [u"%s %.2f" % (name.replace("_", " "), value) for name, value in sorted(reply["scores"].items())
+        self._bar.setString(u"done after %d batches" % self._bar.getValue())
+        scores = [u"%s %.2f" % (_score_name(name), value) for name, value in sorted(reply["scores"].items())
                   if isinstance(value, float)]
         self.say(u"Wrote %s (%s, measured on the %s)." % (
             reply["model"], u", ".join(scores), reply["scores"]["measured_on"]))
         self._offer(cancel=True)
+
+
+def _score_name(name):
+    return name.replace("_", " ").replace("dice", "Dice").replace("f1", "F1")
 
 
 def duration(seconds):
