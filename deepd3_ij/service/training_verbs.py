@@ -12,6 +12,7 @@ import numpy as np
 from deepd3_ij.atomic import check_output_folder
 from deepd3_ij.errors import AnnotationError, ParameterError
 from deepd3_ij.parameters import (
+    TRAINING_LENGTHS,
     EvaluationParameters,
     SeriesParameters,
     SimulationParameters,
@@ -100,7 +101,7 @@ def arrange_training_data(progress: Progress, *, source: str, out: str, pattern:
 @verb("train")
 def train(progress: Progress, *, training: str, out: str | None = None, validation: str | None = None,
           start: str | None = None, resume: bool = False, finish: bool = False, watched: str | None = None,
-          choices: Choices = NOTHING_CHOSEN) -> Reply:
+          length: str = "quick", choices: Choices = NOTHING_CHOSEN) -> Reply:
     """Train a model on a d3set; without a file to write, it goes into the folder of models under the set's name.
 
     `watched` is a name under which others can ask for its state meanwhile, and end it.
@@ -108,7 +109,7 @@ def train(progress: Progress, *, training: str, out: str | None = None, validati
     from deepd3_ij.training.training_run import train_from_set
     from deepd3_ij.training.watching import LiveTraining
 
-    parameters = choices.resolve(TrainingParameters).parameters
+    parameters = choices.resolve(TrainingParameters, training_of_length(length)).parameters
     target = _model_file(training, out)
     progress = in_steps(progress, {"Reading the training set": 0.01, "Preparing stacks": 0.04, "training": 0.95})
     progress(0, 1, "Reading the training set")
@@ -154,6 +155,13 @@ def interrupted_training(progress: Progress, *, training: str, out: str | None =
     target = _model_file(training, out)
     found = find_interrupted(target, Path(training), Path(validation) if validation else None, started=bool(start))
     return Reply({"model": target.stem, "found": None if found is None else dataclasses.asdict(found)})
+
+
+def training_of_length(length: str) -> dict[str, dict[str, int]]:
+    """What a choice of a training's length recommends, in the form of a model's recommendations."""
+    if length not in TRAINING_LENGTHS:
+        raise ParameterError(f"The length of the training is {length!r}; accepted: {', '.join(TRAINING_LENGTHS)}.")
+    return {TrainingParameters.__name__: TRAINING_LENGTHS[length]}
 
 
 def _model_file(training: str, out: str | None) -> Path:

@@ -6,7 +6,7 @@ from deepd3_images import opened
 
 
 def train(fiji):
-    names = ("training", "validation", "start", "out", "resume", "finish")
+    names = ("training", "validation", "start", "out", "resume", "finish", "length")
     values = dict([(name, fiji.value(name)) for name in names], choices=fiji.choices())
     if fiji.can_ask():
         from deepd3_training import train_in_window  # without windows, its classes cannot be loaded
