@@ -65,10 +65,10 @@ def test_a_training_is_seen_stopped_and_its_model_is_used(visible: User, data: P
     start(visible, training=str(data / "one.d3set"), validation=str(data / "one.d3set"), out=str(data / "own.keras"),
           **NETWORK)
     first = until(visible, lambda seen: seen["picture"], "no picture")
-    points = first["points"]["spines, Dice"]
+    points = first["scores"]["spines"]
     assert points >= 1
     assert "left" in first["bar"]
-    until(visible, lambda seen: seen["points"]["dendrites"] > points < seen["points"]["spines, Dice"], "nothing grows")
+    until(visible, lambda seen: seen["losses"]["dendrites"] > points < seen["scores"]["spines"], "nothing grows")
 
     # Python ends: what was learned is kept, and the training goes on with another one.
     os.kill(visible.host.workers()[0], signal.SIGKILL)
@@ -76,7 +76,7 @@ def test_a_training_is_seen_stopped_and_its_model_is_used(visible: User, data: P
     assert seen["message"].startswith("Python ended during the training")
     assert "of 100000 is kept" in seen["message"]
     visible.click("Go on")
-    until(visible, lambda seen: seen["running"] and seen["points"]["dendrites"] > points + 1, "it does not go on")
+    until(visible, lambda seen: seen["running"] and seen["losses"]["dendrites"] > points + 1, "it does not go on")
 
     visible.click("Stop and keep the best")
     assert visible.host.ask("wait") == "done"

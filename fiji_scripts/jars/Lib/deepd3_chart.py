@@ -101,7 +101,7 @@ class Chart(JComponent):
         """Below the title, in one line."""
         letters = pen.getFontMetrics()
         widths = [letters.stringWidth(label) + 36 for label, _, _ in self.curves]
-        x = (_LEFT + self.getWidth() - _RIGHT - sum(widths) + 12) // 2
+        x = max(4, (_LEFT + self.getWidth() - _RIGHT - sum(widths) + 15) // 2)
         for (label, colour, _), width in zip(self.curves, widths):
             pen.setColor(colour)
             pen.drawLine(x, 28, x + 16, 28)

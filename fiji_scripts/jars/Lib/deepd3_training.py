@@ -22,8 +22,8 @@ from javax.swing import BorderFactory, JButton, JLabel, JPanel, JProgressBar, Ti
 _WINDOW = "deepd3.training"
 _LOOK_MS = 500
 _LOSSES = (("dendrite_loss", u"dendrites", Color(190, 0, 190)), ("spine_loss", u"spines", Color(0, 140, 0)))
-_SCORES = (("dendrite_dice", u"dendrites, Dice", Color(190, 0, 190)), ("spine_dice", u"spines, Dice", Color(0, 140, 0)),
-           ("spine_f1", u"spines found, F1", Color(30, 90, 200)))
+_SCORES = (("dendrite_dice", u"dendrites", Color(190, 0, 190)), ("spine_dice", u"spines", Color(0, 140, 0)),
+           ("spine_f1", u"spines found (F1)", Color(30, 90, 200)))
 _GO_ON, _KEEP, _CLOSED = u"Go on", u"Stop and keep the best", u"closed"
 
 
@@ -135,7 +135,8 @@ class TrainingWindow(object):
         content.setBorder(BorderFactory.createEmptyBorder(10, 12, 10, 12))
         curves = JPanel(GridLayout(1, 2, 8, 0))
         self.losses = Chart(u"Loss of the training samples", u"batches", None, u"after the first validation")
-        self.scores = Chart(u"Validation", u"batches", 1.0, u"without a validation set there is none")
+        self.scores = Chart(u"Validation: Dice and F1, at best 1", u"batches", 1.0,
+                            u"without a validation set there is none")
         curves.add(self.losses)
         curves.add(self.scores)
         content.add(curves, BorderLayout.NORTH)

@@ -14,7 +14,8 @@ def look():
     if window is None or not window.frame.isShowing():
         return
     found.append({
-        "points": dict((label, len(points)) for label, _, points in window.losses.curves + window.scores.curves),
+        "losses": dict((label, len(points)) for label, _, points in window.losses.curves),
+        "scores": dict((label, len(points)) for label, _, points in window.scores.curves),
         "picture": window.pictures.picture is not None, "bar": window._bar.getString(),
         "message": window._message.getToolTipText(), "running": window._running,
         "buttons": sorted(name for name, button in window._buttons.items()
