@@ -65,6 +65,7 @@ def analyze(
     *,
     z_range: tuple[int, int] | None = None,
     region: Region | None = None,
+    prediction: xr.Dataset | None = None,
     progress: Progress = no_progress,
 ) -> Analysis:
     """Predict, clean, build ROIs and measure.
@@ -82,6 +83,8 @@ def analyze(
         First plane and the plane after the last one (0-based).
     region
         First column and row, width and height in pixels of the box that alone is segmented.
+    prediction
+        What :func:`deepd3_ij.predict` gave for this stack, if it is there already.
     progress
         Receives progress; raises ``Cancelled`` to stop.
 
@@ -102,8 +105,9 @@ def analyze(
     given = _by_class(parameters)
     loaded = load_model(model) if model is None or isinstance(model, str) else model
     steps = resolve(AnalysisParameters, given.get(AnalysisParameters), recommended=loaded.card.recommended).parameters
-    prediction = predict(stack, loaded, given.get(PredictionParameters), z_range=z_range, region=region,
-                         progress=progress)
+    if prediction is None:
+        prediction = predict(stack, loaded, given.get(PredictionParameters), z_range=z_range, region=region,
+                             progress=progress)
     if steps.cleaning:
         prediction = clean(prediction, given.get(CleaningParameters), progress)
     if steps.roi_dimensions == "2d":

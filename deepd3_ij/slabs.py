@@ -330,13 +330,17 @@ class FileVolume:
 
 def in_workspace(data: xr.DataArray, progress: Progress = no_progress) -> xr.DataArray:
     """Copy lazy data to where steps find them quickly: into memory, or into the scratch folder."""
-    source = slabs_of(data)
+    return data.copy(data=into_volume(slabs_of(data), progress).as_array())
+
+
+def into_volume(source: SlabSource, progress: Progress = no_progress) -> MemoryVolume | FileVolume:
+    """Read a volume, slab by slab, into a :func:`new_volume`."""
     volume = new_volume(source.shape, source.dtype)
     progress(0, source.shape[0], "Reading")
     for first, last in slab_bounds(source.shape, 1.5):
         volume.write(first, source.read(first, last))
         progress(last, source.shape[0], "Reading")
-    return data.copy(data=volume.as_array())
+    return volume
 
 
 Volume = ArraySlabs | MemoryVolume | FileVolume

@@ -14,12 +14,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from deepd3_ij.batch.jobs import DONE, START, STEP, Event, Job
 from deepd3_ij.batch.stages import AnalysisWork, Stack, StackWork, forget_peak, memory_mb
 from deepd3_ij.errors import Cancelled, one_line
 from deepd3_ij.program import open_streams
+
+if TYPE_CHECKING:
+    from deepd3_ij.model.loading import DeepD3Model
 
 READY, BROKEN, COMPUTING, WRITING = "ready", "broken", "computing", "writing"
 """Lines beside events: the model is loaded, or cannot be; a stack is computed now; its results are written."""
@@ -50,15 +53,28 @@ def analysis_work(hello: dict[str, Any]) -> StackWork:
     ModelError
         It cannot be loaded.
     """
-    from deepd3_ij.errors import ModelError
-    from deepd3_ij.model import load_model
     from deepd3_ij.model.backend import tensorflow
 
-    model = load_model(hello["model"])
-    if model.sha256 != hello["model_sha256"]:
-        raise ModelError(f"{model.path} was changed after the batch began; run it again.")
+    model = unchanged_model(hello["model"], hello["model_sha256"])
     tensorflow()
     return AnalysisWork(model, hello.get("memory_bytes"))
+
+
+def unchanged_model(path: str, sha256: str) -> DeepD3Model:
+    """Load a model that another process has loaded before.
+
+    Raises
+    ------
+    ModelError
+        It cannot be loaded, or is another one now.
+    """
+    from deepd3_ij.errors import ModelError
+    from deepd3_ij.model import load_model
+
+    model = load_model(path)
+    if model.sha256 != sha256:
+        raise ModelError(f"{model.path} was changed after the work began; run it again.")
+    return model
 
 
 class Worker:

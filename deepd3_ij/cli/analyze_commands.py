@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from contextlib import ExitStack
 from typing import Any
 
 from deepd3_ij import open_stack
@@ -10,6 +12,7 @@ from deepd3_ij.atomic import check_output_folder
 from deepd3_ij.cli.console import shown_progress
 from deepd3_ij.cli.options import reject_without_effect, typed_values
 from deepd3_ij.cli.report import print_analysis, print_files, print_plan
+from deepd3_ij.files.zarr_stores import is_address
 from deepd3_ij.memory import kept_to, plan
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.outputs.registry import endings_of, needed_bytes, with_extras, write_analysis
@@ -17,6 +20,7 @@ from deepd3_ij.parameters import (
     CleaningParameters,
     MeasureParameters,
     Parameters,
+    PredictionParameters,
     Roi2DParameters,
     Roi3DParameters,
 )
@@ -27,6 +31,7 @@ from deepd3_ij.stems import stem_of
 
 def analyze(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij analyze``."""
+    from deepd3_ij.batch.cluster_prediction import predicted_on_cluster
     from deepd3_ij.model import load_model
     from deepd3_ij.pipeline import analyze as analyze_stack
 
@@ -34,17 +39,25 @@ def analyze(arguments: argparse.Namespace) -> None:
     folder, kinds = check_output_folder(arguments.out), with_extras(arguments.outputs)
     ledger = Ledger(folder, stem_of(arguments.stack), arguments.overwrite)
     ledger.check(endings_of(kinds), [arguments.stack, arguments.model])
-    stack = open_stack(arguments.stack, xy_um=arguments.xy_um, z_um=arguments.z_um,
-                       channel=arguments.channel, frame=arguments.frame, level=arguments.level, lazy=True)
+    opening = {"xy_um": arguments.xy_um, "z_um": arguments.z_um, "channel": arguments.channel,
+               "frame": arguments.frame, "level": arguments.level}
+    stack = open_stack(arguments.stack, **opening, lazy=True)
     planned = plan(shape_of(stack), arguments.memory, what=str(stack.dtype), image_bytes=stack.dtype.itemsize,
-                   predicted=True, cleaned=arguments.cleaning is not False, output_bytes=needed_bytes(stack, kinds))
+                   predicted=not arguments.scheduler, cleaned=arguments.cleaning is not False,
+                   output_bytes=needed_bytes(stack, kinds))
     print_plan(planned, asked=arguments.memory is not None, quiet=arguments.quiet)
+    chosen = {"z_range": arguments.z_range, "region": arguments.region}
     with kept_to(planned, folder):
-        with shown_progress(arguments.quiet) as progress:
-            stack = in_workspace(stack, progress)
+        with shown_progress(arguments.quiet) as progress, ExitStack() as kept:
             model = load_model(arguments.model)
-            analysis = analyze_stack(stack, model, typed, z_range=arguments.z_range, region=arguments.region,
-                                     progress=progress)
+            prediction = None
+            if arguments.scheduler:
+                where = arguments.stack if is_address(arguments.stack) else os.path.abspath(arguments.stack)
+                prediction = kept.enter_context(predicted_on_cluster(
+                    arguments.scheduler, {"path": where, **opening}, stack, model,
+                    typed[PredictionParameters], folder, **chosen, progress=progress))
+            stack = in_workspace(stack, progress)
+            analysis = analyze_stack(stack, model, typed, prediction=prediction, **chosen, progress=progress)
             files = write_analysis(analysis, folder, ledger.stem, kinds, ledger=ledger, progress=progress)
         print_analysis(analysis)
     print_files(files)

@@ -66,6 +66,8 @@ def build_parser() -> argparse.ArgumentParser:
     analyze.add_argument("stack", metavar="STACK", help=STACK_HELP)
     add_output(analyze)
     add_memory(analyze)
+    analyze.add_argument("--scheduler", metavar="ADDRESS", default="", help="Address of a Dask scheduler, e.g. "
+                         "tcp://node1:8786, or its file (JSON); its workers predict the planes of a large stack.")
     add_region(analyze)
     _add_analysis(analyze)
 

@@ -23,7 +23,18 @@ from deepd3_ij.errors import FileFormatError, StackError, VoxelSizeError, remedy
 from deepd3_ij.files import pytables_layout as layout
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.roiset import RoiSet
-from deepd3_ij.slabs import ConvertedSlabs, SlabSource, lazily, slabs_of
+from deepd3_ij.slabs import (
+    ConvertedSlabs,
+    FileVolume,
+    MemoryVolume,
+    SlabSource,
+    into_volume,
+    lazily,
+    new_volume,
+    slab_bounds,
+    slabs_of,
+    workspace,
+)
 from deepd3_ij.stack import DIMS, label_like, label_prediction, label_stack, provenance_of, voxel_size_um
 
 if TYPE_CHECKING:
@@ -188,19 +199,25 @@ def read_rois(
         The map has another shape than `like`.
     """
     with layout.open_file(path, _ROIS) as file:
-        stored = layout.read_volume(file, "roi_map", _ROIS)
-        if stored.dtype.kind not in "iu" or stored.min() < 0 or stored.max() > np.iinfo(np.int32).max:
-            raise FileFormatError(f"{path}: the ROI map has type {stored.dtype} and values from {stored.min()} to "
-                                  f"{stored.max()}; accepted: whole numbers from 0 to {np.iinfo(np.int32).max}.")
-        labels = stored.astype(np.int32, copy=False)
-        grid = _read_origin(file, labels, like, xy_um, z_um)
+        stored = slabs_of(layout.read_volume(file, "roi_map", _ROIS)) if workspace().scratch is None \
+            else layout.StoredVolume(path, "roi_map", _ROIS)
+        labels = into_volume(ConvertedSlabs(stored, np.dtype(np.int32), lambda planes: _checked_labels(planes, path)))
+        grid = _read_origin(file, labels.as_array(), like, xy_um, z_um)
         provenance = _read_json(file, "provenance")
         group = layout.node_of(file, _GROUP)
         own = layout.read_attribute(group, "dimensions") if isinstance(group, h5py.Group) else None
     if own is None and dimensions == 2:
         labels = _unique_through_planes(labels)
     chosen = dimensions or (2 if own == 2 else 3)
-    return RoiSet(label_like(labels, grid), dimensions=chosen, provenance=provenance)
+    return RoiSet(label_like(labels.as_array(), grid), dimensions=chosen, provenance=provenance)
+
+
+def _checked_labels(planes: np.ndarray, path: str | PathLike[str]) -> np.ndarray:
+    """Planes of a ROI map as int32."""
+    if planes.dtype.kind not in "iu" or planes.min() < 0 or planes.max() > np.iinfo(np.int32).max:
+        raise FileFormatError(f"{path}: the ROI map has type {planes.dtype} and values from {planes.min()} to "
+                              f"{planes.max()}; accepted: whole numbers from 0 to {np.iinfo(np.int32).max}.")
+    return planes.astype(np.int32, copy=False)
 
 
 def read_spine_table(path: str | PathLike[str]) -> pd.DataFrame | None:
@@ -326,17 +343,21 @@ def _write_table(group: h5py.Group, table: pd.DataFrame) -> None:
         layout.write_array(columns, f"column{index}", values)
 
 
-def _unique_through_planes(labels: np.ndarray) -> np.ndarray:
+def _unique_through_planes(labels: SlabSource) -> MemoryVolume | FileVolume:
     """Number the 2-D ROIs of all planes consecutively; binarised planes by their 8-connected pieces."""
     from skimage.measure import label
 
-    result = np.zeros_like(labels)
-    last = 0
-    binary = labels.max() == 1
-    for plane, values in enumerate(labels):
-        numbered = label(values, connectivity=2) if binary else values
-        ids, index = np.unique(numbered, return_inverse=True)
-        new = np.cumsum(ids > 0) + last
-        result[plane] = np.where(numbered > 0, new[index].reshape(values.shape), 0)
-        last += int((ids > 0).sum())
+    result = new_volume(labels.shape, labels.dtype)
+    bounds = slab_bounds(labels.shape, 2)
+    last_id = 0
+    binary = max(int(labels.read(first, last).max()) for first, last in bounds) == 1
+    for first, last in bounds:
+        planes = np.zeros((last - first, *labels.shape[1:]), labels.dtype)
+        for plane, values in zip(planes, labels.read(first, last), strict=True):
+            numbered = label(values, connectivity=2) if binary else values
+            ids, index = np.unique(numbered, return_inverse=True)
+            new = np.cumsum(ids > 0) + last_id
+            plane[:] = np.where(numbered > 0, new[index].reshape(values.shape), 0)
+            last_id += int((ids > 0).sum())
+        result.write(first, planes)
     return result

@@ -19,7 +19,7 @@ from deepd3_ij.files.roi_zip import read_roi_zip
 from deepd3_ij.files.zarr_stores import is_zarr, shown_name
 from deepd3_ij.notes import note
 from deepd3_ij.rois import RoiSet
-from deepd3_ij.slabs import ConvertedSlabs, SlabSource, lazily, slabs_of
+from deepd3_ij.slabs import ConvertedSlabs, SlabSource, into_volume, lazily, slabs_of, workspace
 from deepd3_ij.stack import DIMS, label_like, label_prediction, voxel_size_um
 
 _MAPS = ("dendrite", "spine")
@@ -53,7 +53,7 @@ def read_maps(
         The voxel size is not known, or differs between the two.
     """
     if len(paths) == 1 and is_zarr(paths[0]):
-        return _read_zarr_maps(paths[0], xy_um, z_um)
+        return _read_zarr_maps(paths[0], xy_um, z_um, lazy=lazy)
     if len(paths) == 1:
         prediction = read_prediction(paths[0], xy_um=xy_um, z_um=z_um, lazy=lazy)
         for name in ("dendrite", "spine"):
@@ -115,20 +115,31 @@ def read_rois_of_any_kind(path: str | PathLike[str], like: xr.Dataset) -> RoiSet
         return read_roi_zip(path, like)
     if suffix == ".rois":
         return read_rois(path, like=like)
-    labels = open_stack(_labels_in(path) if is_zarr(path) else path, xy_um=1.0, z_um=1.0).values
+    stack = open_stack(_labels_in(path) if is_zarr(path) else path, xy_um=1.0, z_um=1.0,
+                       lazy=workspace().scratch is not None)
     shape = tuple(like.sizes[dim] for dim in DIMS)
-    if labels.shape != shape:
-        raise StackError(f"{Path(path).name} has shape {labels.shape}, the probability maps {shape} (z, y, x); "
+    if stack.shape != shape:
+        raise StackError(f"{Path(path).name} has shape {stack.shape}, the probability maps {shape} (z, y, x); "
                          "give the ROI map of the same stack.")
-    whole = labels.astype(np.int32)
-    if not np.array_equal(whole, labels) or whole.min() < 0:
-        raise StackError(f"{Path(path).name} is no ROI map: it holds values that are no whole numbers from 0.")
-    if 0 < whole.min() < whole.max():
-        raise StackError(f"{Path(path).name} has no background: its values go from {whole.min()} to {whole.max()}; "
+    found: set[int] = set()
+    labels = into_volume(ConvertedSlabs(slabs_of(stack), np.dtype(np.int32),
+                                        lambda planes: _checked_labels(planes, path, found)))
+    lowest, highest = min(found), max(found)
+    if 0 < lowest < highest:
+        raise StackError(f"{Path(path).name} has no background: its values go from {lowest} to {highest}; "
                          "accepted for a ROI map: 0 where no ROI is.")
-    if whole.min() > 0:
-        note(f"{Path(path).name}: every voxel belongs to ROI {whole.min()}.")
-    return RoiSet(label_like(whole, like))
+    if lowest > 0:
+        note(f"{Path(path).name}: every voxel belongs to ROI {lowest}.")
+    return RoiSet(label_like(labels.as_array(), like))
+
+
+def _checked_labels(planes: np.ndarray, path: str | PathLike[str], found: set[int]) -> np.ndarray:
+    """Planes of a ROI map as int32; their lowest and highest value is added to `found`."""
+    whole = planes.astype(np.int32)
+    if not np.array_equal(whole, planes) or whole.min() < 0:
+        raise StackError(f"{Path(path).name} is no ROI map: it holds values that are no whole numbers from 0.")
+    found |= {int(whole.min()), int(whole.max())}
+    return whole
 
 
 def _labels_in(path: str | PathLike[str]) -> str:
@@ -137,17 +148,21 @@ def _labels_in(path: str | PathLike[str]) -> str:
     return text if Path(text).parent.name == "labels" else f"{text}/labels/spines"
 
 
-def _read_zarr_maps(path: str | PathLike[str], xy_um: float | None, z_um: float | None) -> xr.Dataset:
+def _read_zarr_maps(
+    path: str | PathLike[str], xy_um: float | None, z_um: float | None, *, lazy: bool
+) -> xr.Dataset:
     """The two channels of an OME-Zarr that this package wrote."""
     content = look_into(path)
     if content.channels != len(_MAPS):
         raise StackError(f"{shown_name(path)} has {content.channels} channel{'s' * (content.channels != 1)}; accepted "
                          "for probability maps: an OME-Zarr with the channels dendrite and spine, as DeepD3 writes it.")
-    dendrite, spine = (open_stack(path, xy_um=xy_um, z_um=z_um, channel=channel) for channel in range(len(_MAPS)))
-    for name, values in zip(_MAPS, (dendrite, spine), strict=True):
-        _check_probabilities(f"The {name} map in {shown_name(path)}", values.values)
-    return label_prediction(dendrite.values.astype(np.float32, copy=False), spine.values.astype(np.float32, copy=False),
-                            spine, _common_provenance(dendrite, spine) or {"source": shown_name(path)})
+    maps = [open_stack(path, xy_um=xy_um, z_um=z_um, channel=channel, lazy=lazy) for channel in range(len(_MAPS))]
+    dendrite, spine = maps
+    dendrite_map, spine_map = (
+        _checked(ConvertedSlabs(slabs_of(values), np.dtype(np.float32), _as_float32),
+                 f"The {name} map in {shown_name(path)}", lazy=lazy) for name, values in zip(_MAPS, maps, strict=True))
+    return label_prediction(dendrite_map, spine_map, spine,
+                            _common_provenance(dendrite, spine) or {"source": shown_name(path)})
 
 
 def _read_map(path: str | PathLike[str], xy_um: float | None, z_um: float | None, *, lazy: bool) -> xr.DataArray:
@@ -160,6 +175,10 @@ def _read_map(path: str | PathLike[str], xy_um: float | None, z_um: float | None
 def _as_probabilities(planes: np.ndarray) -> np.ndarray:
     if planes.dtype == np.uint8:
         return np.divide(planes, np.float32(255), dtype=np.float32)
+    return _as_float32(planes)
+
+
+def _as_float32(planes: np.ndarray) -> np.ndarray:
     return planes.astype(np.float32, copy=False)
 
 

@@ -15,6 +15,7 @@ import xarray as xr
 
 from deepd3_ij.errors import ParameterError
 from deepd3_ij.rois.roiset import RoiSet
+from deepd3_ij.slabs import new_volume, slab_bounds
 from deepd3_ij.stack import DIMS, label_like
 
 
@@ -87,17 +88,22 @@ def join_parts(
         raise ParameterError(f"dimensions is {dimensions!r}; accepted: 2 or 3.")
     if dimensions is None:
         dimensions = 2 if any(part.dimensions == 2 for part in parts) else 3
-    shape = tuple(like.sizes[dim] for dim in DIMS)
-    parts = [part for part in parts if part.mask.any() and (part.plane is None or part.plane < shape[0])]
+    depth, rows, columns = (like.sizes[dim] for dim in DIMS)
+    parts = [part for part in parts if part.mask.any() and (part.plane is None or part.plane < depth)]
     groups = _Groups([part.roi_id for part in parts])
     if dimensions == 3:
         _link_planes(parts, groups)
-    labels = np.zeros(shape, dtype=np.int32)
-    for part, roi_id in zip(parts, groups.ids(), strict=True):
-        height, width = part.mask.shape
-        planes = slice(None) if part.plane is None else part.plane
-        labels[planes, part.y:part.y + height, part.x:part.x + width][..., part.mask] = roi_id
-    return RoiSet(label_like(labels, like), dimensions=dimensions, provenance=dict(provenance or {}))
+    labels = new_volume((depth, rows, columns), np.int32)
+    numbered = list(zip(parts, groups.ids(), strict=True))
+    for first, last in slab_bounds(labels.shape, 1.5):
+        slab = np.zeros((last - first, rows, columns), dtype=np.int32)
+        for part, roi_id in numbered:
+            if part.plane is None or first <= part.plane < last:
+                height, width = part.mask.shape
+                planes = slice(None) if part.plane is None else part.plane - first
+                slab[planes, part.y:part.y + height, part.x:part.x + width][..., part.mask] = roi_id
+        labels.write(first, slab)
+    return RoiSet(label_like(labels.as_array(), like), dimensions=dimensions, provenance=dict(provenance or {}))
 
 
 class _Groups:

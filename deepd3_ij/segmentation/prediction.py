@@ -94,7 +94,7 @@ def predict(
     tiling = plan.tiling
 
     meter = _Meter(progress, (end - first) * len(tiling.tiles))
-    group = max(1, _BATCH_PX // (tiling.padded_px[0] * tiling.padded_px[1]))
+    group = _planes_at_once(tiling)
     outliers: dict[int, int] = {}
     for start in range(first, end, group):
         planes = _read(stack, start, min(start + group, end), chosen.z_sigma_um, voxel_um[0], outliers)
@@ -109,6 +109,17 @@ def predict(
     _tell_outliers(outliers, stack)
     return label_prediction(dendrite.as_array(), spine.as_array(), stack,
                             prediction_provenance(stack, model, resolved, z_range, region))
+
+
+def planes_at_once(
+    stack: xr.DataArray, model: DeepD3Model, resolved: Resolved[PredictionParameters], region: Region | None = None
+) -> int:
+    """Planes that :func:`predict` computes together; parts of a stack cut between such groups give the same values."""
+    return _planes_at_once(_planned(stack, model, resolved.parameters, region).tiling)
+
+
+def _planes_at_once(tiling: Tiling) -> int:
+    return max(1, _BATCH_PX // (tiling.padded_px[0] * tiling.padded_px[1]))
 
 
 def prediction_provenance(

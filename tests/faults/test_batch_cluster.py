@@ -11,15 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from deepd3_ij.batch import cluster
+from deepd3_ij.batch import dask_client
 from deepd3_ij.batch.board import Board
 from deepd3_ij.batch.cluster import DaskCluster
 from deepd3_ij.batch.jobs import Event
+from deepd3_ij.cli import main
 from deepd3_ij.errors import DeepD3Error
+from deepd3_ij.files.image_reader import open_stack
+from deepd3_ij.files.tiff import write_stack
+from deepd3_ij.stack import label_stack
 from tests.faults.little_batch import contents, leftovers, make_stack, run_little_batch
 from tests.faults.little_worker import PlainWork, make_work
+from tests.small_stack import write_small_stack
 
 distributed = pytest.importorskip("distributed", reason="distributed is not installed")
 
@@ -85,8 +91,22 @@ def test_a_worker_killed_in_the_middle_and_a_scheduler_that_vanishes(folders: tu
     assert contents(target) == wanted
 
 
+@pytest.mark.slow
+def test_planes_of_one_stack_are_predicted_on_the_cluster_as_here(tmp_path: Path) -> None:
+    small = open_stack(write_small_stack(tmp_path / "tile.tif"))
+    source = tmp_path / "small.tif"  # planes so large that each is computed alone, and may be a task
+    write_stack(source, label_stack(np.tile(small.values, (1, 6, 4)), xy_um=0.1, z_um=0.5, source="small.tif"))
+    with dask_cluster(tmp_path, 2) as (file, _):
+        for out, more in (("here", []), ("there", ["--scheduler", file])):
+            assert main(["analyze", str(source), "--out", str(tmp_path / out), "--quiet", *more]) == 0
+        there = {path.name: path.read_bytes() for path in (tmp_path / "there").glob("*.[ctz]*[!n]")}
+        assert len(there) > 3
+        assert there == {name: (tmp_path / "here" / name).read_bytes() for name in there}
+    assert not leftovers(tmp_path / "there")
+
+
 def test_no_scheduler_is_one_line(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "_SECONDS_TO_CONNECT", 0.2)
+    monkeypatch.setattr(dask_client, "SECONDS_TO_CONNECT", 0.2)
     with pytest.raises(DeepD3Error, match=r"No Dask scheduler answers at tcp://127.0.0.1:9"):
         run_little_batch(*folders, "A", executor=DaskCluster("tcp://127.0.0.1:9", {}, make_work))
 
@@ -94,7 +114,7 @@ def test_no_scheduler_is_one_line(folders: tuple[Path, Path], monkeypatch: pytes
 def test_other_versions_are_refused() -> None:
     class Client:
         def run(self, function: object) -> dict[str, dict[str, str]]:
-            return {"tcp://b": {**cluster._versions(), "numpy": "1.0"}}
+            return {"tcp://b": {**dask_client._versions(), "numpy": "1.0"}}
 
     with pytest.raises(DeepD3Error, match=r"tcp://b has numpy 1\.0"):
-        cluster._check_versions(Client())
+        dask_client.check_versions(Client())

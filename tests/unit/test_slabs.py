@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,8 +19,13 @@ from hypothesis.extra import numpy as hnp
 from deepd3_ij import memory
 from deepd3_ij.cleaning import clean
 from deepd3_ij.errors import OutputError, ParameterError
+from deepd3_ij.files.hdf5 import read_rois, write_rois
+from deepd3_ij.files.ome_zarr_writing import write_ome_zarr
+from deepd3_ij.files.opening import read_rois_of_any_kind
+from deepd3_ij.files.roi_zip import write_roi_zip
 from deepd3_ij.measurement import measure
 from deepd3_ij.memory import kept_to, parse_memory, plan
+from deepd3_ij.outputs.registry import write_roi_map
 from deepd3_ij.parameters import CleaningParameters, MeasureParameters, Roi2DParameters, Roi3DParameters
 from deepd3_ij.rois import RoiSet, build_rois_2d, build_rois_3d
 from deepd3_ij.slabs import FileVolume, Workspace, in_workspace, is_lazy, lazily, slabs_of, working_in, workspace
@@ -142,6 +148,38 @@ def test_2d_rois_of_lazy_maps_are_those_in_memory(neuron, tmp_path, watershed):
         found = build_rois_2d(lazy, Roi2DParameters(watershed=watershed))
         assert is_lazy(found.labels)
         equal_rois(found, whole)
+
+
+@pytest.mark.parametrize("ending", ["rois", "zip", "tif", "ome.zarr"])
+def test_rois_of_files_are_the_same_for_every_height_of_slabs(neuron, tmp_path, ending):
+    prediction, _ = neuron
+    rois = build_rois_3d(prediction, Roi3DParameters())
+    path = tmp_path / f"neuron.{ending}"
+    if ending == "rois":
+        write_rois(path, rois)
+    elif ending == "zip":
+        write_roi_zip(path, rois)
+    elif ending == "tif":
+        write_roi_map(path, rois)
+    else:
+        write_ome_zarr(path, prediction, rois)
+    with in_slabs(3, tmp_path, prediction) as lazy:
+        found = read_rois_of_any_kind(path, lazy)
+        assert is_lazy(found.labels)
+        equal_rois(found, rois)
+
+
+@pytest.mark.parametrize("largest", [1, 9])
+def test_2d_rois_of_the_original_are_numbered_alike_in_slabs(neuron, tmp_path, largest):
+    prediction, _ = neuron
+    each_from_1 = np.minimum(build_rois_2d(prediction, Roi2DParameters()).labels.values % 10, largest)
+    write_rois(tmp_path / "a.rois", RoiSet.from_labels(each_from_1, prediction))
+    with h5py.File(tmp_path / "a.rois", "r+") as file:
+        del file["deepd3"]
+    whole = read_rois(tmp_path / "a.rois", like=prediction, dimensions=2)
+    assert len(whole) > 5
+    with in_slabs(3, tmp_path, prediction) as lazy:
+        equal_rois(read_rois(tmp_path / "a.rois", like=lazy, dimensions=2), whole)
 
 
 @given(hnp.arrays(np.uint16, hnp.array_shapes(min_dims=3, max_dims=3, max_side=6)), st.data())
