@@ -297,6 +297,9 @@ class TrainingWindow(object):
             IJ.log(problem.trace)
         self.say(u"%s What was learned until batch %d of %d is kept." % (reason, found["step"], found["steps"]),
                  not isinstance(problem, Cancelled))
+        self._bar.setMaximum(found["steps"])
+        self._bar.setValue(found["step"])
+        self._bar.setString(u"stopped after %d of %d batches" % (found["step"], found["steps"]))
         self._buttons["keep"].setText(u"Keep the best so far")
         self._offer(go_on=found["step"] < found["steps"], keep=True, cancel=True)
 
