@@ -444,6 +444,11 @@ TRAINING_LOSSES = ("dice", "mse", "bce", "dice+bce")
 SCHEDULES = ("constant", "cosine", "exponential")
 
 
+TRAINING_LENGTHS: dict[str, dict[str, int]] = {
+    "quick": {}, "thorough": {"steps": 20_000, "validate_every": 500}, "own": {}}
+"""What the choices of a training's length set, by names of TrainingParameters; the rest is as ever."""
+
+
 @dataclass(frozen=True)
 class TrainingParameters(Parameters):
     """How a network is trained."""
@@ -698,11 +703,15 @@ class TrainingFilesParameters(DialogParameters):
 
     training: str = parameter("", "Training set (.d3set), or training data (.d3data).", path="file",
                               label="Training set")
+    length: str = parameter("quick", "'quick' trains 3,000 batches, about 20 minutes on a notebook; 'thorough' trains "
+                            "20,000, some hours; with 'own', the settings under Advanced count. In a macro, settings "
+                            "that are given count with all of them.", choices=tuple(TRAINING_LENGTHS),
+                            label="Training")
+    start: str | None = parameter(None, "Model whose weights the training begins with, by its name or file; empty: "
+                                  "anew.", path="file", label="Begin with")
     validation: str | None = parameter(None, "Set of other stacks (.d3set): chooses the best weights and calibrates "
                                        "the thresholds; without it, the training stacks do the latter.", path="file",
                                        label="Validation set")
-    start: str | None = parameter(None, "Model whose weights the training begins with, by its name or file; empty: "
-                                  "anew.", path="file", label="Begin with")
     out: str | None = parameter(None, "Model to write (.keras); empty: into the folder of models.", path="save",
                                 label="Model")
     use: bool = parameter(False, "Let 'default' stand for it from now on; DeepD3 Settings… changes it back.",

@@ -23,6 +23,7 @@ from deepd3_ij.progress import Progress
 from deepd3_ij.service.dialogs import Field, dialog_of
 from deepd3_ij.service.exchange import Image, Reply
 from deepd3_ij.service.registry import Choices, verb
+from deepd3_ij.service.training_verbs import training_of_length
 
 _DEFAULT = "default"
 _UNITS = {"um": "µm", "1/um": "1/µm"}
@@ -64,6 +65,8 @@ def dialog(progress: Progress, *, command: str, typed: Texts = NOTHING_TYPED, ke
         named = values.pop("model", None)
         chosen = model if named in (None, _DEFAULT) else named
         recommended = _recommended_by(chosen, of_settings=chosen is not None and chosen == model)
+    elif asked.has_lengths:
+        recommended = training_of_length(values.get("length", "quick"))
     elif provenance:
         recommended = recommended_of(json.loads(provenance))
     of_image = any(section.cls is VoxelSizeParameters for section in asked.sections)
@@ -90,10 +93,15 @@ def dialog(progress: Progress, *, command: str, typed: Texts = NOTHING_TYPED, ke
     for item in shown:
         if item["name"] == "name" and command == "DeepD3 Models...":
             item["suggestions"] = _zoo_names()
+        elif item["name"] == "start":
+            item["suggestions"] = ["", *_model_names()]
         elif item["name"] == "model":
             item["suggestions"] = _model_names() if item["class"] == "ModelParameters" else []
-    return Reply({"fields": shown, "has_recommendations": asked.has_model or (asked.follows_model and bool(provenance)),
-                  "choices": _choices(shown), "preview": asked.preview})
+        if asked.has_lengths and item["origin"] == "recommended":
+            item["origin"] = "preset"
+    recommends = asked.has_model or (asked.follows_model and bool(provenance))
+    return Reply({"fields": shown, "has_recommendations": recommends, "follows": "length" if asked.has_lengths else
+                  "model" if recommends else "", "choices": _choices(shown), "preview": asked.preview})
 
 
 def _typed_values(command: str, fields: list[Field], texts: Mapping[str, str]) -> dict[str, Any]:

@@ -141,6 +141,11 @@ class Dialog:
         return any(section.cls is ModelParameters for section in self.sections)
 
     @property
+    def has_lengths(self) -> bool:
+        """Whether the length of a training is chosen in it."""
+        return any(section.cls is TrainingParameters for section in self.sections)
+
+    @property
     def follows_model(self) -> bool:
         """Whether a model can recommend some of its values."""
         return any(section.cls in _RECOMMENDED for section in self.sections)
@@ -205,9 +210,8 @@ _DIALOGS = (
     Dialog("Show DeepD3 Training Data...", (Section(TrainingDataFileParameters),)),
     Dialog("Arrange DeepD3 Training Set...", (Section(TrainingSetParameters),)),
     Dialog("Train DeepD3 Model...", (
-        Section(TrainingFilesParameters),
-        Section(TrainingParameters, "Training",
-                ("filters", "steps", "batch_size", "tile_px", "target_resolution_um")))),
+        Section(TrainingFilesParameters, essential=("training", "length", "start")),
+        Section(TrainingParameters, "Settings", (), needs=needs_of({"length": "own"})))),
     Dialog("Evaluate Spine Detection...", (
         Section(EvaluationFilesParameters), Section(EvaluationParameters, "Matching"),
         Section(FileVoxelParameters, "Reading the tables", ()))),

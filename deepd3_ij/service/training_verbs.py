@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from deepd3_ij.atomic import check_output_folder
 from deepd3_ij.errors import AnnotationError, ParameterError
 from deepd3_ij.parameters import (
+    TRAINING_LENGTHS,
     EvaluationParameters,
     SeriesParameters,
     SimulationParameters,
@@ -17,8 +21,14 @@ from deepd3_ij.parameters import (
 )
 from deepd3_ij.progress import Progress, in_steps
 from deepd3_ij.service.annotation_verbs import training_file
-from deepd3_ij.service.exchange import Reply, describe_image
+from deepd3_ij.service.exchange import Reply, describe_image, merged
 from deepd3_ij.service.registry import NOTHING_CHOSEN, Choices, verb
+
+if TYPE_CHECKING:
+    from deepd3_ij.training.watching import LiveTraining
+
+_watched: dict[str, LiveTraining] = {}
+"""The trainings that are under way and watched, by the names that their callers gave."""
 
 
 @verb("simulate")
@@ -90,20 +100,84 @@ def arrange_training_data(progress: Progress, *, source: str, out: str, pattern:
 
 @verb("train")
 def train(progress: Progress, *, training: str, out: str | None = None, validation: str | None = None,
-          start: str | None = None, resume: bool = False, finish: bool = False,
-          choices: Choices = NOTHING_CHOSEN) -> Reply:
-    """Train a model on a d3set; without a file to write, it goes into the folder of models under the set's name."""
-    from deepd3_ij.model.zoo import models_folder
-    from deepd3_ij.training.training_run import train_from_set
+          start: str | None = None, resume: bool = False, finish: bool = False, watched: str | None = None,
+          length: str = "quick", choices: Choices = NOTHING_CHOSEN) -> Reply:
+    """Train a model on a d3set; without a file to write, it goes into the folder of models under the set's name.
 
-    parameters = choices.resolve(TrainingParameters).parameters
-    target = training_file(out or str(models_folder() / Path(training).stem), ".keras")
+    `watched` is a name under which others can ask for its state meanwhile, and end it.
+    """
+    from deepd3_ij.training.training_run import train_from_set
+    from deepd3_ij.training.watching import LiveTraining
+
+    parameters = choices.resolve(TrainingParameters, training_of_length(length)).parameters
+    target = _model_file(training, out)
     progress = in_steps(progress, {"Reading the training set": 0.01, "Preparing stacks": 0.04, "training": 0.95})
     progress(0, 1, "Reading the training set")
-    trained = train_from_set(Path(training), target, parameters, validation=Path(validation) if validation else None,
-                             start=start, resume=resume, finish=finish, progress=progress)
-    return Reply({"model": str(trained.keras), "curve": str(trained.curve), "scores": dict(trained.card.scores),
-                  "files": [str(path) for path in (trained.keras, trained.h5, trained.log, trained.curve)]})
+    live = LiveTraining() if watched else None
+    if watched and live:
+        _watched[watched] = live
+    try:
+        trained = train_from_set(Path(training), target, parameters, start=start,
+                                 validation=Path(validation) if validation else None,
+                                 resume=resume, finish=finish, live=live, progress=progress)
+    finally:
+        _watched.pop(watched or "", None)
+    reply = Reply({"model": str(trained.keras), "curve": str(trained.curve), "scores": dict(trained.card.scores),
+                   "files": [str(path) for path in (trained.keras, trained.h5, trained.log, trained.curve)]})
+    return merged(reply, _state_of(live, 0)) if live else reply
+
+
+@verb("training_state")
+def training_state(progress: Progress, *, watched: str, pictures: int = 0) -> Reply:
+    """Tell how a watched training goes, with its latest picture (RGB one after the other) unless it was seen.
+
+    `pictures` is the number of pictures that were made when the last one was seen.
+    """
+    live = _watched.get(watched)
+    return Reply() if live is None else _state_of(live, pictures)
+
+
+@verb("end_training")
+def end_training(progress: Progress, *, watched: str) -> Reply:
+    """Let a watched training end, and make the model of the best weights."""
+    live = _watched.get(watched)
+    if live is not None:
+        live.end()
+    return Reply()
+
+
+@verb("interrupted_training")
+def interrupted_training(progress: Progress, *, training: str, out: str | None = None, validation: str | None = None,
+                         start: str | None = None) -> Reply:
+    """Tell whether a training of a model was interrupted, and with which parameters it can go on."""
+    from deepd3_ij.training.interrupted import find_interrupted
+
+    target = _model_file(training, out)
+    found = find_interrupted(target, Path(training), Path(validation) if validation else None, started=bool(start))
+    return Reply({"model": target.stem, "found": None if found is None else dataclasses.asdict(found)})
+
+
+def training_of_length(length: str) -> dict[str, dict[str, int]]:
+    """What a choice of a training's length recommends, in the form of a model's recommendations."""
+    if length not in TRAINING_LENGTHS:
+        raise ParameterError(f"The length of the training is {length!r}; accepted: {', '.join(TRAINING_LENGTHS)}.")
+    return {TrainingParameters.__name__: TRAINING_LENGTHS[length]}
+
+
+def _model_file(training: str, out: str | None) -> Path:
+    from deepd3_ij.model.zoo import models_folder
+
+    return training_file(out or str(models_folder() / Path(training).stem), ".keras")
+
+
+def _state_of(live: LiveTraining, seen: int) -> Reply:
+    state = live.state()
+    rows = [{name: value for name, value in row.items() if math.isfinite(value)} for row in state.log]
+    new = state.picture is not None and state.pictures > seen
+    return Reply({"state_of": {"step": state.step, "steps": state.steps, "log": rows,
+                               "seconds_left": state.seconds_left, "pictures": state.pictures, "shows": state.shows,
+                               "ending": state.ending}},
+                 {"picture": state.picture} if new and state.picture is not None else {})
 
 
 @verb("evaluate")

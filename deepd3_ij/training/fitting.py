@@ -25,6 +25,7 @@ from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.training.losses import loss
 from deepd3_ij.training.starting import copy_weights
+from deepd3_ij.training.training_watch import NOBODY, TrainingWatch
 
 Batch = tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.float32]]
 
@@ -164,6 +165,7 @@ def fit(
     initial: Any | None = None,
     data: Mapping[str, Any] | None = None,
     resume: bool = False,
+    watch: TrainingWatch = NOBODY,
     progress: Progress = no_progress,
 ) -> FitResult:
     """Train a network on batches.
@@ -184,6 +186,8 @@ def fit(
         What tells the training data, as JSON values; a checkpoint of other data is refused.
     resume
         Go on from the checkpoint in `folder`, if there is one.
+    watch
+        Is told how it goes, and may end it early: the weights of that moment are validated too.
     progress
         Called before the first batch and after each.
 
@@ -215,6 +219,7 @@ def fit(
     started = time.monotonic() - spent
     running = np.zeros(2)
     counted = 0
+    watch.begin(first, p.steps, log)
     progress(first, p.steps, "training")
     with ThreadPoolExecutor(1) as ahead:
         upcoming = ahead.submit(source.batch, first, p.batch_size)
@@ -225,7 +230,9 @@ def fit(
             running += trainer.step(index, batch)
             counted += 1
             done = index + 1
-            if done % p.validate_every == 0 or done == p.steps:
+            watch.batch(done)
+            ends = done == p.steps or watch.wants_end()
+            if done % p.validate_every == 0 or ends:
                 row: dict[str, float] = {"step": done, "seconds": round(time.monotonic() - started, 1),
                                          "learning_rate": learning_rate(index, p),
                                          "dendrite_loss": float(running[0] / counted),
@@ -244,8 +251,9 @@ def fit(
                 _write_checkpoint(folder, trainer, best, p, {
                     "step": done, "log": log, "best_step": best_step, "best_score": best_score, "stale": stale,
                     "data": None if data is None else dict(data), "seconds": time.monotonic() - started})
+                watch.validated(log, trainer.averaged)
             progress(done, p.steps, _line(log))
-            if p.patience and stale >= p.patience:
+            if ends or (p.patience and stale >= p.patience):
                 break
     network = trainer.averaged
     if best is not None:
@@ -261,7 +269,7 @@ def checkpoint_step(folder: Path) -> int:
     FileFormatError
         There is no checkpoint, or it is damaged.
     """
-    return int(load_checkpoint(folder / "checkpoint.npz")[1]["step"])
+    return int(read_history(folder / "checkpoint.npz")["step"])
 
 
 def load_checkpoint_network(path: Path) -> Any:
@@ -309,14 +317,26 @@ def load_checkpoint(path: Path) -> tuple[dict[str, npt.NDArray[Any]], dict[str, 
     FileFormatError
         It is damaged or something else.
     """
+    history = read_history(path)
+    with _damage_named(path), np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files if name != "history"}, history
+
+
+def read_history(path: Path) -> dict[str, Any]:
+    """Read and check the history of a checkpoint, without the weights: step, log, scores, parameters, data.
+
+    Raises
+    ------
+    FileFormatError
+        It is damaged or something else.
+    """
     check_regular(path, "the checkpoint of a training")
     with _damage_named(path):
         _check_arrays(path)
         with np.load(path, allow_pickle=False) as file:
-            state = {name: file[name] for name in file.files}
-        history = json.loads(state.pop("history").tobytes())
+            history = json.loads(file["history"].tobytes())
         _check_history(history)
-        return state, history
+        return dict(history)
 
 
 def _check_arrays(path: Path) -> None:

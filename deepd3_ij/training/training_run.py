@@ -29,6 +29,8 @@ from deepd3_ij.training.model_selection import SceneValidation, calibrate
 from deepd3_ij.training.sampler import Sampler, SampleSource
 from deepd3_ij.training.simulated_samples import ScenePlanes, resample_planes, scale_planes
 from deepd3_ij.training.starting import initial_network, starting_from
+from deepd3_ij.training.training_watch import NOBODY
+from deepd3_ij.training.watching import LiveTraining
 
 VALIDATION_PLANES = 400
 """At most this many planes are predicted at each validation."""
@@ -56,6 +58,7 @@ def train_from_set(
     start: str | Path | None = None,
     resume: bool = False,
     finish: bool = False,
+    live: LiveTraining | None = None,
     progress: Progress = no_progress,
 ) -> TrainedModel:
     """Train a network on a d3set and save it with a card.
@@ -80,6 +83,8 @@ def train_from_set(
         Go on where an interrupted training with the same `out` stopped.
     finish
         Train no further: make the model of the best weights that the interrupted training has found.
+    live
+        Is told how the training goes, with a picture after each validation, and can end it early.
     progress
         Called after each batch.
 
@@ -123,8 +128,12 @@ def train_from_set(
             "validation_sha256": sha256_of(Path(validation)) if validation else None,
             "augmentation": None if augmentation is None else dataclasses.asdict(augmentation),
             **({} if initial is None else {"start_sha256": initial.sha256})}
+    if live is not None:
+        _show_example(live, validator.scenes if validator else [annotated_planes(_most_spines(stacks), xy_um)],
+                      held_out=validator is not None)
     result = fit(SampleSource(sampler), parameters, folder=folder, validate=validator, data=data, resume=resume,
-                 initial=None if initial is None else initial_network(initial), progress=progress)
+                 initial=None if initial is None else initial_network(initial), watch=live or NOBODY,
+                 progress=progress)
     measured = validator or SceneValidation(_validation_scenes(stacks, xy_um), xy_um)
     calibration = calibrate(result.network, measured)
     card = ModelCard(
@@ -148,6 +157,15 @@ def train_from_set(
         warnings.warn(f"{curve.name} was not drawn ({type(error).__name__}: {' '.join(str(error).split())[:200]}); the "
                       "models are complete.", stacklevel=2)
     return TrainedModel(out, h5, folder / "log.csv", curve, card, result)
+
+
+def _most_spines(stacks: Sequence[D3Data]) -> D3Data:
+    return max(stacks, key=lambda stack: int(np.count_nonzero(stack.spines)))
+
+
+def _show_example(live: LiveTraining, scenes: Sequence[ScenePlanes], *, held_out: bool) -> None:
+    live.show(max(scenes, key=lambda scene: int((scene.spine == 1).sum())),
+              "a validation stack" if held_out else "a training stack")
 
 
 def _validation_scenes(stacks: Sequence[D3Data], xy_um: float) -> list[ScenePlanes]:

@@ -31,11 +31,22 @@ ANALYZE, SEGMENT, BUILD = "Analyze Dendrites and Spines...", "Segment Dendrites 
 
 
 @pytest.fixture(scope="module")
-def user(fiji_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[User]:
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="module")
+def models(cache: Path) -> Path:
+    """The user's folder of models."""
+    folder = cache / "deepd3_ij" / "models"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def user(fiji_folder: Path, tmp_path_factory: pytest.TempPathFactory, cache: Path, models: Path) -> Iterator[User]:
     """A user whose folder of models holds a model of their own, with other recommendations."""
-    cache = tmp_path_factory.mktemp("cache")
-    own = cache / "deepd3_ij" / "models" / f"{OWN}.keras"
-    own.parent.mkdir(parents=True)
+    own = models / f"{OWN}.keras"
     shutil.copy(find_model(SHIPPED), own)
     attach_card(own, dataclasses.replace(read_card(own), name=OWN, recommended=RECOMMENDED))
     with private_display() as display:
@@ -330,3 +341,36 @@ def test_a_recorded_command_names_every_field_and_runs_again_without_asking(user
     macro.write_text("\n".join(lines))
     user.host.ask("macro", str(macro), seconds=120)
     assert table.is_file()
+
+
+def test_a_model_that_is_new_is_in_the_list_of_a_dialog_that_is_open(user: User, stack: Path, models: Path
+                                                                      ) -> None:
+    before = open_dialog(user, SEGMENT)
+    assert "newest" not in before["choices"]["model"]
+    shutil.copy(models / f"{OWN}.keras", models / "newest.keras")
+    try:
+        user.enter("model.list")
+        user.until(lambda: "newest" in user.dialog()["choices"]["model"], "the list is as it was")
+        assert user.dialog()["fields"] == before["fields"]
+        user.enter("model", "newest")
+        user.until(lambda: user.dialog()["model"] == "newest", "nothing follows it")
+    finally:
+        (models / "newest.keras").unlink()
+    user.click("Cancel")
+    assert user.host.ask("wait") == "cancelled"
+
+
+def test_settings_of_a_training_follow_its_length(user: User) -> None:
+    dialog = open_dialog(user, "Train DeepD3 Model...")
+    assert (dialog["fields"]["steps"], dialog["greyed"][:1]) == ("3000", ["filters"])
+    user.enter("length", "thorough")
+    user.until(lambda: user.dialog()["fields"]["steps"] == "20000", "the steps are as they were")
+    assert user.dialog()["origins"]["steps"] == "preset"
+    user.enter("length", "own")
+    user.until(lambda: user.dialog()["fields"]["steps"] == "3000", "own settings do not begin with the usual ones")
+    user.enter("steps", "70")
+    assert user.dialog()["greyed"] == []
+    user.enter("length", "quick")
+    user.until(lambda: user.dialog()["fields"]["steps"] == "3000", "what does not count is still shown")
+    user.click("Cancel")
+    assert user.host.ask("wait") == "cancelled"

@@ -149,3 +149,21 @@ def test_detections_are_compared_with_annotated_spines(folder: Path) -> None:
                                   "TrainingDataParameters", "EvaluationParameters"])
 def test_dialogs_can_ask_for_the_parameters_of_training(kind: str) -> None:
     assert done(ask("parameters", kind=kind))["parameters"]
+
+
+def train_dialog(**typed: str) -> dict[str, Any]:
+    reply = done(ask("dialog", command="Train DeepD3 Model...", typed=typed))
+    return {"follows": reply["follows"], "choices": reply["choices"],
+            **{item["name"]: item for item in reply["fields"]}}
+
+
+def test_the_length_of_a_training_sets_what_nobody_typed() -> None:
+    quick, thorough = train_dialog(), train_dialog(length="thorough", filters="16")
+    assert quick["follows"] == "length"
+    assert [name for name, item in quick.items() if name not in ("follows", "choices") and not item["advanced"]] == [
+        "training", "length", "start"]
+    assert (quick["steps"]["value"], quick["steps"]["origin"]) == (3000, "default")
+    assert (thorough["steps"]["value"], thorough["steps"]["origin"]) == (20_000, "preset")
+    assert thorough["choices"] == {"TrainingParameters": {"filters": 16}}
+    assert "deepd3_ij_8F" in quick["start"]["suggestions"]
+    assert "accepted: quick, thorough, own" in message(ask("train", training="a.d3set", length="long"))

@@ -41,7 +41,7 @@ class User:
         return self._dialog() == ""
 
     def enter(self, field: str, text: str = "") -> None:
-        """Type into a field of the open dialog, choose there, or press one of its buttons by its name."""
+        """Type into a field of the open dialog, choose there, press a button by its name, open NAME.list."""
         assert self.host.ask("script", TYPE, field=field, text=text) == "typed"
 
     def focus(self, field: str) -> None:

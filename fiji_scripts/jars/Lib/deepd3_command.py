@@ -53,9 +53,9 @@ def run(variables, command, work, needs=None, window=None, window_needs_image=Tr
             fiji.decide(variables[_MODULE])
             work(fiji)
         outcome = "done"
-    except Cancelled:
+    except Cancelled as stopped:
         outcome = "cancelled"
-        fiji.say(u"stopped; nothing was changed")
+        fiji.say(stopped.args[0] if stopped.args else u"stopped; nothing was changed")
     except DeepD3Error as error:
         outcome = u"failed: " + error.message
         fiji.tell_panel(error.message)
@@ -328,6 +328,16 @@ class Fiji(object):
         if not self._stopped:
             self._stopped = IJ.escapePressed() or (self._task is not None and self._task.isCanceled())
         return self._stopped
+
+    def stop(self):
+        """Stop what the service does, as Esc does."""
+        self._stopped = True
+
+    def begin_again(self):
+        """Forget that the user stopped; something else begins."""
+        self._end_progress()
+        IJ.resetEscape()
+        self._stopped = False
 
     def close(self):
         """End progress, and tell what is to be told."""

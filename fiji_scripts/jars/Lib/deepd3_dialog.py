@@ -5,7 +5,7 @@ stay usable while it is open.
 """
 
 from deepd3_errors import Cancelled, DeepD3Error
-from deepd3_events import Acted, Closed, Left, Typed, in_background, later, on_event_thread
+from deepd3_events import Acted, Closed, Left, Opened, Typed, in_background, later, on_event_thread
 from deepd3_placement import keep_on_screen, place_beside
 from deepd3_texts import text_of, unicode_of
 from ij import IJ
@@ -24,6 +24,7 @@ from java.awt.event import KeyEvent
 from java.util.concurrent import CountDownLatch
 from javax.swing import (
     BorderFactory,
+    DefaultComboBoxModel,
     JButton,
     JCheckBox,
     JComboBox,
@@ -42,7 +43,8 @@ from javax.swing import (
     WindowConstants,
 )
 
-ORIGINS = {"image": "image", "recommended": "model", "kept": "tested", "default": "default", "typed": "changed"}
+ORIGINS = {"image": "image", "recommended": "model", "kept": "tested", "preset": "preset", "default": "default",
+           "typed": "changed"}
 _CHANGED = ORIGINS["typed"]
 _INVALID = Color(255, 214, 214)
 _NOTE = Color(110, 110, 110)
@@ -71,7 +73,7 @@ class Dialog(object):
         self._hint = u""
         self._look = Timer(_LOOK_MS, Acted(self._look_around))
         self._window = self._scroll = self._below = self._advanced = self._message = self._ok = None
-        self._model = dict((item["name"], text_of(item["value"])) for item in self._reply["fields"]).get("model")
+        self._followed = self._value_of(self._reply.get("follows"))
 
     def ask(self):
         """Show the dialog and wait for OK; what the service says about the fields with the values that were shown."""
@@ -159,19 +161,19 @@ class Dialog(object):
         button.setFocusPainted(False)
         button.setMargin(Insets(6, 0, 2, 0))
         button.setName("advanced")
-
-        def fold():
-            self._advanced.setVisible(not self._advanced.isVisible())
-            button.setText(_SHOWN if self._advanced.isVisible() else _HIDDEN)
-            self._fit()
-            keep_on_screen(self._window)
-
-        button.addActionListener(Acted(fold))
+        button.addActionListener(Acted(self._fold))
+        self._folding = button
         line = JPanel(FlowLayout(FlowLayout.LEFT, 0, 4))
         line.add(button)
         panel.add(line, BorderLayout.NORTH)
         panel.add(self._advanced, BorderLayout.CENTER)
         return panel
+
+    def _fold(self):
+        self._advanced.setVisible(not self._advanced.isVisible())
+        self._folding.setText(_SHOWN if self._advanced.isVisible() else _HIDDEN)
+        self._fit()
+        keep_on_screen(self._window)
 
     def _foot(self):
         foot = JPanel(BorderLayout(8, 0))
@@ -285,28 +287,51 @@ class Dialog(object):
     def changed(self, row):
         """A field was changed."""
         self._check()
-        if row.item["name"] == "model" and self._reply["has_recommendations"]:
-            self.model_changed()
+        if row.item["name"] == self._reply.get("follows") and row.text() != self._followed:
+            self._followed = row.text()
+            self._unfold(row)
+            self._in_background(lambda: self._fiji.fields_of(self._command, {row.item["name"]: self._followed}),
+                                self._refill)
 
-    def model_changed(self):
-        """Ask the service what suits the model that is chosen now, and show it in the fields that nobody edited."""
-        row = [each for each in self._rows if each.item["name"] == "model"][0]
-        if row.text() == self._model:
-            return
-        self._model = row.text()
-        self._in_background(lambda: self._fiji.fields_of(self._command, {"model": self._model}), self._refill)
+    def _unfold(self, row):
+        """Show what a choice makes count."""
+        texts = self._texts()
+        counts = [each for each in self._rows if each.item["advanced"] and _counts(each.item, texts)
+                  and row.item["name"] in dict(each.item["needs"])]
+        if counts and not self._advanced.isVisible():
+            self._fold()
 
     def _refill(self, reply):
+        """Show what suits the choice that others follow, but in fields that were edited and still count."""
         self._reply = reply
         self._tell_model()
+        texts = self._texts()
         for row, item in zip(self._rows, self._in_order(reply)):
-            if row.item["name"] != "model":
-                row.take(item, keep_edited=True)
+            if row.item["name"] != reply["follows"]:
+                needed = reply["follows"] in dict(item["needs"])
+                row.take(item, keep_edited=not needed or _counts(item, texts))
         self._check()
+
+    def look_for_suggestions(self, row):
+        """Ask anew what a list offers, which has been opened; another window may have made a model meanwhile."""
+        name = row.item["name"]
+
+        def work():
+            try:
+                fields = self._fiji.fields_of(self._command, {}, quietly=True)["fields"]
+            except (Cancelled, DeepD3Error):
+                return
+            later(lambda: row.offer([item for item in fields if item["name"] == name][0]["suggestions"]))
+
+        in_background(work)
 
     def _tell_model(self):
         """Keep the name of the model whose values are shown with the window."""
-        self._window.getContentPane().putClientProperty("deepd3.model", self._model)
+        self._window.getContentPane().putClientProperty("deepd3.model", self._value_of("model"))
+
+    def _value_of(self, name):
+        """The text of a field as the service told it, None if there is none."""
+        return dict((item["name"], text_of(item["value"])) for item in self._reply["fields"]).get(name)
 
     def _reset(self):
         model = [row for row in self._rows if row.item["name"] == "model"]
@@ -549,12 +574,24 @@ class _ChoiceRow(_Row):
         _Row.__init__(self, item, dialog, box)
         box.addActionListener(Acted(self.was_changed))
         if self.free:
+            box.addPopupMenuListener(Opened(lambda: dialog.look_for_suggestions(self)))
             editor = box.getEditor().getEditorComponent()
             editor.addFocusListener(Left(self.was_changed))
 
     def text(self):
         value = self.component.getEditor().getItem() if self.free else self.component.getSelectedItem()
         return unicode_of(value or u"").strip()
+
+    def offer(self, suggestions):
+        """Offer other texts, also in the list that is open."""
+        box, text = self.component, self.text()
+        if suggestions == [box.getItemAt(number) for number in range(box.getItemCount())]:
+            return
+        box.setModel(DefaultComboBoxModel(suggestions))
+        self.show(text)
+        if box.isPopupVisible():  # it keeps its size otherwise
+            box.setPopupVisible(False)
+            box.setPopupVisible(True)
 
     def put(self, text):
         self.component.setSelectedItem(text)

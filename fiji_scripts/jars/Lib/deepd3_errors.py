@@ -15,3 +15,7 @@ class DeepD3Error(Exception):
 
 class Cancelled(Exception):  # noqa: N818 - no error
     """The user stopped the work."""
+
+
+class WorkerEndedError(DeepD3Error):
+    """The Python that did the work ended before it had answered."""

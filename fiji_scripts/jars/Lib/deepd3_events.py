@@ -9,7 +9,7 @@ from java.awt import KeyboardFocusManager, KeyEventDispatcher
 from java.awt.event import ActionListener, FocusAdapter, KeyAdapter, KeyEvent, MouseAdapter, WindowAdapter
 from java.lang import Runnable
 from javax.swing import SwingUtilities
-from javax.swing.event import ChangeListener, DocumentListener, ListSelectionListener
+from javax.swing.event import ChangeListener, DocumentListener, ListSelectionListener, PopupMenuListener
 
 _STILL_PX = 2
 
@@ -176,6 +176,22 @@ class Selected(ListSelectionListener):
     def valueChanged(self, event):  # noqa: N802 - Java's name
         if not event.getValueIsAdjusting():
             self._work()
+
+
+class Opened(PopupMenuListener):
+    """Calls a function when a list is opened."""
+
+    def __init__(self, work):
+        self._work = work
+
+    def popupMenuWillBecomeVisible(self, event):  # noqa: N802 - Java's name
+        self._work()
+
+    def popupMenuWillBecomeInvisible(self, event):  # noqa: N802 - Java's name
+        pass
+
+    def popupMenuCanceled(self, event):  # noqa: N802 - Java's name
+        pass
 
 
 class Closing(WindowAdapter):

@@ -9,7 +9,7 @@ import threading
 
 import deepd3_appose
 import jarray
-from deepd3_errors import Cancelled, DeepD3Error
+from deepd3_errors import Cancelled, DeepD3Error, WorkerEndedError
 from deepd3_memory import Memory
 from deepd3_names import SERVICE, VERSION
 from deepd3_settings import Settings
@@ -124,6 +124,13 @@ def call(context, verb, values=None, arrays=None, monitor=None):
     if reply["state"] == "failed":
         raise DeepD3Error(reply["message"], None if reply["expected"] else reply["trace"])
     return reply, received
+
+
+def is_at_work(context):
+    """True if somebody answers without being started anew."""
+    objects = context.service(ObjectService)
+    return _in_process(objects) is not None or bool(
+        [worker for worker in _named(objects, _service_class(), WORKER) if worker.isAlive()])
 
 
 def stop_other_worker(context):
@@ -272,7 +279,7 @@ def _call_worker(worker, request, arrays, monitor, objects):
         raise DeepD3Error("The Python worker failed; the Log has the details.", task.error)
     objects.removeObject(worker)
     last = [line for line in list(worker.errorLines())[-30:]]
-    raise DeepD3Error(_why_it_ended(last, System.getProperty(STARTED).rsplit(" ", 1)[0]), u"\n".join(last))
+    raise WorkerEndedError(_why_it_ended(last, System.getProperty(STARTED).rsplit(" ", 1)[0]), u"\n".join(last))
 
 
 def _outputs(task, shared, spare, memory):

@@ -1,7 +1,7 @@
 #@ String field
 #@ String text
 #@output String answer
-"""Type a text into a field of the open dialog of DeepD3, or press its button of this name."""
+"""Type a text into a field of the open dialog of DeepD3, or press its button of this name; NAME.list opens a list."""
 
 from deepd3_events import on_event_thread
 from javax.swing import AbstractButton, JCheckBox, JComboBox
@@ -11,7 +11,9 @@ from seen_windows import below, dialogs
 def enter():
     for dialog in dialogs():
         for part in below(dialog.getContentPane()):
-            if part.getName() == field and isinstance(part, JCheckBox):
+            if field == "%s.list" % part.getName() and isinstance(part, JComboBox):
+                part.showPopup()
+            elif part.getName() == field and isinstance(part, JCheckBox):
                 if part.isSelected() != (text == "true"):
                     part.doClick()
             elif part.getName() == field and isinstance(part, JComboBox):
