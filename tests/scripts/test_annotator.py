@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 
 from deepd3_ij import label_stack
 from deepd3_ij.files.d3data import D3Data, read_d3data
@@ -49,10 +51,27 @@ class Window:
         self.user.host.ask("script", str(JYTHON / "go_to_plane.py"), plane=str(number))
 
 
-def open_stack(user: User, folder: Path) -> tuple[Window, np.ndarray]:
-    pixels = np.random.default_rng(7).integers(0, 250, SHAPE).astype(np.uint8)
-    write_stack(folder / "cell.tif", label_stack(pixels, xy_um=0.1, z_um=0.5, source="cell.tif"))
-    (folder / "cell.swc").write_text(SWC)
+def real_part(shared: Path) -> tuple[np.ndarray, str]:
+    """A part of a real stack (0.12 µm, planes 1 µm apart), and what of its tracing lies in it."""
+    corner = np.array([100, 500, 18])  # x, y, z
+    x, y, z = corner
+    stack = tifffile.imread(shared / "data" / "real" / "rr30a_tp3_x000-340.tif", key=range(z, z + SHAPE[0]))
+    nodes = np.loadtxt(shared / "data" / "real" / "rr30a_tp3_dendrites.swc")
+    nodes[:, 2:5] -= corner * (0.12, 0.12, 1.0)
+    end = (np.array(SHAPE[::-1]) - 1) * (0.12, 0.12, 1.0)
+    nodes = nodes[((nodes[:, 2:5] >= 0) & (nodes[:, 2:5] <= end)).all(axis=1)]
+    nodes[~np.isin(nodes[:, 6], nodes[:, 0]), 6] = -1
+    lines = io.StringIO()
+    np.savetxt(lines, nodes, "%d %d %.3f %.3f %.3f %.3f %d")
+    return stack[:, y:y + SHAPE[1], x:x + SHAPE[2]], lines.getvalue()
+
+
+def open_stack(user: User, folder: Path, pixels: np.ndarray | None = None, swc: str = SWC, xy_um: float = 0.1,
+               z_um: float = 0.5) -> tuple[Window, np.ndarray]:
+    if pixels is None:
+        pixels = np.random.default_rng(7).integers(0, 250, SHAPE).astype(np.uint8)
+    write_stack(folder / "cell.tif", label_stack(pixels, xy_um=xy_um, z_um=z_um, source="cell.tif"))
+    (folder / "cell.swc").write_text(swc)
     user.host.ask("script", str(JYTHON / "close_all.py"))
     assert user.host.ask("quietly", "Open DeepD3 Stack...", path=str(folder / "cell.tif")) == "done"
     return Window(user), pixels
@@ -82,9 +101,13 @@ def assert_is_box(data: D3Data, pixels: np.ndarray, dendrite: np.ndarray, spines
 
 
 @pytest.mark.slow
-def test_spines_of_the_manager_a_tracing_and_a_box_with_keys_are_saved_voxel_by_voxel(visible: User, tmp_path: Path
-                                                                                       ) -> None:
-    window, pixels = open_stack(visible, tmp_path)
+@pytest.mark.parametrize("real", [False, True])
+def test_spines_of_the_manager_a_tracing_and_a_box_with_keys_are_saved_voxel_by_voxel(
+    visible: User, tmp_path: Path, real: bool, request: pytest.FixtureRequest
+) -> None:
+    xy_um, z_um = (0.12, 1.0) if real else (0.1, 0.5)
+    given = real_part(request.getfixturevalue("shared")) if real else (None, SWC)
+    window, pixels = open_stack(visible, tmp_path, *given, xy_um=xy_um, z_um=z_um)
     start(window)
     window.until(lambda state: "ROI Manager has no ROIs" in state["told"]["spine"], "an empty manager is not told")
     assert visible.host.ask("script", str(JYTHON / "add_ovals.py"), places=json.dumps(SPINES)) == "5"
@@ -112,12 +135,13 @@ def test_spines_of_the_manager_a_tracing_and_a_box_with_keys_are_saved_voxel_by_
     window.state("write", str(out))
     window.until(lambda state: state["message"].startswith("wrote "), "nothing is told")
     data = read_d3data(out)
-    stack = label_stack(pixels, xy_um=0.1, z_um=0.5)
+    stack = label_stack(pixels, xy_um=xy_um, z_um=z_um)
     dendrite, _ = read_dendrites(tmp_path / "cell.swc", stack, "um")
+    assert dendrite[2:8, 50:160, 40:240].sum() > 100
     assert_is_box(data, pixels, dendrite, ovals(), (slice(2, 8), slice(50, 160), slice(40, 240)))
     assert {name: data.meta[name] for name in ("X", "Y", "Z_begin", "Z_end", "Width", "Height", "Depth")} == {
         "X": 40, "Y": 50, "Z_begin": 2, "Z_end": 7, "Width": 200, "Height": 110, "Depth": 6}
-    assert (data.xy_um, data.z_um, data.meta["Generated_from"]) == (0.1, 0.5, "cell.tif")
+    assert (data.xy_um, data.z_um, data.meta["Generated_from"]) == (xy_um, z_um, "cell.tif")
     assert not (tmp_path / "cell.d3draft").exists()
 
 
