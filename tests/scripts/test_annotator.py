@@ -192,3 +192,39 @@ def test_dendrites_can_be_drawn_as_lines_and_become_a_tracing(visible: User, tmp
     tracing = read_swc(tmp_path / "drawn_dendrites.swc")
     assert tracing.radius.tolist() == pytest.approx([0.3, 0.3])
     np.testing.assert_allclose(tracing.xyz[:, 2], 1.5)
+
+
+def test_what_is_wrong_is_told_in_the_window_and_nothing_is_written(visible: User, tmp_path: Path,
+                                                                    locked_folder: Path) -> None:
+    window, _ = open_stack(visible, tmp_path)
+    start(window)
+    tifffile.imwrite(tmp_path / "turned.tif", np.zeros((8, 240, 160), np.uint8))
+    (tmp_path / "far.swc").write_text(SWC.replace("22.5", "22500").replace("2.0 9.0", "2000 9000"))
+    for field, kind, name, expected in (
+            ("dendrite_file", "dendrite", "turned.tif", "turned.tif has the shape (8, 240, 160)"),
+            ("dendrite_file", "dendrite", "far.swc", "The tracing lies outside of the volume"),
+            ("dendrite_file", "dendrite", "missing.swc", "missing.swc"),
+            ("spine_file", "spine", "turned.tif", "turned.tif has the shape (8, 240, 160)")):
+        window.state("spines", "File" if kind == "spine" else "ROI Manager")
+        window.state(field, str(tmp_path / name))
+        told = window.until(lambda state, kind=kind, expected=expected: expected in state["told"][kind],
+                            f"nothing is told of {name}")["told"][kind]
+        assert "voxels" not in told
+        assert "Traceback" not in told
+        window.state("save")
+        assert window.state()["message"].startswith("Spines: ")
+    window.state("begin", "6")
+    assert window.state("end", "3")["message"] == "z begin is 6 and z end 3; z begin must not lie after z end."
+    window.state("undo")
+    window.state("undo")
+    assert window.state("width", "400")["message"].startswith("The box x 0, y 0, 400 x 160 px reaches out of the stack")
+    window.state("undo")
+    window.state("spines", "ROI Manager")
+    assert visible.host.ask("script", str(JYTHON / "add_ovals.py"), places=json.dumps(SPINES[:2])) == "2"
+    window.state("dendrite_file", str(tmp_path / "cell.swc"))
+    window.until(lambda state: "voxels" in state["told"]["dendrite"] and "2 ROIs" in state["told"]["spine"], "not read")
+    window.state("write", str(locked_folder / "made.d3data"))
+    window.until(lambda state: "cannot" in state["message"] or "denied" in state["message"], "nothing is told")
+    window.state("write", str(tmp_path / "made.d3data"))
+    window.until(lambda state: state["message"].startswith("wrote "), "nothing is lost, so that it can be saved")
+    assert [path.name for path in tmp_path.glob("*.d3data")] == ["made.d3data"]
