@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from deepd3_ij import label_prediction, label_stack
+from deepd3_ij.files.d3data import read_d3data
 from deepd3_ij.files.hdf5 import read_rois, write_prediction
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.tiff import write_stack
@@ -172,6 +173,29 @@ def test_maps_over_the_stack_follow_its_plane_until_they_are_taken_away(
                       "the maps do not follow", 30)
     assert visible.host.ask("quietly", "Show DeepD3 Maps over Stack...", opacity="0") == "done"
     assert maps_in(3) == []
+
+
+def test_corrected_rois_become_training_data(visible: User, stack_with_prediction: Path) -> None:
+    assert visible.host.ask("quietly", "Build 3D ROIs...") == "done"
+    found = visible.look()["manager"]
+    left = int(visible.host.ask("script", str(Path(__file__).parent / "jython" / "delete_first_spine.py")))
+    assert 0 < left < found
+    out = stack_with_prediction.parent / "learned.d3data"
+    for values in ({"overwrite": "false"}, {"overwrite": "true", "trust": "all"}):
+        assert visible.host.ask("quietly", "Use as DeepD3 Training Data...", out=out, **values) == "done"
+        data = read_d3data(out)
+        spine = open_stack(stack_with_prediction).values > 0
+        assert data.stack.shape == SHAPE
+        assert data.dendrite.any()
+        if values["overwrite"] == "false":  # what was deleted is none, what nobody touched does not count
+            assert data.ignored is not None
+            assert not data.spines.any()
+            assert (data.ignored[spine] == 0).any()
+            assert (data.ignored[spine] > 0).any()
+        else:
+            assert data.spines.any()
+            assert data.spines[spine].mean() < 1
+    assert "exists" in visible.host.ask("quietly", "Use as DeepD3 Training Data...", out=out)
 
 
 def test_the_review_macro_waits_and_writes_the_corrected_tables(visible: User, fiji_folder: Path,
