@@ -47,8 +47,8 @@ def analyze(arguments: argparse.Namespace) -> None:
                    output_bytes=needed_bytes(stack, kinds))
     print_plan(planned, asked=arguments.memory is not None, quiet=arguments.quiet)
     chosen = {"z_range": arguments.z_range, "region": arguments.region}
-    with kept_to(planned, folder):
-        with shown_progress(arguments.quiet) as progress, ExitStack() as kept:
+    with kept_to(planned, folder), ExitStack() as kept:  # what is told reads the maps, too
+        with shown_progress(arguments.quiet) as progress:
             model = load_model(arguments.model)
             prediction = None
             if arguments.scheduler:

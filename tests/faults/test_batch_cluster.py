@@ -92,7 +92,8 @@ def test_a_worker_killed_in_the_middle_and_a_scheduler_that_vanishes(folders: tu
 
 
 @pytest.mark.slow
-def test_planes_of_one_stack_are_predicted_on_the_cluster_as_here(tmp_path: Path) -> None:
+def test_planes_of_one_stack_are_predicted_on_the_cluster_as_here(
+        tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = open_stack(write_small_stack(tmp_path / "tile.tif"))
     source = tmp_path / "small.tif"  # planes so large that each is computed alone, and may be a task
     write_stack(source, label_stack(np.tile(small.values, (1, 6, 4)), xy_um=0.1, z_um=0.5, source="small.tif"))
@@ -102,6 +103,10 @@ def test_planes_of_one_stack_are_predicted_on_the_cluster_as_here(tmp_path: Path
         there = {path.name: path.read_bytes() for path in (tmp_path / "there").glob("*.[ctz]*[!n]")}
         assert len(there) > 3
         assert there == {name: (tmp_path / "here" / name).read_bytes() for name in there}
+        write_stack(tmp_path / "dark.tif", label_stack(np.zeros((2, 32, 32), np.uint8), xy_um=0.1, z_um=0.5))
+        assert main(["analyze", str(tmp_path / "dark.tif"), "--out", str(tmp_path / "there"), "--quiet", "--no-clean",
+                     "--scheduler", file]) == 0
+        assert "the highest spine probability is 0.00" in capsys.readouterr().err
     assert not leftovers(tmp_path / "there")
 
 
