@@ -161,7 +161,7 @@ def _values(path: str | PathLike[str], seen: Inspection, content: Any, channel: 
 
 def _prediction(path: Path, seen: Inspection) -> None:
     from deepd3_ij.files.hdf5 import read_prediction
-    from deepd3_ij.stack import provenance_of, voxel_size_um
+    from deepd3_ij.stack import MAPS, provenance_of, voxel_size_um
 
     try:
         prediction = read_prediction(path)
@@ -171,7 +171,7 @@ def _prediction(path: Path, seen: Inspection) -> None:
             raise
         prediction = read_prediction(path, xy_um=1.0, z_um=1.0)
         seen.notes.append(str(error))
-    for name in ("dendrite", "spine"):
+    for name in MAPS:
         values = prediction[name].values
         seen.facts["shape (z, y, x)"] = list(values.shape)
         low, high = float(values.min()), float(values.max())

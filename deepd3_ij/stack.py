@@ -21,6 +21,8 @@ from deepd3_ij.parameters import VoxelSizeParameters, describe
 from deepd3_ij.printing import storable
 
 DIMS = ("z", "y", "x")
+MAPS = ("dendrite", "spine")
+"""Names of the probability maps of a prediction, in the order of files and channels."""
 
 
 def label_stack(array: Any, *, xy_um: float, z_um: float, source: str = "array") -> xr.DataArray:

@@ -22,7 +22,7 @@ from deepd3_ij.notes import note
 from deepd3_ij.parameters import PredictionParameters, resolve
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.slabs import FileVolume, lazily, shape_of
-from deepd3_ij.stack import label_prediction, voxel_size_um
+from deepd3_ij.stack import MAPS, label_prediction, voxel_size_um
 
 if TYPE_CHECKING:
     from deepd3_ij.model.loading import DeepD3Model
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 _RETRIES = 2
 _TASKS_PER_WORKER = 4
 """So many that a slow worker does not keep the others waiting for long."""
-MAPS = ("dendrite", "spine")
 
 
 @contextmanager
@@ -79,19 +78,21 @@ def predicted_on_cluster(
     provenance = prediction_provenance(stack, model, resolved, z_range, region)
     shape = shape_of(stack)
     begin, end = provenance["z_range"]
-    with connected(address) as client, hidden_folder(folder.resolve(), folder) as shared:
-        check_versions(client)
-        maps = {name: FileVolume.new(shared / name, shape, np.dtype(np.float32)) for name in MAPS}
-        workers = len(client.scheduler_info(n_workers=-1)["workers"])
-        group = planes_at_once(stack, model, resolved, region)
-        height = group * max(1, -(-(end - begin) // (_TASKS_PER_WORKER * workers * group)))
-        task = {"opening": dict(opening), "shape": list(shape), "dtype": str(stack.dtype), "model": str(model.path),
-                "model_sha256": model.sha256, "typed": dict(typed), "region": region,
-                "maps": [str(volume.path) for volume in maps.values()]}
-        futures = {client.submit(predict_slab, task, first, min(first + height, end), retries=_RETRIES, pure=False):
-                   min(height, end - first) for first in range(begin, end, height)}
-        _wait(client, address, futures, progress)
-        yield label_prediction(lazily(maps["dendrite"]), lazily(maps["spine"]), stack, provenance)
+    with hidden_folder(folder.resolve(), folder) as shared:
+        with connected(address) as client:
+            check_versions(client)
+            dendrite, spine = (FileVolume.new(shared / name, shape, np.dtype(np.float32)) for name in MAPS)
+            task = {"opening": dict(opening), "shape": list(shape), "dtype": str(stack.dtype),
+                    "model": str(model.path), "model_sha256": model.sha256, "typed": dict(typed), "region": region,
+                    "maps": [str(dendrite.path), str(spine.path)]}
+            workers = len(client.scheduler_info(n_workers=-1)["workers"])
+            group = planes_at_once(stack, model, resolved, region)
+            height = group * max(1, -(-(end - begin) // (_TASKS_PER_WORKER * workers * group)))
+            slabs = [(first, min(first + height, end)) for first in range(begin, end, height)]
+            futures = {client.submit(predict_slab, task, first, last, retries=_RETRIES, pure=False): last - first
+                       for first, last in slabs}
+            _wait(client, address, futures, progress)
+        yield label_prediction(lazily(dendrite), lazily(spine), stack, provenance)
 
 
 def _wait(client: Any, address: str, futures: Mapping[Any, int], progress: Progress) -> None:

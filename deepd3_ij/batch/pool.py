@@ -16,13 +16,11 @@ from contextlib import suppress
 from typing import Any
 
 from deepd3_ij.batch.jobs import DONE, FAILED, LOST, START, Event, Job, Tell
-from deepd3_ij.batch.worker import BROKEN, COMPUTING, END, READY, STOP, WRITING
+from deepd3_ij.batch.worker import BROKEN, COMPUTING, END, MEMORY, READY, STOP, WRITING
 from deepd3_ij.errors import DeepD3Error, ModelError
 from deepd3_ij.memory import usual_memory
 
 COMMAND = (sys.executable, "-m", "deepd3_ij.batch.worker")
-MEMORY = "memory_bytes"
-"""What processes are told of their memory: in a pool's `hello` that of all of them together, or None."""
 STACKS_PER_PROCESS = 50
 """After so many, a process is replaced: TensorFlow does not give memory back."""
 
@@ -124,9 +122,9 @@ class WorkerPool:
     def _start(self, *, alone: bool = False) -> _Process:
         taken = {process.number for process in self._processes}
         number = next(n for n in range(1, len(taken) + 2) if n not in taken)
-        workers = 1 if alone else min(self._count, max(1, len(self._jobs)))
-        environment = split_environment(workers, self._threads, os.environ)
-        memory = share_of_memory(self._hello.get(MEMORY), min(self._count, max(1, len(self._jobs))), halved=alone)
+        together = min(self._count, max(1, len(self._jobs)))
+        environment = split_environment(1 if alone else together, self._threads, os.environ)
+        memory = share_of_memory(self._hello.get(MEMORY), together, halved=alone)
         process = _Process(number, self._command, environment, {**self._hello, "worker": number, MEMORY: memory},
                            self._events, alone)
         self._processes.append(process)

@@ -17,12 +17,13 @@ from deepd3_ij.batch.items import WHOLE_BATCH, BatchItem, Shard, find_stacks
 from deepd3_ij.batch.jobs import DONE, FAILED, LOST, START, STEP, Event, Executor, Job, Tell
 from deepd3_ij.batch.lock import RunLock
 from deepd3_ij.batch.overrides import Overrides, read_override_table
-from deepd3_ij.batch.pool import MEMORY, WorkerPool
+from deepd3_ij.batch.pool import WorkerPool
 from deepd3_ij.batch.records import corrected, forget_failure, is_done, state_of_item, write_failure
 from deepd3_ij.batch.run_file import RunFile, write_run_file
 from deepd3_ij.batch.settings import BatchSettings
 from deepd3_ij.batch.stages import AnalysisWork, Stack, StackWork, failure_event, process_stack
 from deepd3_ij.batch.text_log import TextLog
+from deepd3_ij.batch.worker import MEMORY
 from deepd3_ij.errors import Cancelled, DeepD3Error, OutputError
 from deepd3_ij.file_identity import identity_of, refuse_identities
 from deepd3_ij.files.stack_search import PassedOver

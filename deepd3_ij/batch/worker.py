@@ -24,6 +24,8 @@ from deepd3_ij.program import open_streams
 if TYPE_CHECKING:
     from deepd3_ij.model.loading import DeepD3Model
 
+MEMORY = "memory_bytes"
+"""What processes are told of their memory: in a pool's `hello` that of all of them together, or None."""
 READY, BROKEN, COMPUTING, WRITING = "ready", "broken", "computing", "writing"
 """Lines beside events: the model is loaded, or cannot be; a stack is computed now; its results are written."""
 
@@ -57,7 +59,7 @@ def analysis_work(hello: dict[str, Any]) -> StackWork:
 
     model = unchanged_model(hello["model"], hello["model_sha256"])
     tensorflow()
-    return AnalysisWork(model, hello.get("memory_bytes"))
+    return AnalysisWork(model, hello.get(MEMORY))
 
 
 def unchanged_model(path: str, sha256: str) -> DeepD3Model:

@@ -29,7 +29,7 @@ from deepd3_ij.parameters import (
 from deepd3_ij.progress import Progress
 from deepd3_ij.rois import build_rois_2d, build_rois_3d
 from deepd3_ij.slabs import in_workspace, shape_of
-from deepd3_ij.stack import provenance_of, voxel_size_um
+from deepd3_ij.stack import MAPS, provenance_of, voxel_size_um
 from deepd3_ij.stems import stem_of
 
 _MAP_KINDS = ("maps", "prediction_file")
@@ -156,7 +156,7 @@ def _planned(prediction: xr.Dataset, kinds: Iterable[str], arguments: argparse.N
 
 def _loaded(prediction: xr.Dataset, progress: Progress) -> xr.Dataset:
     """The maps where the steps find them quickly."""
-    return prediction.assign({name: in_workspace(prediction[name], progress) for name in ("dendrite", "spine")})
+    return prediction.assign({name: in_workspace(prediction[name], progress) for name in MAPS})
 
 
 def _inputs(arguments: argparse.Namespace) -> list[str | None]:

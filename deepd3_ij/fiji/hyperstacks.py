@@ -30,7 +30,7 @@ from deepd3_ij.names import (
     VOXEL_SIZE,
 )
 from deepd3_ij.parallel import in_blocks
-from deepd3_ij.stack import DIMS, label_stack, voxel_size_um
+from deepd3_ij.stack import DIMS, MAPS, label_stack, voxel_size_um
 
 if TYPE_CHECKING:
     from deepd3_ij.fiji.host import Host
@@ -139,7 +139,7 @@ def push_projection(
     suffix = f" {method}"
     if isinstance(data, xr.Dataset):
         _check_prediction(data)
-        planes = [_project(data[name], method) for name in ("dendrite", "spine")]
+        planes = [_project(data[name], method) for name in MAPS]
         ranges = [(0.0, 1.0 if method == "max" else max(float(plane.max()), 1e-6)) for plane in planes]
         labelled = [label_stack(plane, xy_um=xy_um, z_um=z_um) for plane in planes]
         image = _composite(labelled, title or _title(data, " prediction" + suffix), [DENDRITE, SPINE], ranges)
@@ -206,7 +206,7 @@ def pull(
             raise StackError(f"{title!r} has {image.getNChannels()} channels of {image.getBitDepth()} bit; "
                              "a prediction has 2 (dendrite, spine) of 32 bit.")
         maps = {name: _labelled(image, _read(image, number, frame), xy_um, z_um)
-                for number, name in enumerate(("dendrite", "spine"))}
+                for number, name in enumerate(MAPS)}
         attrs = {**maps["dendrite"].attrs, "provenance": text_of(image.getProp(PROVENANCE)) or "{}"}
         return xr.Dataset(maps, attrs=attrs)
     channel = _choice(image, "channel", image.getNChannels(), channel)
@@ -307,7 +307,7 @@ def _named(data: xr.DataArray) -> xr.DataArray:
 
 
 def _check_prediction(prediction: xr.Dataset) -> None:
-    missing = [name for name in ("dendrite", "spine") if name not in prediction]
+    missing = [name for name in MAPS if name not in prediction]
     if missing:
         raise StackError(f"The dataset has no map {missing[0]!r}; a prediction has 'dendrite' and 'spine'.")
 

@@ -22,7 +22,7 @@ from deepd3_ij.files.ngff import OWN, Level, image_metadata, with_version
 from deepd3_ij.files.zarr_stores import import_zarr, is_zarr
 from deepd3_ij.names import PROVENANCE
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.stack import DIMS, voxel_size_um
+from deepd3_ij.stack import DIMS, MAPS, voxel_size_um
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from deepd3_ij.rois.roiset import RoiSet
 
 VERSIONS = ("0.4", "0.5")
-_MAPS = ("dendrite", "spine")
 _PLANE_CHUNK = 512
 _SHARD_PLANES = 16
 _SHARD_PIXELS = 4096
@@ -155,15 +154,15 @@ class _Writer:
         group = self._root.create_group("probabilities")
 
         def read(box: Block) -> np.ndarray:
-            block = np.stack([np.asarray(prediction[name].data[box], dtype=np.float32) for name in _MAPS])
+            block = np.stack([np.asarray(prediction[name].data[box], dtype=np.float32) for name in MAPS])
             if np.isnan(block).any():
                 raise OutputError(f"The maps have NaN in the planes {box[0].start} to {box[0].stop - 1} (0-based) and "
                                   "cannot be written as OME-Zarr; a probability is a number from 0 to 1.")
             return block
 
-        self._pyramid(group, read, np.dtype(np.float32), len(_MAPS), _mean)
+        self._pyramid(group, read, np.dtype(np.float32), len(MAPS), _mean)
         channels = [(name, "".join(f"{part:02X}" for part in colour))
-                    for name, colour in zip(_MAPS, (DENDRITE, SPINE), strict=True)]
+                    for name, colour in zip(MAPS, (DENDRITE, SPINE), strict=True)]
         own = {PROVENANCE: prediction.attrs.get("provenance", "{}"), "source": prediction.attrs.get("source", "")}
         for place, path in ((group, "{}"), (self._root, "probabilities/{}")):
             place.attrs.update({**image_metadata(

@@ -20,9 +20,7 @@ from deepd3_ij.files.zarr_stores import is_zarr, shown_name
 from deepd3_ij.notes import note
 from deepd3_ij.rois import RoiSet
 from deepd3_ij.slabs import ConvertedSlabs, SlabSource, into_volume, lazily, slabs_of, workspace
-from deepd3_ij.stack import DIMS, label_like, label_prediction, voxel_size_um
-
-_MAPS = ("dendrite", "spine")
+from deepd3_ij.stack import DIMS, MAPS, label_like, label_prediction, voxel_size_um
 
 
 def read_maps(
@@ -56,7 +54,7 @@ def read_maps(
         return _read_zarr_maps(paths[0], xy_um, z_um, lazy=lazy)
     if len(paths) == 1:
         prediction = read_prediction(paths[0], xy_um=xy_um, z_um=z_um, lazy=lazy)
-        for name in ("dendrite", "spine"):
+        for name in MAPS:
             what = f"The {name} map in {Path(paths[0]).name}"
             prediction[name] = prediction[name].copy(data=_checked(slabs_of(prediction[name]), what, lazy=lazy))
         return prediction
@@ -153,14 +151,14 @@ def _read_zarr_maps(
 ) -> xr.Dataset:
     """The two channels of an OME-Zarr that this package wrote."""
     content = look_into(path)
-    if content.channels != len(_MAPS):
+    if content.channels != len(MAPS):
         raise StackError(f"{shown_name(path)} has {content.channels} channel{'s' * (content.channels != 1)}; accepted "
                          "for probability maps: an OME-Zarr with the channels dendrite and spine, as DeepD3 writes it.")
-    maps = [open_stack(path, xy_um=xy_um, z_um=z_um, channel=channel, lazy=lazy) for channel in range(len(_MAPS))]
+    maps = [open_stack(path, xy_um=xy_um, z_um=z_um, channel=channel, lazy=lazy) for channel in range(len(MAPS))]
     dendrite, spine = maps
     dendrite_map, spine_map = (
         _checked(ConvertedSlabs(slabs_of(values), np.dtype(np.float32), _as_float32),
-                 f"The {name} map in {shown_name(path)}", lazy=lazy) for name, values in zip(_MAPS, maps, strict=True))
+                 f"The {name} map in {shown_name(path)}", lazy=lazy) for name, values in zip(MAPS, maps, strict=True))
     return label_prediction(dendrite_map, spine_map, spine,
                             _common_provenance(dendrite, spine) or {"source": shown_name(path)})
 

@@ -24,7 +24,7 @@ from deepd3_ij.errors import OutputError
 from deepd3_ij.names import PROVENANCE, ROLE
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.slabs import FileVolume
-from deepd3_ij.stack import DIMS, voxel_size_um
+from deepd3_ij.stack import DIMS, MAPS, voxel_size_um
 
 _WRITTEN = (np.dtype(np.uint8), np.dtype(np.uint16), np.dtype(np.int16), np.dtype(np.float32))
 _LARGEST_UINT16 = 65_535
@@ -150,7 +150,7 @@ def write_prediction_maps(
         raise OutputError(f"{stem!r} cannot be the beginning of a file name; give a name without folders.")
     places = (Path(folder) / f"{stem}_dendrites.tif", Path(folder) / f"{stem}_spines.tif")
     dtype = np.dtype(np.uint8 if eight_bit else np.float32)
-    for place, name in zip(places, ("dendrite", "spine"), strict=True):
+    for place, name in zip(places, MAPS, strict=True):
         metadata = _metadata(prediction, dtype, (0, 255 if eight_bit else 1), {ROLE: name})
         planes = _probabilities(place, prediction[name], eight_bit=eight_bit)
         _write(place, planes, prediction, dtype, metadata, progress)

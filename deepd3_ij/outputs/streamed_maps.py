@@ -22,7 +22,7 @@ from deepd3_ij.segmentation import predict
 from deepd3_ij.segmentation.prediction import prediction_provenance
 from deepd3_ij.segmentation.region import Region
 from deepd3_ij.slabs import Workspace, working_in, workspace
-from deepd3_ij.stack import voxel_size_um
+from deepd3_ij.stack import MAPS, voxel_size_um
 
 _SLAB_BYTES = 8_000_000
 
@@ -79,7 +79,7 @@ def predict_to_files(
         with ExitStack() as open_files:
             dendrite, spine = (open_files.enter_context(open_stack_for_writing(
                 exact / f"{stem}_{name}s.tif", stack, display_range=(0, 1),
-                properties={ROLE: name, PROVENANCE: provenance})) for name in ("dendrite", "spine"))
+                properties={ROLE: name, PROVENANCE: provenance})) for name in MAPS)
             prediction = predict(stack, model, resolved, z_range=z_range, region=region, progress=progress,
                                  out=(dendrite, spine))
             if eight_bit:

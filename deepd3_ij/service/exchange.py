@@ -22,7 +22,7 @@ from deepd3_ij.notes import note
 from deepd3_ij.rois.editing import keep_corrections
 from deepd3_ij.rois.regroup import RoiPart, join_parts
 from deepd3_ij.rois.roiset import RoiSet
-from deepd3_ij.stack import DIMS, label_prediction, voxel_size_um
+from deepd3_ij.stack import DIMS, MAPS, label_prediction, voxel_size_um
 
 _SIGNED16_OFFSET = 32768
 REINSTALL = "bring menu and Python package to one version with Plugins > DeepD3 > DeepD3 Setup..."
@@ -92,7 +92,7 @@ def shown_pixels(pixels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], bool]:
 def prediction_reply(prediction: xr.Dataset, **values: Any) -> Reply:
     """A prediction as an answer."""
     return Reply({"provenance": prediction.attrs.get("provenance", "{}"), "image": describe_image(prediction),
-                  **values}, {name: prediction[name].values for name in ("dendrite", "spine")})
+                  **values}, {name: prediction[name].values for name in MAPS})
 
 
 def rois_reply(rois: RoiSet, corner_zyx: tuple[int, int, int] = (0, 0, 0), **values: Any) -> Reply:

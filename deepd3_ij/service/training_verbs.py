@@ -25,7 +25,7 @@ from deepd3_ij.service.exchange import Reply, describe_image, merged
 from deepd3_ij.service.registry import NOTHING_CHOSEN, Choices, verb
 
 if TYPE_CHECKING:
-    from deepd3_ij.training.watching import LiveTraining
+    from deepd3_ij.training.live_training import LiveTraining
 
 _watched: dict[str, LiveTraining] = {}
 """The trainings that are under way and watched, by the names that their callers gave."""
@@ -106,8 +106,8 @@ def train(progress: Progress, *, training: str, out: str | None = None, validati
 
     `watched` is a name under which others can ask for its state meanwhile, and end it.
     """
+    from deepd3_ij.training.live_training import LiveTraining
     from deepd3_ij.training.training_run import train_from_set
-    from deepd3_ij.training.watching import LiveTraining
 
     parameters = choices.resolve(TrainingParameters, training_of_length(length)).parameters
     target = _model_file(training, out)

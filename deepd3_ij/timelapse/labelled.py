@@ -9,7 +9,7 @@ from deepd3_ij.errors import ParameterError
 from deepd3_ij.measurement import measure
 from deepd3_ij.rois import build_rois_3d
 from deepd3_ij.rois.roiset import RoiSet
-from deepd3_ij.stack import DIMS, label_like, label_prediction
+from deepd3_ij.stack import DIMS, MAPS, label_like, label_prediction
 from deepd3_ij.timelapse.timepoint import TimePoint
 
 TIME_DIM = "t"
@@ -35,7 +35,7 @@ def time_points_of(series: xr.Dataset) -> list[TimePoint]:
     ParameterError
         A variable or dimension is missing.
     """
-    for name in ("dendrite", "spine"):
+    for name in MAPS:
         if name not in series or set(series[name].dims) != {TIME_DIM, *DIMS}:
             found = f"the dimensions {tuple(map(str, series[name].dims))}" if name in series else "nothing"
             raise ParameterError(f"The series has {found} for {name!r}; accepted: dendrite and spine with the "

@@ -25,12 +25,12 @@ from deepd3_ij.printing import storable
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.training.dataset import read_training_data
 from deepd3_ij.training.fitting import FitResult, checkpoint_step, fit
+from deepd3_ij.training.live_training import LiveTraining
 from deepd3_ij.training.model_selection import SceneValidation, calibrate
 from deepd3_ij.training.sampler import Sampler, SampleSource
 from deepd3_ij.training.simulated_samples import ScenePlanes, resample_planes, scale_planes
 from deepd3_ij.training.starting import initial_network, starting_from
 from deepd3_ij.training.training_watch import NOBODY
-from deepd3_ij.training.watching import LiveTraining
 
 VALIDATION_PLANES = 400
 """At most this many planes are predicted at each validation."""

@@ -31,7 +31,7 @@ from deepd3_ij.parameters import (
     resolve,
 )
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.stack import label_like, label_stack, voxel_size_um
+from deepd3_ij.stack import MAPS, label_like, label_stack, voxel_size_um
 from deepd3_ij.stems import beside, stem_of
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Workbench:
         self.take_corrections()
         self.stack = label_stack(stack.data, xy_um=xy_um, z_um=z_um, source=str(stack.attrs.get("source", "stack")))
         if self.prediction is not None:
-            maps = {name: label_like(self.prediction[name].data, self.stack) for name in ("dendrite", "spine")}
+            maps = {name: label_like(self.prediction[name].data, self.stack) for name in MAPS}
             self.prediction = xr.Dataset(maps, attrs={**self.prediction.attrs, **self.stack.attrs})
         if self.rois is not None:
             self.rois = type(self.rois)(label_like(self.rois.labels.data, self.stack), self.rois.dimensions,

@@ -17,8 +17,8 @@ from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.training.example_picture import example_of, example_picture
 from deepd3_ij.training.fitting import Batch, fit
 from deepd3_ij.training.interrupted import find_interrupted
+from deepd3_ij.training.live_training import LiveTraining, seconds_left
 from deepd3_ij.training.simulated_samples import ScenePlanes
-from deepd3_ij.training.watching import LiveTraining, seconds_left
 
 
 def scene(planes: int = 3, height: int = 60, width: int = 90) -> ScenePlanes:
