@@ -12,9 +12,7 @@ from deepd3_ij import label_prediction, label_stack
 from deepd3_ij.files.hdf5 import write_prediction
 from deepd3_ij.files.tiff import write_stack
 from tests.scripts.user import User
-
-JYTHON = Path(__file__).parent / "jython"
-STATE = str(JYTHON / "panel_state.py")
+from tests.scripts.window import JYTHON, State, Window
 
 
 def build_spines(user: User, folder: Path, dendrite: np.ndarray, spine: np.ndarray) -> Panel:
@@ -38,27 +36,19 @@ def table(user: User, *columns: str) -> dict[str, dict[int, str]]:
             if told[name] is not None}
 
 
-class Panel:
+class Panel(Window):
     """A user at the spine panel."""
 
     def __init__(self, user: User) -> None:
-        self.user = user
+        super().__init__(user, "panel_state.py")
 
-    def state(self) -> dict[str, Any]:
-        return json.loads(self.user.host.ask("script", STATE)) or {}
-
-    def until(self, **expected: Any) -> dict[str, Any]:
+    def shows(self, **expected: Any) -> State:
         """Wait until the panel shows something: rows (their number) and any other part of its state."""
-        def as_expected() -> dict[str, Any] | None:
-            state = self.state()
+        def as_expected(state: State) -> bool:
             seen = {**state, "rows": len(state.get("rows", ()))}
-            return state if state.get("ready") and all(seen[name] == value for name, value in expected.items()) \
-                else None
+            return bool(state.get("ready")) and all(seen[name] == value for name, value in expected.items())
 
-        try:
-            return dict(self.user.until(as_expected, f"the panel does not show {expected}", 30))
-        except AssertionError as error:
-            raise AssertionError(f"{error}; it shows {self.state()}") from None
+        return self.until(as_expected, f"the panel does not show {expected}", 30)
 
     def click(self, spine: int, *modifiers: str) -> None:
         """Click the row of a spine."""

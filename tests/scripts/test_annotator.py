@@ -17,34 +17,20 @@ from deepd3_ij.files.swc import read_swc
 from deepd3_ij.files.tiff import write_stack
 from deepd3_ij.training.dataset import read_dendrites
 from tests.scripts.user import User
+from tests.scripts.window import JYTHON, FormWindow
 
 pytestmark = pytest.mark.display
-JYTHON = Path(__file__).parent / "jython"
 SHAPE = (8, 160, 240)
 SWC = "1 3 2.0 9.0 1.5 0.4 -1\n2 3 22.5 7.5 2.0 0.4 1\n"
 SPINES = [(3, 60, 70, 9, 7), (3, 120, 66, 8, 8), (4, 61, 70, 8, 7), (6, 150, 70, 6, 9), (5, 200, 92, 9, 9)]
 """Ovals: plane from 1, x, y, width, height."""
 
 
-class Window:
+class Annotator(FormWindow):
     """The window of training data, and the stack beside it."""
 
     def __init__(self, user: User) -> None:
-        self.user = user
-
-    def state(self, press: str = "-", text: str = "-") -> dict[str, Any]:
-        answer = self.user.host.ask("script", str(JYTHON / "annotator_state.py"), press=press, text=text)
-        return dict(json.loads(answer) or {})
-
-    def until(self, condition: Any, problem: str) -> dict[str, Any]:
-        def seen() -> dict[str, Any] | None:
-            state = self.state()
-            return state if state and not state["busy"] and condition(state) else None
-
-        try:
-            return dict(self.user.until(seen, problem, 40))
-        except AssertionError as error:
-            raise AssertionError(f"{error}; it shows {self.state()}") from None
+        super().__init__(user, "annotator_state.py")
 
     def plane(self, number: int) -> None:
         """Go to a plane, with the image in front."""
@@ -67,17 +53,17 @@ def real_part(shared: Path) -> tuple[np.ndarray, str]:
 
 
 def open_stack(user: User, folder: Path, pixels: np.ndarray | None = None, swc: str = SWC, xy_um: float = 0.1,
-               z_um: float = 0.5) -> tuple[Window, np.ndarray]:
+               z_um: float = 0.5) -> tuple[Annotator, np.ndarray]:
     if pixels is None:
         pixels = np.random.default_rng(7).integers(0, 250, SHAPE).astype(np.uint8)
     write_stack(folder / "cell.tif", label_stack(pixels, xy_um=xy_um, z_um=z_um, source="cell.tif"))
     (folder / "cell.swc").write_text(swc)
     user.host.ask("script", str(JYTHON / "close_all.py"))
     assert user.host.ask("quietly", "Open DeepD3 Stack...", path=str(folder / "cell.tif")) == "done"
-    return Window(user), pixels
+    return Annotator(user), pixels
 
 
-def start(window: Window) -> dict[str, Any]:
+def start(window: Annotator) -> dict[str, Any]:
     assert window.user.host.ask("dialog", "Create DeepD3 Training Data...") == "done"
     return window.until(lambda state: True, "no window")
 

@@ -15,10 +15,10 @@ import tifffile
 from deepd3_ij.colours import STATE_COLOURS, as_hex
 from deepd3_ij.parameters import SimulationParameters, TimeSeriesParameters
 from tests.scripts.user import User
+from tests.scripts.window import JYTHON, State, Window
 from tests.small_series import write_finished
 
 pytestmark = pytest.mark.display
-JYTHON = Path(__file__).parent / "jython"
 NAMES = ("monday", "friday, late", "next")
 COLOURS = {"stable": "#ffffff", "gained": "#00ff00", "lost": "#ff463c", "unobservable": "#808088",
            "undecided": "#ffdc3c"}
@@ -57,26 +57,17 @@ def answer(folder: Path) -> dict[str, Any]:
             "summary": []}
 
 
-class Window:
+class Followed(Window):
     """A user at the window of followed spines."""
 
     def __init__(self, user: User, folder: Path) -> None:
-        self.user = user
+        super().__init__(user, "follow_state.py")
         self.links = folder / "timelapse_links_user.csv"
 
-    def state(self) -> dict[str, Any]:
-        return dict(json.loads(self.user.host.ask("script", str(JYTHON / "follow_state.py"))))
-
-    def until(self, **expected: Any) -> dict[str, Any]:
+    def shows(self, **expected: Any) -> State:
         """Wait until it shows something."""
-        def as_expected() -> dict[str, Any] | None:
-            state = self.state()
-            return state if all(state.get(name) == value for name, value in expected.items()) else None
-
-        try:
-            return dict(self.user.until(as_expected, f"the window does not show {expected}", 30))
-        except AssertionError as error:
-            raise AssertionError(f"{error}; it shows {self.state()}") from None
+        return self.until(lambda state: all(state.get(name) == value for name, value in expected.items()),
+                          f"the window does not show {expected}", 30)
 
     def click_cell(self, cell: str) -> None:
         self.user.xdotool("mousemove", *self.state()["cells"][cell], "sleep", 0.2, "click", 1)
@@ -89,15 +80,15 @@ class Window:
 
 
 @pytest.fixture
-def window(visible: User, tmp_path: Path) -> Iterator[Window]:
+def window(visible: User, tmp_path: Path) -> Iterator[Followed]:
     visible.host.ask("script", str(JYTHON / "close_all.py"))
     (tmp_path / "answer.json").write_text(json.dumps(answer(tmp_path)))
     assert visible.host.ask("script", str(JYTHON / "follow_show.py"), path=str(tmp_path / "answer.json")) == "shown"
-    yield Window(visible, tmp_path)
+    yield Followed(visible, tmp_path)
     visible.host.ask("script", str(JYTHON / "close_all.py"))
 
 
-def test_outlines_lie_at_their_plane_and_time_in_the_colour_of_track_or_change(window: Window) -> None:
+def test_outlines_lie_at_their_plane_and_time_in_the_colour_of_track_or_change(window: Followed) -> None:
     state = window.state()
     expected = {f"track{track:04d}_t{session + 1:02d}": (1, there[3][0] + 1, session + 1, colour, COLOURS[there[2]])
                 for track, (_, colour, places) in TRACKS.items()
@@ -111,52 +102,52 @@ def test_outlines_lie_at_their_plane_and_time_in_the_colour_of_track_or_change(w
         name: values[4] for name, values in expected.items()}
 
 
-def test_a_cell_goes_to_the_place_and_time_of_its_spine(window: Window) -> None:
+def test_a_cell_goes_to_the_place_and_time_of_its_spine(window: Followed) -> None:
     window.click_cell("1 friday, late")
-    window.until(place=[1, 2, 2], chosen="Chosen: spine 5 of friday, late (track 1, present)")
+    window.shows(place=[1, 2, 2], chosen="Chosen: spine 5 of friday, late (track 1, present)")
     window.click_cell("3 Track")  # the time point stays
-    window.until(place=[1, 2, 2], chosen="Chosen: track 3 at friday, late (absent)")
+    window.shows(place=[1, 2, 2], chosen="Chosen: track 3 at friday, late (absent)")
     window.click_cell("2 next")
-    state = window.until(place=[1, 3, 3])
+    state = window.shows(place=[1, 3, 3])
     assert [name for name, roi in state["outlines"].items() if roi["chosen"]] == ["track0002_t03"]
 
 
-def test_a_double_click_shows_a_spine_at_all_time_points(window: Window) -> None:
+def test_a_double_click_shows_a_spine_at_all_time_points(window: Followed) -> None:
     cell = window.state()["cells"]["2 Class"]
     window.user.xdotool("mousemove", *cell, "sleep", 0.2, "click", "--repeat", 2, "--delay", 80, 1)
     window.user.until(lambda: "Track 2" in window.state()["images"], "there is no picture of the track", 30)
 
 
-def test_links_are_made_and_cut_by_keys_and_undone(window: Window) -> None:
+def test_links_are_made_and_cut_by_keys_and_undone(window: Followed) -> None:
     window.click_cell("2 monday")
-    window.until(place=[1, 3, 1])
+    window.shows(place=[1, 3, 1])
     window.click_cell("3 next")
-    window.until(place=[1, 2, 3])
+    window.shows(place=[1, 2, 3])
     window.click_image(50, 50)
     window.user.press("p")
-    window.until(message="spine 4 of monday is spine 9 of next; Link Again applies it")
+    window.shows(message="spine 4 of monday is spine 9 of next; Link Again applies it")
     assert window.rows() == ["link,monday,4,next,9"]
     window.click_cell("1 friday, late")
     window.click_image(12, 20)
-    window.until(chosen="Chosen: spine 5 of friday, late (track 1, present), and spine 9 of next (track 3, present)")
+    window.shows(chosen="Chosen: spine 5 of friday, late (track 1, present), and spine 9 of next (track 3, present)")
     for key, row in (("s", 'cut,"friday, late",5,next,7'), ("a", 'cut,monday,3,"friday, late",5'),
                      ("b", 'bad,"friday, late",5,,')):
         window.user.press(key)
         window.user.until(lambda row=row: window.rows()[-1] == row, f"{row} is not written", 20)
     window.click_cell("2 friday, late")
-    window.until(chosen="Chosen: track 2 at friday, late (recovered)")
+    window.shows(chosen="Chosen: track 2 at friday, late (recovered)")
     window.user.click("Absent")
     window.user.until(lambda: window.rows()[-1] == 'absent,monday,4,"friday, late",', "absent is not written", 20)
     window.user.press("ctrl+z")
     window.user.press("ctrl+z")
-    window.until(message='took back: spine 5 of friday, late is no spine; Link Again applies it')
+    window.shows(message='took back: spine 5 of friday, late is no spine; Link Again applies it')
     assert len(window.rows()) == 3
     window.user.press("b")  # nothing was detected there
-    window.until(message="Track 2 was not detected at friday, late; choose a time point at which it was.")
+    window.shows(message="Track 2 was not detected at friday, late; choose a time point at which it was.")
     assert len(window.rows()) == 3
 
 
-def test_keys_of_other_images_stay_those_of_imagej_and_nothing_is_left_when_it_closes(window: Window) -> None:
+def test_keys_of_other_images_stay_those_of_imagej_and_nothing_is_left_when_it_closes(window: Followed) -> None:
     user = window.user
     before = window.state()
     tifffile.imwrite(window.links.with_name("other.tif"), np.zeros((2, 64, 64), np.uint8), imagej=True)
@@ -168,9 +159,9 @@ def test_keys_of_other_images_stay_those_of_imagej_and_nothing_is_left_when_it_c
     assert not window.links.exists()
     window.click_image(60, 5)
     user.press("a")
-    window.until(message="No spine is chosen; click one in the image or in the table.")
+    window.shows(message="No spine is chosen; click one in the image or in the table.")
     user.host.ask("script", str(JYTHON / "follow_close.py"))
-    after = window.until(window=None)
+    after = window.shows(window=None)
     assert (after["outlines"], after["manager"]) == ({}, [])
     assert after["listeners"] == before["listeners"] - 1
     assert after["clicks"] == before["clicks"] - 1
@@ -188,8 +179,8 @@ def test_a_link_that_was_cut_and_one_that_was_made_count_when_it_is_linked_again
     user.host.ask("script", str(JYTHON / "close_all.py"))
     given = {"source": str(folder), "times": "0,4,8", "target": str(results)}
     assert user.host.ask("quietly", "Follow Spines...", **given) == "done"
-    window = Window(user, results)
-    shown = window.until(place=window.state()["place"])
+    window = Followed(user, results)
+    shown = window.shows(place=window.state()["place"])
     rows = [row for row in shown["rows"] if row[3:6] == ["present"] * 3][:2]
     one, other = (row[0] for row in rows)
     places = spines_of(results)
@@ -204,7 +195,7 @@ def test_a_link_that_was_cut_and_one_that_was_made_count_when_it_is_linked_again
     user.until(lambda: len(window.rows()) == 2, "no cut", 30)
     before = window.state()["place"]
     user.click("Link Again")
-    window.until(message="linked again with 2 corrections", ready=True, place=before)
+    window.shows(message="linked again with 2 corrections", ready=True, place=before)
     track_of = {spine: track for (track, _), spine in spines_of(results).items()}
     first, second, third = places[one, "t1"], places[other, "t2"], places[other, "t3"]
     assert track_of[first] == track_of[second] != track_of[third]

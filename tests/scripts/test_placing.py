@@ -31,7 +31,7 @@ def panel(visible: User, tmp_path: Path) -> Iterator[Panel]:
 
 def test_base_and_tip_follow_the_mouse_and_count_at_once(panel: Panel) -> None:
     user = panel.user
-    state = panel.until(rows=2)
+    state = panel.shows(rows=2)
     assert user.host.ask("quietly", "Measure Dendrites and Spines...") == "done"
     shown = user.until(lambda: (seen := panel.state())["shapes"] and seen, "no shapes", 30)
     assert set(shown["shapes"]) == {"1", "2"}
@@ -39,7 +39,7 @@ def test_base_and_tip_follow_the_mouse_and_count_at_once(panel: Panel) -> None:
     before = table(user, "geometry_source", "length_xy_um", "tip_y_um", "tip_x_um")
     assert set(before["geometry_source"].values()) == {"measured"}
     panel.click(int(upper))
-    panel.until(selected=[int(upper)])
+    panel.shows(selected=[int(upper)])
     user.press("b")
     user.until(lambda: panel.state()["selection"] == "line", "the line is not selected", 30)
     corners = panel.state()["shapes"][upper]
@@ -49,7 +49,7 @@ def test_base_and_tip_follow_the_mouse_and_count_at_once(panel: Panel) -> None:
     moved_um = float(table(user, "tip_y_um")["tip_y_um"][int(upper)]) - float(before["tip_y_um"][int(upper)])
     assert moved_um == pytest.approx(-0.8, abs=0.15)
     panel.click(int(upper))
-    panel.until(focused=True)
+    panel.shows(focused=True)
     user.press("ctrl+z")
     user.until(lambda: table(user, "tip_y_um")["tip_y_um"] == before["tip_y_um"], "undo does not count", 60)
     user.press("l")

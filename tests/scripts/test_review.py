@@ -46,7 +46,7 @@ def panel(visible: User, tmp_path: Path) -> Iterator[Panel]:
 def test_twenty_doubtful_spines_are_decided_by_keys_and_count_in_the_tables_at_once(
         panel: Panel, tmp_path: Path) -> None:
     user = panel.user
-    panel.until(rows=24)
+    panel.shows(rows=24)
     before = panel.state()["zoom"]
     user.host.ask("start", "dialog", "Review Doubtful Spines...")
     user.dialog()
@@ -66,12 +66,12 @@ def test_twenty_doubtful_spines_are_decided_by_keys_and_count_in_the_tables_at_o
         key = KEYS[number % len(KEYS)]
         if key == "r":
             user.press("r")  # there is no outline yet
-            panel.until(message=f"Draw the outline of spine {spine} on the image, in one of its planes, then press R "
+            panel.shows(message=f"Draw the outline of spine {spine} on the image, in one of its planes, then press R "
                                 "again.")
             assert user.host.ask("script", str(JYTHON / "use_tool.py"), name="oval") == "oval"
             x, y = map(round, state["bounds"][str(spine)])
             user.drag("cell.tif", x - 6, y - 6, x + 6, y + 6)
-            panel.until(focused=True)
+            panel.shows(focused=True)
             redrawn.add(spine)
         user.press(key)
         kept |= {spine} if key == "k" else set()
@@ -83,9 +83,9 @@ def test_twenty_doubtful_spines_are_decided_by_keys_and_count_in_the_tables_at_o
     state = panel.state()
     assert "5 kept, 5 deleted, 5 redrawn, 5 left" in state["review"]
     user.press("ctrl+z")
-    panel.until(message="took the last change back")
+    panel.shows(message="took the last change back")
     user.press("Escape")
-    panel.until(message="20 spines reviewed: 5 kept, 5 deleted, 4 redrawn", review=None, zoom=before)
+    panel.shows(message="20 spines reviewed: 5 kept, 5 deleted, 4 redrawn", review=None, zoom=before)
     assert user.host.ask("quietly", "Export DeepD3 Tables...", folder=str(tmp_path), overwrite="true") == "done"
     written = pd.read_csv(tmp_path / "cell_spines.csv").set_index("id")["review"].fillna("")
     assert len(written) == 19

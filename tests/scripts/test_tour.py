@@ -50,7 +50,7 @@ def spines_of(state: dict[str, Any]) -> dict[int, int]:
 
 
 def test_spines_are_found_deleted_merged_added_and_taken_back(panel: Panel) -> None:
-    user, state = panel.user, panel.until(rows=5)
+    user, state = panel.user, panel.shows(rows=5)
     first, second, third, fourth, fifth = [spines_of(state)[plane] for plane in (3, 4, 5, 6, 7)]
     assert state["manager"].count(0) == 1
     state = panel.user.until(lambda: (seen := panel.state())["totals"].startswith("5 spines, 1 dendrite of") and seen,
@@ -60,10 +60,10 @@ def test_spines_are_found_deleted_merged_added_and_taken_back(panel: Panel) -> N
                                      "Distance \u00b5m"]
 
     panel.click(fifth)  # goes there, in all images, and selects it in the ROI Manager
-    panel.until(selected=[fifth], planes={"cell.tif": 7, "cell prediction": 7}, chosen=[fifth], white=[fifth])
+    panel.shows(selected=[fifth], planes={"cell.tif": 7, "cell prediction": 7}, chosen=[fifth], white=[fifth])
 
     user.press("Delete")  # the next row is selected, or the one before the last
-    state = panel.until(rows=4, message=f"deleted spine {fifth}")
+    state = panel.shows(rows=4, message=f"deleted spine {fifth}")
     assert len(state["selected"]) == 1
     assert state["selected"] != [fifth]
     assert fifth not in state["manager"]
@@ -72,37 +72,37 @@ def test_spines_are_found_deleted_merged_added_and_taken_back(panel: Panel) -> N
 
     panel.click(first)
     panel.click(second, "ctrl")
-    panel.until(selected=sorted([first, second]), white=sorted([first, second]))
+    panel.shows(selected=sorted([first, second]), white=sorted([first, second]))
     user.press("m")
-    state = panel.until(rows=3, selected=[min(first, second)])
+    state = panel.shows(rows=3, selected=[min(first, second)])
     assert state["rows"][str(min(first, second))][1] == 4  # planes 2 to 5 of both
 
     user.click("Undo")
-    panel.until(rows=4, message="took the last change back")
+    panel.shows(rows=4, message="took the last change back")
 
     panel.click(fourth)
-    panel.until(selected=[fourth], planes={"cell.tif": 6, "cell prediction": 6})
+    panel.shows(selected=[fourth], planes={"cell.tif": 6, "cell prediction": 6})
     user.press("less")
-    panel.until(planes={"cell.tif": 5, "cell prediction": 5})
+    panel.shows(planes={"cell.tif": 5, "cell prediction": 5})
     user.click_pixel("cell.tif", 40, 110)  # a click on a spine in the image selects its row
-    panel.until(selected=[third], white=[third])
+    panel.shows(selected=[third], white=[third])
     user.press("Delete")  # keys count for the panel then
-    panel.until(rows=3, message=f"deleted spine {third}")
+    panel.shows(rows=3, message=f"deleted spine {third}")
     user.press("ctrl+z")
-    panel.until(rows=4)
+    panel.shows(rows=4)
 
     panel.click(third)
-    panel.until(planes={"cell.tif": 5, "cell prediction": 5})
+    panel.shows(planes={"cell.tif": 5, "cell prediction": 5})
     assert user.host.ask("script", str(JYTHON / "use_tool.py"), name="oval") == "oval"
     user.drag("cell.tif", MISSED[2] - 6, MISSED[1] - 6, MISSED[2] + 6, MISSED[1] + 6)
     user.click("Add")
-    state = panel.until(rows=5)
+    state = panel.shows(rows=5)
     (new,) = state["selected"]
     assert state["message"] == f"added spine {new} in 1 plane"
     assert state["rows"][str(new)][:2] == [5, 1]
 
     assert user.host.ask("script", str(JYTHON / "choose_in_manager.py"), spine=first) == "selected"
-    panel.until(selected=[first], white=[first])
+    panel.shows(selected=[first], white=[first])
     assert panel.state()["manager"].count(0) == 1
 
 
@@ -120,22 +120,22 @@ def test_the_recorded_tour_writes_the_same_files_again_with_and_without_windows(
     user.host.ask("script", str(JYTHON / "close_all.py"))
     run_from_menu(user, "Open DeepD3 Stack...", path=str(stack), saved="true")
     run_from_menu(user, "Build 3D ROIs...")
-    state = panel.until(rows=5)
+    state = panel.shows(rows=5)
     numbers = spines_of(state)
     panel.click(numbers[7])
     user.press("Delete")
-    panel.until(rows=4)
+    panel.shows(rows=4)
     panel.click(numbers[3])
     panel.click(numbers[4], "ctrl")
-    panel.until(selected=sorted([numbers[3], numbers[4]]))
+    panel.shows(selected=sorted([numbers[3], numbers[4]]))
     user.press("m")
-    panel.until(rows=3)
+    panel.shows(rows=3)
     panel.click(numbers[5])
-    panel.until(planes={"cell.tif": 5, "cell prediction": 5})
+    panel.shows(planes={"cell.tif": 5, "cell prediction": 5})
     user.host.ask("script", str(JYTHON / "use_tool.py"), name="oval")
     user.drag("cell.tif", MISSED[2] - 6, MISSED[1] - 6, MISSED[2] + 6, MISSED[1] + 6)
     user.click("Add")
-    panel.until(rows=4)
+    panel.shows(rows=4)
     for button, question in (("Measure\u2026", None), ("Export\u2026", "Replace")):
         assert user.host.ask("script", str(JYTHON / "forget_outcome.py")) == "forgotten"
         user.click(button)

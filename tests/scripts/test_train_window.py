@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import signal
-import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from deepd3_ij.parameters import SimulationParameters, TrainingParameters
 from deepd3_ij.simulation import simulate
 from deepd3_ij.training.dataset import arrange_training_data, create_training_data
 from tests.scripts.user import User
+from tests.scripts.window import JYTHON, State, Window
 
 pytestmark = [pytest.mark.display, pytest.mark.slow]
-JYTHON = Path(__file__).parent / "jython"
 COMMAND = "Train DeepD3 Model..."
 NETWORK = {"filters": "2", "steps": "100000", "batch_size": "2", "tile_px": "64", "validate_every": "3"}
 
@@ -38,26 +38,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def state(user: User) -> dict[str, Any]:
-    return dict(json.loads(user.host.ask("script", str(JYTHON / "training_state.py"))) or {})
+def state(user: User) -> State:
+    return Window(user, "training_state.py").state()
 
 
-def until(user: User, condition: Any, problem: str) -> dict[str, Any]:
-    def seen() -> dict[str, Any] | None:
-        found = state(user)
-        return found if found and condition(found) else None
-
-    try:
-        return dict(user.until(seen, problem))
-    except AssertionError as error:
-        raise AssertionError(f"{error}; it shows {state(user)}") from None
+def until(user: User, condition: Callable[[State], Any], problem: str) -> State:
+    return Window(user, "training_state.py").until(condition, problem, 120)
 
 
-def press(user: User, label: str, condition: Any, problem: str) -> None:
-    """Click a button of the window until that shows; windows that earlier tests left may lie over it."""
+def press(user: User, label: str, condition: Callable[[State], Any], problem: str) -> None:
+    """Click a button of the window until that shows; the window is redrawn all the time, and a click can be lost."""
     for _ in range(5):
-        assert user.host.ask("script", str(JYTHON / "to_front.py"), title="Training on") == "brought"
-        time.sleep(0.5)
         user.click(label)
         with suppress(AssertionError):
             user.until(lambda: condition(state(user)), problem, seconds=20)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,32 +12,10 @@ from deepd3_ij import label_stack
 from deepd3_ij.files.d3data import cut_d3data, read_d3data, write_d3data
 from deepd3_ij.files.d3set import read_d3set, write_d3set
 from tests.scripts.user import User
+from tests.scripts.window import JYTHON, FormWindow, State
 
 pytestmark = pytest.mark.display
-JYTHON = Path(__file__).parent / "jython"
 SHAPE = (4, 40, 60)
-State = dict[str, Any]
-
-
-class Window:
-    """A window as one of the scripts in JYTHON shows it."""
-
-    def __init__(self, user: User, script: str) -> None:
-        self.user, self.script = user, str(JYTHON / script)
-
-    def state(self, press: str = "-", text: object = "-") -> State:
-        said = text if isinstance(text, str) else json.dumps(text)
-        return dict(json.loads(self.user.host.ask("script", self.script, press=press, text=said)) or {})
-
-    def until(self, condition: Callable[[State], bool], problem: str) -> State:
-        def seen() -> State | None:
-            state = self.state()
-            return state if state and not state["busy"] and condition(state) else None
-
-        try:
-            return dict(self.user.until(seen, problem, 40))
-        except AssertionError as error:
-            raise AssertionError(f"{error}; it shows {self.state()}") from None
 
 
 def write(path: Path, seed: int, *, xy_um: float = 0.1, spines: bool = True) -> Path:
@@ -53,21 +28,26 @@ def write(path: Path, seed: int, *, xy_um: float = 0.1, spines: bool = True) -> 
     return path
 
 
-@pytest.fixture
-def arranger(visible: User) -> Window:
-    """The window of a training set, empty."""
-    visible.host.ask("script", str(JYTHON / "close_all.py"))
-    assert visible.host.ask("dialog", "Arrange DeepD3 Training Set...") == "done"
-    window = Window(visible, "arranger_state.py")
+def opened(user: User, command: str, script: str) -> FormWindow:
+    """The window of a command, empty."""
+    user.host.ask("script", str(JYTHON / "close_all.py"))
+    assert user.host.ask("dialog", command) == "done"
+    window = FormWindow(user, script)
     window.until(lambda state: not state["rows"], "no window")
     return window
+
+
+@pytest.fixture
+def arranger(visible: User) -> FormWindow:
+    """The window of a training set, empty."""
+    return opened(visible, "Arrange DeepD3 Training Set...", "arranger_state.py")
 
 
 def names(state: State) -> list[str]:
     return [row[1] for row in state["rows"]]
 
 
-def test_files_are_added_ordered_doubted_and_become_a_set(arranger: Window, tmp_path: Path) -> None:
+def test_files_are_added_ordered_doubted_and_become_a_set(arranger: FormWindow, tmp_path: Path) -> None:
     files = [write(tmp_path / "a.d3data", 1), write(tmp_path / "b.d3data", 2, xy_um=0.2)]
     (tmp_path / "more").mkdir()
     write(tmp_path / "more" / "c.d3data", 3, spines=False)
@@ -98,7 +78,7 @@ def test_files_are_added_ordered_doubted_and_become_a_set(arranger: Window, tmp_
     assert [data.xy_um for data in read_d3set(out)] == [0.1, 0.2, 0.1]
 
 
-def test_what_cannot_be_read_or_written_is_told_and_nothing_is_lost(arranger: Window, tmp_path: Path) -> None:
+def test_what_cannot_be_read_or_written_is_told_and_nothing_is_lost(arranger: FormWindow, tmp_path: Path) -> None:
     good = write(tmp_path / "a.d3data", 1)
     (tmp_path / "broken.d3data").write_bytes(good.read_bytes()[:2000])
     arranger.state("add", [str(good), str(tmp_path / "broken.d3data")])
@@ -125,7 +105,7 @@ def test_what_cannot_be_read_or_written_is_told_and_nothing_is_lost(arranger: Wi
     assert not (tmp_path / "other.d3set").exists()
 
 
-def test_a_folder_that_takes_no_files_is_told(arranger: Window, tmp_path: Path) -> None:
+def test_a_folder_that_takes_no_files_is_told(arranger: FormWindow, tmp_path: Path) -> None:
     arranger.state("add", [str(write(tmp_path / "a.d3data", 1))])
     arranger.until(lambda state: state["total"].startswith("1 file,"), "it is not read")
     arranger.state("write", "/proc/made.d3set")
@@ -133,7 +113,8 @@ def test_a_folder_that_takes_no_files_is_told(arranger: Window, tmp_path: Path) 
     assert len(state["rows"]) == 1
 
 
-def test_a_folder_as_it_is_can_be_repeated_by_a_macro_and_its_files_are_shown(arranger: Window, tmp_path: Path) -> None:
+def test_a_folder_as_it_is_can_be_repeated_by_a_macro_and_its_files_are_shown(arranger: FormWindow, tmp_path: Path
+                                                                              ) -> None:
     user, out = arranger.user, tmp_path / "sets" / "made.d3set"
     files = [write(tmp_path / name, seed) for seed, name in enumerate(("a.d3data", "z\u00fc 1.d3data"))]
     user.host.ask("script", str(JYTHON / "record.py"))
@@ -144,7 +125,8 @@ def test_a_folder_as_it_is_can_be_repeated_by_a_macro_and_its_files_are_shown(ar
     assert f'"source={tmp_path} pattern=*.d3data out={out}");' in user.host.ask("recorded")
     arranger.state("select", "1")
     arranger.state("show")
-    state = Window(user, "training_viewer_state.py").until(lambda state: bool(state["rows"][0]["Width"]), "not shown")
+    viewer = FormWindow(user, "training_viewer_state.py")
+    state = viewer.until(lambda state: bool(state["rows"][0]["Width"]), "not shown")
     assert [row["File"] for row in state["rows"]] == ["z\u00fc 1.d3data"]
 
 
@@ -160,16 +142,12 @@ def test_with_values_given_the_commands_open_no_window(visible: User, tmp_path: 
 
 
 @pytest.fixture
-def viewer(visible: User) -> Window:
+def viewer(visible: User) -> FormWindow:
     """The window of training data, empty."""
-    visible.host.ask("script", str(JYTHON / "close_all.py"))
-    assert visible.host.ask("dialog", "Show DeepD3 Training Data...") == "done"
-    window = Window(visible, "training_viewer_state.py")
-    window.until(lambda state: not state["rows"], "no window")
-    return window
+    return opened(visible, "Show DeepD3 Training Data...", "training_viewer_state.py")
 
 
-def test_metadata_are_typed_saved_and_taken_back(viewer: Window, tmp_path: Path) -> None:
+def test_metadata_are_typed_saved_and_taken_back(viewer: FormWindow, tmp_path: Path) -> None:
     path = write(tmp_path / "a.d3data", 1)
     viewer.state("add", [str(path)])
     viewer.until(lambda state: state["rows"] and state["rows"][0]["Width"] == "60", "it is not read")
@@ -189,7 +167,7 @@ def test_metadata_are_typed_saved_and_taken_back(viewer: Window, tmp_path: Path)
     np.testing.assert_array_equal(read_d3data(path).stack, data.stack)
 
 
-def test_stacks_open_calibrated_with_masks_in_their_planes(viewer: Window, tmp_path: Path) -> None:
+def test_stacks_open_calibrated_with_masks_in_their_planes(viewer: FormWindow, tmp_path: Path) -> None:
     user, files = viewer.user, [write(tmp_path / "a.d3data", 1), write(tmp_path / "b.d3data", 2)]
     write_d3set(tmp_path / "both.d3set", files)
     viewer.state("add", [str(files[0]), str(tmp_path / "both.d3set")])
@@ -209,7 +187,7 @@ def test_stacks_open_calibrated_with_masks_in_their_planes(viewer: Window, tmp_p
     assert user.look()["pixel_width"] == 0.2
 
 
-def test_what_cannot_be_shown_is_told_and_what_is_not_saved_is_kept(viewer: Window, tmp_path: Path) -> None:
+def test_what_cannot_be_shown_is_told_and_what_is_not_saved_is_kept(viewer: FormWindow, tmp_path: Path) -> None:
     path = write(tmp_path / "a.d3data", 1)
     (tmp_path / "b.d3data").write_text("no HDF5")
     viewer.state("add", [str(path), str(tmp_path / "b.d3data")])

@@ -30,7 +30,9 @@ class User:
 
     def click(self, label: str) -> None:
         """Click a button as soon as it shows."""
-        self._press(self.until(lambda: self.host.ask("where", label), f"no button {label!r}"))
+        self.until(lambda: self.host.ask("where", label), f"no button {label!r}")
+        time.sleep(0.5)  # its window comes to the front
+        self._press(self.until(lambda: self.host.ask("where", label), f"no button {label!r} any more"))
 
     def dialog(self) -> dict[str, Any]:
         """What the open dialog of a command shows, as soon as there is one."""

@@ -8,6 +8,7 @@ import os
 import deepd3_transport
 from deepd3_annotation import DRAWN, FILE, MANAGER, Annotation
 from deepd3_background import beside
+from deepd3_chosen_files import ask_where_to_save, may_write, with_ending
 from deepd3_colours import DENDRITE, FRAME, SPINE
 from deepd3_errors import Cancelled, DeepD3Error
 from deepd3_events import Acted, ImageKeys, Left, Moved, on_event_thread
@@ -19,13 +20,13 @@ from deepd3_recorder import nothing_recorded, record
 from deepd3_settings import Settings
 from deepd3_spines import Spines
 from deepd3_texts import name_of, quoted, unicode_of, without_ending
-from deepd3_windows import message_label, new_button, new_window, open_owners, show_message
+from deepd3_windows import button_row, message_label, new_button, new_window, open_owners, show_message
 from ij import IJ
 from ij.gui import Line, PolygonRoi, Roi
 from ij.plugin.frame import RoiManager
 from java.awt import BorderLayout, Color, FlowLayout, Font, GridBagConstraints, GridBagLayout, Insets
 from java.awt.event import KeyEvent
-from java.io import File, IOException
+from java.io import IOException
 from javax.swing import (
     BorderFactory,
     JCheckBox,
@@ -127,13 +128,11 @@ class Annotator(object):
         foot = JPanel(BorderLayout(0, 4))
         self._message = message_label("message", 3)
         foot.add(self._message, BorderLayout.NORTH)
-        buttons = JPanel(FlowLayout(FlowLayout.RIGHT, 6, 0))
-        for name, text, tip, action in (
-                ("undo", u"Undo", u"Take the last step back", self.undo),
-                ("close", u"Close", u"Close the window; the annotation can be gone on with", frame.dispose),
-                ("save", u"Save\u2026", u"Check everything and write the training data", self.save)):
-            buttons.add(self._button(name, text, tip, action))
-        foot.add(buttons, BorderLayout.SOUTH)
+        foot.add(button_row((
+            ("undo", u"Undo", u"Take the last step back", self.undo),
+            ("close", u"Close", u"Close the window; the annotation can be gone on with", frame.dispose),
+            ("save", u"Save\u2026", u"Check everything and write the training data", self.save)),
+            FlowLayout.RIGHT, self._parts), BorderLayout.SOUTH)
         content.add(foot, BorderLayout.SOUTH)
         frame.getContentPane().add(content)
         frame.pack()
@@ -548,13 +547,11 @@ class Annotator(object):
         if problem is not None:
             self.say(problem)
             return
-        chooser = JFileChooser(_folder_of(self.image))
-        chooser.setDialogTitle(u"Training data")
-        path = _file_or_none(self.image)
+        stack = _file_or_none(self.image)
+        path = ask_where_to_save(self.frame, None if stack is None else without_ending(stack) + u".d3data",
+                                 u"Training data")
         if path is not None:
-            chooser.setSelectedFile(File(without_ending(path) + ".d3data"))
-        if chooser.showSaveDialog(self.frame) == JFileChooser.APPROVE_OPTION:
-            self.write(unicode_of(chooser.getSelectedFile().getAbsolutePath()))
+            self.write(path)
 
     def _save_problem(self):
         if not is_calibrated(self.image):
@@ -570,9 +567,8 @@ class Annotator(object):
 
     def write(self, path):
         """Write the training data; what is wrong is told in the window."""
-        if not path.lower().endswith(u".d3data"):
-            path += u".d3data"
-        if os.path.exists(path) and answer_to(u"%s exists. Replace it?" % path, [u"Replace", u"Cancel"]) != u"Replace":
+        path = with_ending(path, u".d3data")
+        if not may_write(path):
             return
         values = {"image": describe(self.image), "out": path, "overwrite": True,
                   "choices": {"typed": {"TrainingDataParameters": self.annotation.parameters()}}}

@@ -7,20 +7,27 @@ import os
 
 import deepd3_transport
 from deepd3_background import beside
-from deepd3_chosen_files import Dropped, ask_for_files, ask_for_folder, ask_where_to_save, files_below
-from deepd3_events import Acted, Activated, Selected, on_event_thread
+from deepd3_chosen_files import (
+    Dropped,
+    ask_for_files,
+    ask_for_folder,
+    ask_where_to_save,
+    files_below,
+    may_write,
+    with_ending,
+)
+from deepd3_events import Activated, Selected, on_event_thread
 from deepd3_placement import place_where_free
-from deepd3_questions import answer_to
 from deepd3_recorder import record
 from deepd3_set_table import SetTable
 from deepd3_steps import Steps
 from deepd3_texts import name_of, unicode_of
 from deepd3_training_viewer import show_files
-from deepd3_windows import message_label, new_button, new_window, open_owners, show_message
+from deepd3_windows import button_row, message_label, new_window, on_key, on_undo, only_window, show_message
 from ij import IJ
 from java.awt import BorderLayout, Color, Dimension, FlowLayout
 from java.awt.event import KeyEvent
-from javax.swing import BorderFactory, BoxLayout, JComponent, JPanel, JScrollPane, JTextArea, KeyStroke
+from javax.swing import BorderFactory, BoxLayout, JPanel, JScrollPane, JTextArea
 
 WINDOW = "deepd3.arranger"
 ENDING = u"d3data"
@@ -31,13 +38,7 @@ _DOUBT = Color(140, 75, 0)
 
 def arrange(context):
     """Open the window, or bring the open one to the front."""
-    def show():
-        opened = open_owners(WINDOW)
-        window = opened[0] if opened else Arranger(context)
-        window.frame.setVisible(True)
-        window.frame.toFront()
-
-    on_event_thread(show)
+    on_event_thread(lambda: only_window(WINDOW, lambda: Arranger(context)))
 
 
 class Arranger(object):
@@ -60,7 +61,7 @@ class Arranger(object):
         content = JPanel(BorderLayout(0, 6))
         content.setBorder(BorderFactory.createEmptyBorder(8, 10, 8, 10))
         self._buttons = {}
-        content.add(self._row((
+        content.add(button_row((
             ("add", u"Add Files\u2026", u"Choose .d3data files; they can also be dropped onto the list", self._choose),
             ("folder", u"Add Folder\u2026", u"Add all .d3data files below a folder", self._choose_folder),
             ("remove", u"Remove", u"Take the selected files off the list (Delete); the files themselves stay",
@@ -68,16 +69,15 @@ class Arranger(object):
             ("up", u"Move Up", u"Put the selected files one place earlier", lambda: self.move(-1)),
             ("down", u"Move Down", u"Put the selected files one place later", lambda: self.move(1)),
             ("show", u"Show", u"Look at the selected files, and change their metadata", self.show),
-            ("undo", u"Undo", u"Take the last change of the list back (Ctrl+Z)", self.undo)), FlowLayout.LEFT),
-            BorderLayout.NORTH)
+            ("undo", u"Undo", u"Take the last change of the list back (Ctrl+Z)", self.undo)), FlowLayout.LEFT,
+            self._buttons), BorderLayout.NORTH)
         self.table = SetTable()
         self.table.component.getSelectionModel().addListSelectionListener(Selected(self._enable))
-        self._key(KeyEvent.VK_DELETE, 0, self.remove)
-        for modifiers in (KeyEvent.CTRL_DOWN_MASK, KeyEvent.META_DOWN_MASK):
-            self._key(KeyEvent.VK_Z, modifiers, self.undo)
+        on_key(frame, KeyEvent.VK_DELETE, 0, self.remove)
+        on_undo(frame, self.undo)
         pane = JScrollPane(self.table.component)
-        pane.setTransferHandler(Dropped(self.add_dropped))
-        self.table.component.setTransferHandler(Dropped(self.add_dropped))
+        for component in (pane, self.table.component):
+            component.setTransferHandler(Dropped(self.add_dropped))
         content.add(pane, BorderLayout.CENTER)
         content.add(self._foot(), BorderLayout.SOUTH)
         frame.getContentPane().add(content)
@@ -102,23 +102,13 @@ class Arranger(object):
         foot.add(pane)
         self._message = message_label("message", 2)
         foot.add(self._message)
-        row = self._row((("close", u"Close", u"Close the window", self.frame.dispose),
-                         ("create", u"Create\u2026", u"Write the training set (.d3set) with the files in this order",
-                          self.create)), FlowLayout.RIGHT)
+        row = button_row((
+            ("close", u"Close", u"Close the window", self.frame.dispose),
+            ("create", u"Create\u2026", u"Write the training set (.d3set) with the files in this order", self.create)),
+            FlowLayout.RIGHT, self._buttons)
         row.setAlignmentX(0.0)
         foot.add(row)
         return foot
-
-    def _row(self, buttons, side):
-        row = JPanel(FlowLayout(side, 4, 0))
-        for name, text, tip, action in buttons:
-            self._buttons[name] = new_button(name, text, tip, action)
-            row.add(self._buttons[name])
-        return row
-
-    def _key(self, key, modifiers, work):
-        self.frame.getRootPane().registerKeyboardAction(Acted(work), KeyStroke.getKeyStroke(key, modifiers),
-                                                        JComponent.WHEN_ANCESTOR_OF_FOCUSED_COMPONENT)
 
     # What is shown
 
@@ -289,9 +279,8 @@ class Arranger(object):
         if problem is not None:
             self.say(problem, True)
             return
-        if not path.lower().endswith(u".d3set"):
-            path += u".d3set"
-        if os.path.exists(path) and answer_to(u"%s exists. Replace it?" % path, [u"Replace", u"Cancel"]) != u"Replace":
+        path = with_ending(path, u".d3set")
+        if not may_write(path):
             return
         self._writing = True
         self.say(u"writing\u2026")

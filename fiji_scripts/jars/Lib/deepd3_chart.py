@@ -40,10 +40,8 @@ class Chart(JComponent):
         self.repaint()
 
     def paintComponent(self, graphics):  # noqa: N802 - Java's name
-        pen = graphics.create()
+        pen = _pen(graphics)
         pen.setRenderingHint(RenderingHints.KEY_ANTIALIASING, RenderingHints.VALUE_ANTIALIAS_ON)
-        pen.setRenderingHint(RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON)
-        pen.setFont(pen.getFont().deriveFont(11.0))
         pen.setColor(_BACKGROUND)
         pen.fillRect(0, 0, self.getWidth(), self.getHeight())
         values = [y for _, _, points in self.curves for _, y in points]
@@ -125,10 +123,8 @@ class Pictures(JComponent):
         self.repaint()
 
     def paintComponent(self, graphics):  # noqa: N802 - Java's name
-        pen = graphics.create()
-        pen.setRenderingHint(RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON)
+        pen = _pen(graphics)
         pen.setRenderingHint(RenderingHints.KEY_INTERPOLATION, RenderingHints.VALUE_INTERPOLATION_BILINEAR)
-        pen.setFont(pen.getFont().deriveFont(11.0))
         pen.setColor(_AXIS)
         letters, count = pen.getFontMetrics(), len(self._headings)
         if self.picture is None:
@@ -146,6 +142,14 @@ class Pictures(JComponent):
             pen.drawImage(self.picture, left, 18, left + shown[0], 18 + shown[1], number * wide, 0, (number + 1) * wide,
                           high, None)
         pen.dispose()
+
+
+def _pen(graphics):
+    """Graphics of our own for small text."""
+    pen = graphics.create()
+    pen.setRenderingHint(RenderingHints.KEY_TEXT_ANTIALIASING, RenderingHints.VALUE_TEXT_ANTIALIAS_ON)
+    pen.setFont(pen.getFont().deriveFont(11.0))
+    return pen
 
 
 def _round_up(value):

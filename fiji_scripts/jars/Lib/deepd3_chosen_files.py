@@ -5,6 +5,7 @@ Jython 2.7. Needs windows.
 
 import os
 
+from deepd3_questions import answer_to
 from deepd3_settings import Settings
 from deepd3_texts import unicode_of
 from java.awt.datatransfer import DataFlavor
@@ -30,13 +31,25 @@ def ask_for_folder(context, frame):
 
 
 def ask_where_to_save(frame, proposed, title):
-    """The path that a user chooses, or None."""
-    chooser = JFileChooser(os.path.dirname(proposed))
+    """The path that a user chooses, or None. proposed: None for no proposal."""
+    chooser = JFileChooser()
     chooser.setDialogTitle(title)
-    chooser.setSelectedFile(File(proposed))
+    if proposed is not None:
+        chooser.setSelectedFile(File(proposed))
     if chooser.showSaveDialog(frame) != JFileChooser.APPROVE_OPTION:
         return None
     return unicode_of(chooser.getSelectedFile().getAbsolutePath())
+
+
+def with_ending(path, ending):
+    """A path, with an ending if it has another one or none."""
+    return path if path.lower().endswith(ending) else path + ending
+
+
+def may_write(path):
+    """Ask before a file is replaced; False to keep what is there."""
+    return not os.path.exists(path) \
+        or answer_to(u"%s exists. Replace it?" % path, [u"Replace", u"Cancel"]) == u"Replace"
 
 
 def files_below(folder, endings):

@@ -6,13 +6,13 @@ Jython 2.7. Needs windows.
 from deepd3_events import DoubleClicked
 from deepd3_metadata import NAMES
 from deepd3_texts import name_of, unicode_of
+from deepd3_windows import PROBLEM
 from java.awt import Color, Font
 from javax.swing import JTable
 from javax.swing.table import AbstractTableModel, DefaultTableCellRenderer
 
 _WIDTHS = (185, 130, 112, 102, 52, 55, 50, 45, 45, 65, 55, 50, 125, 125)
 _FILE = 0
-_PROBLEM = Color(180, 0, 0)
 _TIPS = {"X": u"First column in the stack it was cut from, counted from 0", "Depth": u"Planes; cannot be changed",
          "Y": u"First row in the stack it was cut from, counted from 0", "Height": u"Rows; cannot be changed",
          "Width": u"Columns; cannot be changed", "Z_begin": u"First plane in the stack it was cut from, counted from 0",
@@ -132,7 +132,7 @@ class _Cell(DefaultTableCellRenderer):
         label.setFont(table.getFont().deriveFont(Font.BOLD if marked else Font.PLAIN))
         if not selected:
             fixed = self._column != _FILE and not self._metadata.can_change(place, NAMES[self._column - 1])
-            label.setForeground(_PROBLEM if problem else Color.GRAY if fixed else table.getForeground())
+            label.setForeground(PROBLEM if problem else Color.GRAY if fixed else table.getForeground())
         return label
 
 

@@ -4,7 +4,7 @@ Jython 2.7. Needs windows.
 """
 
 from deepd3_texts import name_of
-from java.awt import Color
+from deepd3_windows import PROBLEM
 from java.lang import String
 from java.util import Vector
 from javax.swing import JLabel, JTable
@@ -14,7 +14,6 @@ _HEADINGS = (u"", u"File", u"Planes \u00d7 height \u00d7 width", u"x, y (\u00b5m
              u"Dendrite voxels", u"Spine voxels", u"Spines")
 _WIDTHS = (34, 230, 185, 75, 65, 120, 105, 60)
 _FILE = 1
-_PROBLEM = Color(180, 0, 0)
 
 
 class SetTable(object):
@@ -89,5 +88,5 @@ class _Cell(DefaultTableCellRenderer):
         label.setHorizontalAlignment(JLabel.RIGHT if self._column > _FILE + 1 or self._column < _FILE else JLabel.LEFT)
         label.setToolTipText(tip)
         if not selected:
-            label.setForeground(_PROBLEM if wrong else table.getForeground())
+            label.setForeground(PROBLEM if wrong else table.getForeground())
         return label

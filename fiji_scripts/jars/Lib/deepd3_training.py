@@ -12,12 +12,12 @@ from deepd3_images import new_picture
 from deepd3_placement import keep_on_screen, place_where_free
 from deepd3_questions import answer_to
 from deepd3_texts import name_of
-from deepd3_windows import new_window, open_owners
+from deepd3_windows import button_row, message_label, new_window, open_owners, show_message
 from ij import IJ
-from java.awt import BorderLayout, Color, FlowLayout, Font, GridLayout, Insets
+from java.awt import BorderLayout, Color, FlowLayout, GridLayout
 from java.util import UUID
 from java.util.concurrent import LinkedBlockingQueue
-from javax.swing import BorderFactory, JButton, JLabel, JPanel, JProgressBar, Timer, WindowConstants
+from javax.swing import BorderFactory, JPanel, JProgressBar, Timer, WindowConstants
 
 _WINDOW = "deepd3.training"
 _LOOK_MS = 500
@@ -155,28 +155,14 @@ class TrainingWindow(object):
         self._bar.setStringPainted(True)
         self._bar.setString(u"preparing")
         foot.add(self._bar, BorderLayout.NORTH)
-        self._message = JLabel(u" ")
-        self._message.setName("message")
-        self._message.setFont(self._message.getFont().deriveFont(Font.PLAIN))
-        self._message.setVerticalAlignment(JLabel.TOP)
-        size = self._message.getPreferredSize()
-        size.height *= 2
-        self._message.setPreferredSize(size)  # whatever it says, the buttons stay where they are
+        self._message = message_label("message", 2)
         foot.add(self._message, BorderLayout.CENTER)
-        line = JPanel(FlowLayout(FlowLayout.RIGHT, 6, 0))
         self._buttons = {}
-        for name, text, tip, action in (
-                ("go_on", _GO_ON, u"Go on where the training was stopped", lambda: self.answers.put(_GO_ON)),
-                ("keep", _KEEP, u"End now, and make the model of the best weights so far", self._keep),
-                ("cancel", u"Cancel", u"End now and make no model; it can be gone on with", self._cancel)):
-            button = JButton(text)
-            button.setName(name)
-            button.setMargin(Insets(1, 8, 1, 8))
-            button.setToolTipText(tip)
-            button.addActionListener(Acted(action))
-            self._buttons[name] = button
-            line.add(button)
-        foot.add(line, BorderLayout.SOUTH)
+        foot.add(button_row((
+            ("go_on", _GO_ON, u"Go on where the training was stopped", lambda: self.answers.put(_GO_ON)),
+            ("keep", _KEEP, u"End now, and make the model of the best weights so far", self._keep),
+            ("cancel", u"Cancel", u"End now and make no model; it can be gone on with", self._cancel)),
+            FlowLayout.RIGHT, self._buttons), BorderLayout.SOUTH)
         return foot
 
     def _offer(self, **enabled):
@@ -187,9 +173,7 @@ class TrainingWindow(object):
 
     def say(self, text, problem=False):
         """Show a message that stays."""
-        self._message.setText(u"<html>%s</html>" % text.replace(u"&", u"&amp;").replace(u"<", u"&lt;"))
-        self._message.setToolTipText(text)
-        self._message.setForeground(Color(180, 0, 0) if problem else None)
+        show_message(self._message, text, problem)
 
     # While it runs
 

@@ -8,7 +8,7 @@ import os
 import deepd3_transport
 from deepd3_background import beside
 from deepd3_chosen_files import Dropped, ask_for_files
-from deepd3_events import Acted, Activated, Closing, Selected, on_event_thread
+from deepd3_events import Activated, Closing, Selected, on_event_thread
 from deepd3_images import Images
 from deepd3_metadata import Metadata
 from deepd3_metadata_table import MetadataTable
@@ -17,10 +17,9 @@ from deepd3_questions import answer_to
 from deepd3_recorder import record
 from deepd3_texts import name_of
 from deepd3_training_images import calibrate_again, open_image_of, show_training_data, title_of
-from deepd3_windows import message_label, new_button, new_window, open_owners, show_message
+from deepd3_windows import button_row, message_label, new_window, on_undo, only_window, show_message
 from java.awt import BorderLayout, FlowLayout
-from java.awt.event import KeyEvent
-from javax.swing import BorderFactory, JComponent, JPanel, JScrollPane, KeyStroke, WindowConstants
+from javax.swing import BorderFactory, JPanel, JScrollPane, WindowConstants
 
 WINDOW = "deepd3.training_data"
 COMMAND = "Show DeepD3 Training Data..."
@@ -31,10 +30,7 @@ _SIZE = (1000, 330)
 def show_files(context, paths=()):
     """Open the window, or bring the open one to the front; add files to it."""
     def show():
-        opened = open_owners(WINDOW)
-        window = opened[0] if opened else TrainingViewer(context)
-        window.frame.setVisible(True)
-        window.frame.toFront()
+        window = only_window(WINDOW, lambda: TrainingViewer(context))
         if paths:
             window.add(paths)
 
@@ -66,18 +62,16 @@ class TrainingViewer(object):
         content = JPanel(BorderLayout(0, 6))
         content.setBorder(BorderFactory.createEmptyBorder(8, 10, 8, 10))
         self._buttons = {}
-        content.add(self._row((
+        content.add(button_row((
             ("add", u"Add Files\u2026", u"Choose .d3data and .d3set files; they can also be dropped onto the table",
              self._choose),
             ("remove", u"Remove", u"Take the selected files off the table; the files themselves stay", self.remove),
             ("show", u"Show", u"Open the selected stacks with their masks (double click on a name)", self.show),
-            ("undo", u"Undo", u"Take the last change back (Ctrl+Z)", self.undo)), FlowLayout.LEFT), BorderLayout.NORTH)
+            ("undo", u"Undo", u"Take the last change back (Ctrl+Z)", self.undo)), FlowLayout.LEFT, self._buttons),
+            BorderLayout.NORTH)
         self.table = MetadataTable(self.metadata, self.typed, self.show)
         self.table.component.getSelectionModel().addListSelectionListener(Selected(self._enable))
-        for modifiers in (KeyEvent.CTRL_DOWN_MASK, KeyEvent.META_DOWN_MASK):
-            frame.getRootPane().registerKeyboardAction(
-                Acted(self.undo), KeyStroke.getKeyStroke(KeyEvent.VK_Z, modifiers),
-                JComponent.WHEN_ANCESTOR_OF_FOCUSED_COMPONENT)
+        on_undo(frame, self.undo)
         pane = JScrollPane(self.table.component)
         for component in (pane, self.table.component):
             component.setTransferHandler(Dropped(self.add))
@@ -85,21 +79,14 @@ class TrainingViewer(object):
         foot = JPanel(BorderLayout(0, 4))
         self._message = message_label("message", 2)
         foot.add(self._message, BorderLayout.NORTH)
-        foot.add(self._row((
+        foot.add(button_row((
             ("close", u"Close", u"Close the window", self.close),
-            ("save", u"Save", u"Write what was changed (bold) into the files", self.save)), FlowLayout.RIGHT),
-            BorderLayout.SOUTH)
+            ("save", u"Save", u"Write what was changed (bold) into the files", self.save)), FlowLayout.RIGHT,
+            self._buttons), BorderLayout.SOUTH)
         content.add(foot, BorderLayout.SOUTH)
         frame.getContentPane().add(content)
         frame.pack()
         place_where_free(frame, _SIZE)
-
-    def _row(self, buttons, side):
-        row = JPanel(FlowLayout(side, 4, 0))
-        for name, text, tip, action in buttons:
-            self._buttons[name] = new_button(name, text, tip, action)
-            row.add(self._buttons[name])
-        return row
 
     def close(self):
         """Close the window; what is not saved is asked for first."""

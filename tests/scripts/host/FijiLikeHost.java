@@ -209,7 +209,10 @@ public class FijiLikeHost implements PlugIn {
 		for (final Component component : shown()) {
 			final String text = component instanceof Button ? ((Button) component).getLabel()
 				: component instanceof javax.swing.AbstractButton ? ((javax.swing.AbstractButton) component).getText() : null;
-			if (text != null && text.trim().equals(label)) return middle(component);
+			if (text != null && text.trim().equals(label)) {
+				javax.swing.SwingUtilities.getWindowAncestor(component).toFront(); // others may lie over it
+				return middle(component);
+			}
 		}
 		return "";
 	}

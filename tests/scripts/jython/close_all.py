@@ -8,7 +8,7 @@ for number in WindowManager.getIDList() or ():
     image.changes = False
     image.close()
 for frame in Frame.getFrames():
-    if frame.getName() in ("deepd3.annotator", "deepd3.arranger", "deepd3.training_data"):
+    if frame.getName() in ("deepd3.annotator", "deepd3.arranger", "deepd3.training", "deepd3.training_data"):
         frame.dispose()
 if RoiManager.getInstance() is not None:
     RoiManager.getInstance().reset()
