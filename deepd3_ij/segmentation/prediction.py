@@ -26,10 +26,9 @@ from deepd3_ij.slabs import ArraySlabs, Volume, new_volume, shape_of
 from deepd3_ij.stack import DIMS, label_prediction, voxel_size_um
 from deepd3_ij.version import __version__
 
-# Activations need about this much per pixel of a batch and per filter of the network's first
-# layer; with what Python, TensorFlow and the planes take, a 32-filter network stays below 4 GB.
-_BYTES_PER_PIXEL_AND_FILTER = 70
-_ACTIVATION_BYTES = 2_800_000_000
+# Images between the layers need this much per pixel of a tile and per filter of the network's first layer.
+_BYTES_PER_PIXEL_AND_FILTER = 29
+_ACTIVATION_BYTES = 1_400_000_000
 _BATCH_PX = 512 * 512
 
 
