@@ -22,9 +22,9 @@ is for what depends on the image (ROIs, tables) and for what the system's alloca
 LIBRARIES_BYTES = 62_000_000
 """Allowance for libraries that are not loaded yet and for compiling."""
 NETWORK_BYTES = 100_000_000
-PREDICTION_BYTES_PER_PIXEL = 29 * 32
-LARGEST_TILE_PX = 1_509_000
-"""What a prediction is counted with: the network's weights and what was compiled, and 29 bytes for each of 32 filters
+PREDICTION_BYTES_PER_PIXEL = 18 * 32
+LARGEST_TILE_PX = 1_737_000
+"""What a prediction is counted with: the network's weights and what was compiled, and 18 bytes for each of 32 filters
 and each pixel of a tile. Smaller networks take less."""
 WHOLE_COPIES = 5.5
 """4-byte copies of a volume that an analysis in memory is counted with: two maps, their cleaned copies, one of them in

@@ -9,23 +9,21 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from deepd3_ij.model import kernels
 from deepd3_ij.model.graph import Graph
-from deepd3_ij.model.steps import Plan, Step, plan_steps
+from deepd3_ij.model.steps import Chain, Step, plan_steps
 from deepd3_ij.parallel import available_threads
 
 FloatArray = npt.NDArray[np.float32]
-Rows = Callable[[int, int], None]
-
 _LEAST_ROWS = 8
 _MOST_THREADS = 16
+_PASSING_BYTES = 600_000
+"""Memory for the rows of images that pass from step to step: about what the second-level cache of a core holds."""
 
 
 class Engine:
@@ -33,8 +31,7 @@ class Engine:
 
     The computed network equals the given one up to rounding, but does less: batch normalisation is folded into the
     convolution before it, a decoder's convolution of an enlarged image is computed from the small one, sums and
-    activations are made where a convolution's result is, and images that are not needed any more give their memory to
-    others.
+    activations are made where a convolution's result is, and steps that follow each other work on some rows at a time.
 
     Parameters
     ----------
@@ -53,54 +50,81 @@ class Engine:
         plan, (height, width) = self._plan, tiles.shape[1:]
         border = plan.border_px
         with self._lock, ThreadPoolExecutor(min(available_threads(), _MOST_THREADS)) as pool:
-            images = self._made(height, width)
+            self._make_images(height, width)
             inside = np.s_[0, border:border + height, border:border + width]
             for index, tile in enumerate(tiles):
-                images[plan.places[plan.input_name]][inside] = tile
-                for step in plan.steps:
-                    _in_rows(pool, height // step.scale, _work(step, plan, images, width // step.scale))
+                self._image(plan.input_name)[inside] = tile
+                for chain in plan.chains:
+                    self._in_parts(pool, chain, height // chain.scale, width // chain.scale)
                 for output, name in enumerate(plan.output_names):
-                    found[output, index] = images[plan.places[name]][inside]
+                    found[output, index] = self._image(name)[inside]
         return found[0], found[1]
 
-    def _made(self, height: int, width: int) -> list[FloatArray]:
-        """Images for all steps; those of the last tiles if they have the same size."""
-        at_once, around = kernels.PIXELS_AT_ONCE, 2 * self._plan.border_px
-        shapes = [(channels, height // scale + around, -(-width // scale // at_once) * at_once + around)
+    def _make_images(self, height: int, width: int) -> None:
+        """Images for all chains; those of the last tiles if they have the same size."""
+        around = 2 * self._plan.border_px
+        shapes = [(channels, height // scale + around, _filled(width // scale) + around)
                   for channels, scale in self._plan.images]
         if [image.shape for image in self._images] != shapes:
             self._images = []
             self._images = [np.zeros(shape, np.float32) for shape in shapes]
-        return self._images
+
+    def _image(self, name: str) -> FloatArray:
+        return self._images[self._plan.places[name]]
+
+    def _in_parts(self, pool: ThreadPoolExecutor, chain: Chain, rows: int, width: int) -> None:
+        """Work through a chain, a part of the rows in each thread."""
+        parts = max(1, min(available_threads(), _MOST_THREADS, rows // _LEAST_ROWS))
+        first, *others = itertools.pairwise(2 * (rows * part // parts // 2) if part < parts else rows
+                                            for part in range(parts + 1))
+        waiting = [pool.submit(self._work, chain, rows, width, *part) for part in others]
+        self._work(chain, rows, width, *first)
+        for part in waiting:
+            part.result()
+
+    def _work(self, chain: Chain, rows: int, width: int, begin: int, end: int) -> None:
+        """Work through a chain for rows ``begin:end`` of ``rows``."""
+        border, beyond = self._plan.border_px, chain.beyond
+        columns = _filled(width) + 2 * border
+        bytes_per_row = 4 * columns * sum(chain.passing.values())
+        at_once = end - begin
+        if bytes_per_row:
+            at_once = min(at_once, max(_LEAST_ROWS, _PASSING_BYTES // bytes_per_row // 2 * 2))
+        passing = {name: np.zeros((channels, at_once + 2 * beyond[name], columns), np.float32)
+                   for name, channels in chain.passing.items()}
+        for top in range(begin, end, at_once):
+            bottom = min(top + at_once, end)
+            for name, image in passing.items():
+                first = top - beyond[name]
+                image[:, :max(0, -first)] = 0
+                image[:, rows - first:] = 0
+            for step in chain.steps:
+                images = [(passing[name], beyond[name] - top) if name in passing else (self._image(name), border)
+                          for name in (step.source, step.target)]
+                if step.kind == "pool":
+                    _compute(step, images, border, width // 2, top // 2, bottom // 2)
+                else:
+                    more = beyond[step.target]
+                    _compute(step, images, border, width, max(0, top - more), min(rows, bottom + more))
 
 
-def _work(step: Step, plan: Plan, images: list[FloatArray], width: int) -> Rows:
-    """What a step does with rows ``begin:end``."""
-    source, target = images[plan.places[step.source]], images[plan.places[step.target]]
-    border = plan.border_px
-    middle: tuple[Any, ...]
+def _filled(width: int) -> int:
+    return -(-width // kernels.PIXELS_AT_ONCE) * kernels.PIXELS_AT_ONCE
+
+
+def _compute(step: Step, images: list[tuple[FloatArray, int]], border: int, width: int, begin: int, end: int) -> None:
+    """Compute rows of a step; images come with the row of their memory in which row 0 lies."""
+    source, target = images
     if step.kind == "convolve":
-        middle = (step.weights, step.bias, target, int(step.adds), step.activation)
+        kernels.convolve(*source, step.weights, step.bias, *target, int(step.adds), step.activation, border, width,
+                         begin, end)
     elif step.kind == "convolve_enlarged":
-        middle = (step.weights, step.bias, target, step.reach)
+        kernels.convolve_enlarged(*source, step.weights, step.bias, *target, step.reach, border, width, begin, end)
     elif step.kind == "scale_channels":
-        middle = (step.weights, step.bias, target)
+        kernels.scale_channels(*source, step.weights, step.bias, *target, border, width, begin, end)
     elif step.kind == "activate":
-        middle = (target, step.channels, step.activation)
+        kernels.activate(*source, *target, step.channels, step.activation, border, width, begin, end)
     elif step.kind == "copy":
-        middle = (target, step.first, step.channels)
+        kernels.copy(*source, *target, step.first, step.channels, border, width, begin, end)
     else:
-        middle = (target, step.channels)
-    function = getattr(kernels, step.kind)
-    return lambda begin, end: function(source, *middle, border, width, begin, end)
-
-
-def _in_rows(pool: ThreadPoolExecutor, rows: int, work: Rows) -> None:
-    """Work on all rows, a part in each thread."""
-    parts = max(1, min(available_threads(), _MOST_THREADS, rows // _LEAST_ROWS))
-    bounds = [rows * part // parts for part in range(parts + 1)]
-    first, *others = itertools.pairwise(bounds)
-    waiting = [pool.submit(work, *part) for part in others]
-    work(*first)
-    for part in waiting:
-        part.result()
+        getattr(kernels, step.kind)(*source, *target, step.channels, border, width, begin, end)

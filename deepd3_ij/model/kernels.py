@@ -195,14 +195,16 @@ def _convolve_row(source: int, channel_bytes: int, row_bytes: int, weights: Any,
 
 
 @compiled
-def convolve(source: Any, weights: Any, bias: Any, target: Any, adds: int, activation: int, border: int, width: int,
-             begin: int, end: int) -> None:
+def convolve(source: Any, source_row: int, weights: Any, bias: Any, target: Any, target_row: int, adds: int,
+             activation: int, border: int, width: int, begin: int, end: int) -> None:
     """Convolve rows ``begin:end``, the image's edge surrounded by zeros.
 
     Parameters
     ----------
     source, target
-        Images of the same size.
+        Images of the same width.
+    source_row, target_row
+        Rows of the images' memory in which row 0 lies.
     weights
         Shape (output channels / 4, input channels, rows, columns, 4).
     bias
@@ -212,7 +214,7 @@ def convolve(source: Any, weights: Any, bias: Any, target: Any, adds: int, activ
     activation
         Applied to the sums, one of :data:`WITH_CONVOLUTION`.
     border, width
-        Border of the images, and their width without it.
+        Columns before the images, and their width.
     """
     channels, rows, columns = weights.shape[1], weights.shape[2], weights.shape[3]
     row_bytes = _FLOAT_BYTES * source.shape[2]
@@ -222,23 +224,28 @@ def convolve(source: Any, weights: Any, bias: Any, target: Any, adds: int, activ
     strip = max(_LEAST_STRIP, _STRIP_FLOATS // channels // _LEAST_STRIP * _LEAST_STRIP)
     for left in range(0, filled, strip):
         for y in range(begin, end):
-            first = source.ctypes.data + (border + y - rows // 2) * row_bytes + _FLOAT_BYTES * (
+            first = source.ctypes.data + (source_row + y - rows // 2) * row_bytes + _FLOAT_BYTES * (
                 border + left - columns // 2)
-            place = target.ctypes.data + (border + y) * row_bytes + _FLOAT_BYTES * (border + left)
+            place = target.ctypes.data + (target_row + y) * row_bytes + _FLOAT_BYTES * (border + left)
             _convolve_row(first, channel_bytes, row_bytes, weights, place, target_bytes, bias, adds, activation,
                           min(strip, filled - left))
-    _clear_after(target, bias.size, border, width, begin, end)
+    for channel in range(bias.size):
+        for y in range(target_row + begin, target_row + end):
+            for x in range(border + width, border + filled):
+                target[channel, y, x] = 0
 
 
 @compiled
-def convolve_enlarged(source: Any, weights: Any, bias: Any, target: Any, reach: int, border: int, width: int,
-                      begin: int, end: int) -> None:
-    """Enlarge an image twofold by repeating its pixels and convolve it, for rows ``begin:end`` of the small image.
+def convolve_enlarged(source: Any, source_row: int, weights: Any, bias: Any, target: Any, target_row: int, reach: int,
+                      border: int, width: int, begin: int, end: int) -> None:
+    """Enlarge an image twofold by repeating its pixels and convolve it, for rows ``begin:end`` of the large image.
 
     Parameters
     ----------
     source, target
         Small and large image.
+    source_row, target_row
+        Rows of the images' memory in which row 0 lies.
     weights
         For even and odd rows and columns of the large image, each as in :func:`convolve`: shape (2, 2, output
         channels / 4, input channels, rows, columns, 4).
@@ -247,92 +254,89 @@ def convolve_enlarged(source: Any, weights: Any, bias: Any, target: Any, reach: 
     reach
         Pixels of the enlarged image before a pixel that the kernel covers.
     border, width
-        Border of both images, and the width of the small one without it.
+        Columns before the images, and the width of the large one.
     """
     row_bytes = _FLOAT_BYTES * source.shape[2]
     channel_bytes = row_bytes * source.shape[1]
-    filled = -(-width // PIXELS_AT_ONCE) * PIXELS_AT_ONCE
+    half = width // 2
+    filled = -(-half // PIXELS_AT_ONCE) * PIXELS_AT_ONCE
     sums = np.empty((bias.size, 2, filled), np.float32)
     for y in range(begin, end):
-        for low in range(2):
-            top = border + y + (low - reach) // 2
-            for right in range(2):
-                first = source.ctypes.data + top * row_bytes + _FLOAT_BYTES * (border + (right - reach) // 2)
-                _convolve_row(first, channel_bytes, row_bytes, weights[low, right],
-                              sums.ctypes.data + right * _FLOAT_BYTES * filled, 2 * _FLOAT_BYTES * filled, bias, 0,
-                              LINEAR, filled)
-            for channel in range(bias.size):
-                row = target[channel, border + 2 * y + low]
-                for x in range(width):
-                    row[border + 2 * x] = sums[channel, 0, x]
-                    row[border + 2 * x + 1] = sums[channel, 1, x]
+        top = source_row + y // 2 + (y % 2 - reach) // 2
+        for right in range(2):
+            first = source.ctypes.data + top * row_bytes + _FLOAT_BYTES * (border + (right - reach) // 2)
+            _convolve_row(first, channel_bytes, row_bytes, weights[y % 2, right],
+                          sums.ctypes.data + right * _FLOAT_BYTES * filled, 2 * _FLOAT_BYTES * filled, bias, 0, LINEAR,
+                          filled)
+        for channel in range(bias.size):
+            row = target[channel, target_row + y]
+            for x in range(half):
+                row[border + 2 * x] = sums[channel, 0, x]
+                row[border + 2 * x + 1] = sums[channel, 1, x]
 
 
 @compiled
-def scale_channels(source: Any, factor: Any, bias: Any, target: Any, border: int, width: int, begin: int, end: int
-                   ) -> None:
+def scale_channels(source: Any, source_row: int, factor: Any, bias: Any, target: Any, target_row: int, border: int,
+                   width: int, begin: int, end: int) -> None:
     """Multiply each channel by its factor and add its bias, for rows ``begin:end``."""
     for channel in range(factor.size):
-        for y in range(border + begin, border + end):
+        for y in range(begin, end):
             for x in range(border, border + width):
-                target[channel, y, x] = source[channel, y, x] * factor[channel] + bias[channel]
+                value = source[channel, source_row + y, x]
+                target[channel, target_row + y, x] = value * factor[channel] + bias[channel]
 
 
 @compiled
-def activate(source: Any, target: Any, channels: int, activation: int, border: int, width: int, begin: int, end: int
-             ) -> None:
+def activate(source: Any, source_row: int, target: Any, target_row: int, channels: int, activation: int, border: int,
+             width: int, begin: int, end: int) -> None:
     """Apply an activation to rows ``begin:end``."""
     for channel in range(channels):
-        for y in range(border + begin, border + end):
+        for y in range(begin, end):
             for x in range(border, border + width):
-                target[channel, y, x] = _activated(source[channel, y, x], activation)
+                target[channel, target_row + y, x] = _activated(source[channel, source_row + y, x], activation)
 
 
 @compiled
-def add(source: Any, target: Any, channels: int, border: int, width: int, begin: int, end: int) -> None:
+def add(source: Any, source_row: int, target: Any, target_row: int, channels: int, border: int, width: int, begin: int,
+        end: int) -> None:
     """Add an image to another, for rows ``begin:end``."""
     for channel in range(channels):
-        for y in range(border + begin, border + end):
+        for y in range(begin, end):
             for x in range(border, border + width):
-                target[channel, y, x] += source[channel, y, x]
+                target[channel, target_row + y, x] += source[channel, source_row + y, x]
 
 
 @compiled
-def copy(source: Any, target: Any, first: int, channels: int, border: int, width: int, begin: int, end: int) -> None:
+def copy(source: Any, source_row: int, target: Any, target_row: int, first: int, channels: int, border: int, width: int,
+         begin: int, end: int) -> None:
     """Copy an image into the channels of another from ``first`` on, for rows ``begin:end``."""
-    for y in range(border + begin, border + end):
-        target[first:first + channels, y, border:border + width] = source[:channels, y, border:border + width]
+    for channel in range(channels):
+        for y in range(begin, end):
+            for x in range(border, border + width):
+                target[first + channel, target_row + y, x] = source[channel, source_row + y, x]
 
 
 @compiled
-def pool(source: Any, target: Any, channels: int, border: int, width: int, begin: int, end: int) -> None:
+def pool(source: Any, source_row: int, target: Any, target_row: int, channels: int, border: int, width: int, begin: int,
+         end: int) -> None:
     """Largest of 2 × 2 pixels, for rows ``begin:end`` of the small image of ``width`` columns."""
     for channel in range(channels):
         for y in range(begin, end):
-            upper, lower = source[channel, border + 2 * y], source[channel, border + 2 * y + 1]
-            row = target[channel, border + y]
+            upper, lower = source[channel, source_row + 2 * y], source[channel, source_row + 2 * y + 1]
+            row = target[channel, target_row + y]
             for x in range(width):
                 left, right = border + 2 * x, border + 2 * x + 1
                 row[border + x] = max(max(upper[left], upper[right]), max(lower[left], lower[right]))
 
 
 @compiled
-def enlarge(source: Any, target: Any, channels: int, border: int, width: int, begin: int, end: int) -> None:
-    """Repeat each pixel 2 × 2 times, for rows ``begin:end`` of the small image of ``width`` columns."""
+def enlarge(source: Any, source_row: int, target: Any, target_row: int, channels: int, border: int, width: int,
+            begin: int, end: int) -> None:
+    """Repeat each pixel 2 × 2 times, for rows ``begin:end`` of the large image of ``width`` columns."""
     for channel in range(channels):
-        for y in range(2 * begin, 2 * end):
-            for x in range(2 * width):
-                target[channel, border + y, border + x] = source[channel, border + y // 2, border + x // 2]
-
-
-@compiled
-def _clear_after(image: Any, channels: int, border: int, width: int, begin: int, end: int) -> None:
-    """Zeros again in the columns between an image and the end of its last block of pixels."""
-    filled = -(-width // PIXELS_AT_ONCE) * PIXELS_AT_ONCE
-    for channel in range(channels):
-        for y in range(border + begin, border + end):
-            for x in range(border + width, border + filled):
-                image[channel, y, x] = 0
+        for y in range(begin, end):
+            for x in range(width):
+                target[channel, target_row + y, border + x] = source[channel, source_row + y // 2, border + x // 2]
 
 
 @compiled

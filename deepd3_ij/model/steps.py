@@ -16,7 +16,7 @@ from deepd3_ij.model.graph import Graph, Node
 FloatArray = npt.NDArray[np.float32]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One computation.
 
@@ -27,7 +27,7 @@ class Step:
     source, target
         Names of images.
     scale
-        Input pixels that the side of one of the pixels spans whose rows are worked through.
+        Input pixels that the side of one of the target's pixels spans.
     weights, bias
         Of a convolution, or factors and offsets of channels.
     channels, first
@@ -52,26 +52,53 @@ class Step:
     activation: int = kernels.LINEAR
     reach: int = 0
 
+    @property
+    def rows_beyond(self) -> int:
+        """Rows of the source that a row of the target needs on each side."""
+        return self.weights.shape[2] // 2 if self.kind == "convolve" and self.weights is not None else 0
+
 
 @dataclass(frozen=True)
-class Plan:
-    """Steps of a network.
+class Chain:
+    """Steps that are worked through together, some rows at a time, so that these stay in the processor's cache.
 
     Attributes
     ----------
     steps
         In order.
+    scale
+        That of the rows; the target of a pooling has half as many.
+    beyond
+        By image, how many rows before and after those at hand are computed as well, as others need them.
+    passing
+        Channels of the images that only these steps use; they are never there as a whole.
+    """
+
+    steps: tuple[Step, ...]
+    scale: int
+    beyond: Mapping[str, int]
+    passing: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A network as chains of steps.
+
+    Attributes
+    ----------
+    chains
+        In order.
     images
         Channels and scale of the images in memory.
     places
-        Index of the image in memory by the name that steps use.
+        Index of the image in memory by the name that steps use, for images that do not only pass.
     input_name, output_names
         Of images.
     border_px
         Zeros around the images.
     """
 
-    steps: list[Step]
+    chains: list[Chain]
     images: list[tuple[int, int]]
     places: Mapping[str, int]
     input_name: str
@@ -87,9 +114,10 @@ def plan_steps(graph: Graph) -> Plan:
     for node in nodes.values():
         builder.append(node)
     outputs = tuple(builder.image_of[name] for name in graph.output_names)
-    places, images = _places(builder.steps, builder.images, graph.input_name, outputs)
+    chains = _chains(builder.steps, builder.images, outputs)
+    places, images = _places(chains, builder.images, graph.input_name, outputs)
     reaches = [node.options["kernel_px"] // 2 for node in nodes.values() if "kernel_px" in node.options]
-    return Plan(builder.steps, images, places, graph.input_name, (outputs[0], outputs[1]), max(reaches))
+    return Plan(chains, images, places, graph.input_name, (outputs[0], outputs[1]), max(reaches))
 
 
 class _Builder:
@@ -129,7 +157,7 @@ class _Builder:
         elif node.kind == "MaxPooling2D":
             self.steps.append(Step("pool", sources[0], node.name, scale, channels))
         elif node.kind == "UpSampling2D":
-            self.steps.append(Step("enlarge", sources[0], node.name, 2 * scale, channels))
+            self.steps.append(Step("enlarge", sources[0], node.name, scale, channels))
         elif node.kind == "Concatenate":
             first = 0
             for source in sources:
@@ -142,11 +170,10 @@ class _Builder:
     def _convolve(self, node: Node, sources: Sequence[str]) -> None:
         channels, scale = self.images[node.name]
         kernel, joined = node.weights["kernel"], node.kind == "JoinedConv2D"
-        count = -(-channels // kernels.CHANNELS_AT_ONCE) * kernels.CHANNELS_AT_ONCE
-        nothing, bias = np.zeros((2, count), np.float32)
+        nothing, bias = np.zeros((2, _whole_groups(channels)), np.float32)
         bias[:channels] = node.weights.get("bias", 0)
         if joined:
-            self.steps.append(Step("convolve_enlarged", sources[0], node.name, 2 * scale, channels,
+            self.steps.append(Step("convolve_enlarged", sources[0], node.name, scale, channels,
                                    _even_and_odd(node.weights["enlarged_kernel"]), bias, reach=len(kernel) // 2))
         activation = kernels.ACTIVATIONS[node.options["activation"]]
         apart = activation not in kernels.WITH_CONVOLUTION
@@ -193,20 +220,59 @@ class _Builder:
         self.image_of[node.name] = image
 
 
+def _chains(steps: Sequence[Step], images: Mapping[str, tuple[int, int]], outputs: Sequence[str]) -> list[Chain]:
+    """Steps that follow each other at one scale, up to the next enlarging or pooling."""
+    groups: list[list[Step]] = []
+    for step in steps:
+        if not groups or not _continues(groups[-1], step, steps, outputs):
+            groups.append([])
+        groups[-1].append(step)
+    return [_chain(group, steps, images, outputs) for group in groups]
+
+
+def _continues(group: Sequence[Step], step: Step, steps: Sequence[Step], outputs: Sequence[str]) -> bool:
+    scale = group[0].scale
+    if group[-1].kind == "pool" or step.kind in ("convolve_enlarged", "enlarge"):
+        return False
+    if step.scale != (2 * scale if step.kind == "pool" else scale):
+        return False
+    made_here = any(other.target == step.source for other in group)
+    return not (made_here and step.rows_beyond) or _passes(step.source, [*group, step], steps, outputs)
+
+
+def _passes(image: str, group: Sequence[Step], steps: Sequence[Step], outputs: Sequence[str]) -> bool:
+    """Whether only these steps make and use an image."""
+    return image not in outputs and all(step in group for step in steps if image in (step.source, step.target))
+
+
+def _chain(group: Sequence[Step], steps: Sequence[Step], images: Mapping[str, tuple[int, int]],
+           outputs: Sequence[str]) -> Chain:
+    beyond = {step.target: 0 for step in group}
+    for step in reversed(group):
+        if step.source in beyond:
+            beyond[step.source] = max(beyond[step.source], beyond[step.target] + step.rows_beyond)
+    scale = group[0].scale
+    passing = {name: _whole_groups(images[name][0]) for name in beyond
+               if images[name][1] == scale and _passes(name, group, steps, outputs)}
+    return Chain(tuple(group), scale, beyond, passing)
+
+
 def _places(
-    steps: Sequence[Step], images: Mapping[str, tuple[int, int]], first: str, outputs: Sequence[str]
+    chains: Sequence[Chain], images: Mapping[str, tuple[int, int]], first: str, outputs: Sequence[str]
 ) -> tuple[dict[str, int], list[tuple[int, int]]]:
     """Where in memory images lie: one place serves several, one after the other."""
-    last = {name: index for index, step in enumerate(steps) for name in (step.source, step.target)}
-    last.update(dict.fromkeys(outputs, len(steps)))
+    used = [{name: None for step in chain.steps for name in (step.source, step.target) if name not in chain.passing}
+            for chain in chains]
+    last = {name: index for index, names in enumerate(used) for name in names}
+    last.update(dict.fromkeys(outputs, len(chains)))
     places: dict[str, int] = {}
     made: list[tuple[int, int]] = []
     free: list[int] = []
-    for index, names in enumerate([(first,), *((step.target,) for step in steps)], -1):
+    for index, names in enumerate([{first: None}, *used], -1):
         for name in names:
             if name not in places:
                 channels, scale = images[name]
-                kind = -(-channels // kernels.CHANNELS_AT_ONCE) * kernels.CHANNELS_AT_ONCE, scale
+                kind = _whole_groups(channels), scale
                 fitting = [place for place in free if made[place] == kind]
                 if fitting:
                     free.remove(fitting[0])
@@ -217,13 +283,17 @@ def _places(
     return places, made
 
 
+def _whole_groups(channels: int) -> int:
+    return -(-channels // kernels.CHANNELS_AT_ONCE) * kernels.CHANNELS_AT_ONCE
+
+
 def _grouped(kernel: FloatArray) -> FloatArray:
     """Weights (rows, columns, inputs, outputs) as :func:`deepd3_ij.model.kernels.convolve_row` takes them."""
     rows, columns, inputs, outputs = kernel.shape
-    at_once = kernels.CHANNELS_AT_ONCE
-    filled = np.zeros((rows, columns, inputs, -(-outputs // at_once) * at_once), np.float32)
+    filled = np.zeros((rows, columns, inputs, _whole_groups(outputs)), np.float32)
     filled[..., :outputs] = kernel
-    return np.ascontiguousarray(filled.reshape(rows, columns, inputs, -1, at_once).transpose(3, 2, 0, 1, 4))
+    grouped = filled.reshape(rows, columns, inputs, -1, kernels.CHANNELS_AT_ONCE)
+    return np.ascontiguousarray(grouped.transpose(3, 2, 0, 1, 4))
 
 
 def _even_and_odd(kernel: FloatArray) -> FloatArray:

@@ -39,8 +39,9 @@ def without_outliers(plane: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], int]:
     if plane.size <= 4 * _MOST_OUTLIERS or plane.dtype.kind not in "uif":
         return plane, 0
     flat = plane.reshape(-1)
-    bright = np.sort(np.partition(flat, flat.size - _MOST_OUTLIERS - 1)[-_MOST_OUTLIERS - 1:])[::-1].astype(np.float64)
-    dark = np.sort(np.partition(flat, _MOST_OUTLIERS)[:_MOST_OUTLIERS + 1]).astype(np.float64)
+    ordered = np.partition(flat, (_MOST_OUTLIERS, flat.size - _MOST_OUTLIERS - 1))
+    bright = np.sort(ordered[-_MOST_OUTLIERS - 1:])[::-1].astype(np.float64)
+    dark = np.sort(ordered[:_MOST_OUTLIERS + 1]).astype(np.float64)
     if not (np.isfinite(bright).all() and np.isfinite(dark).all()):
         return plane, 0
     fewest = 0 if plane.dtype.kind == "f" else _FEWEST_GREY_LEVELS

@@ -27,9 +27,11 @@ from deepd3_ij.stack import DIMS, label_prediction, voxel_size_um
 from deepd3_ij.version import __version__
 
 # Images between the layers need this much per pixel of a tile and per filter of the network's first layer.
-_BYTES_PER_PIXEL_AND_FILTER = 29
-_ACTIVATION_BYTES = 1_400_000_000
+_BYTES_PER_PIXEL_AND_FILTER = 18
+_ACTIVATION_BYTES = 1_000_000_000
 _BATCH_PX = 512 * 512
+# Planes that are read together; fewer groups read fewer of their neighbours for averages twice.
+_GROUP_PX = 8 * _BATCH_PX
 
 
 def predict(
@@ -118,7 +120,7 @@ def planes_at_once(
 
 
 def _planes_at_once(tiling: Tiling) -> int:
-    return max(1, _BATCH_PX // (tiling.padded_px[0] * tiling.padded_px[1]))
+    return max(1, _GROUP_PX // (tiling.padded_px[0] * tiling.padded_px[1]))
 
 
 def prediction_provenance(

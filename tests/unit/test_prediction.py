@@ -79,7 +79,7 @@ class TestSeamless:
         data = stack(noise(1, height, width, seed=seed))
         whole = predict(data, small_model, tiling("plane"))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "_ACTIVATION_BYTES", 58 * (64, 72, 96, 128)[budget] ** 2)
+            patch.setattr(module, "_ACTIVATION_BYTES", 36 * (64, 72, 96, 128)[budget] ** 2)
             tiled = predict(data, small_model, tiling("seamless"))
         for name in ("dendrite", "spine"):
             np.testing.assert_allclose(tiled[name], whole[name], atol=1e-5)
@@ -87,7 +87,7 @@ class TestSeamless:
     def test_the_four_layer_network_has_no_seams(self, model, monkeypatch):
         data = stack(noise(2, 450, 600, dtype=np.uint16))
         whole = predict(data, model, tiling("plane"))
-        monkeypatch.setattr(module, "_ACTIVATION_BYTES", 29 * model.filters * 320 * 320)
+        monkeypatch.setattr(module, "_ACTIVATION_BYTES", 18 * model.filters * 320 * 320)
         tiled = predict(data, model)
         assert provenance_of(tiled)["tile_px"] < [330, 330]
         assert float(whole.spine.std()) > 0.01
