@@ -268,7 +268,7 @@ def test_a_small_machine_is_no_reason_to_refuse_what_nobody_limited(monkeypatch,
     planned = plan((70, 1024, 340), None, image_bytes=1, predicted=True)
     assert planned.slab_planes == 1
     assert "at most 180 MB" not in planned.describe()
-    assert (planned.memory_bytes or 0) > 1_000_000_000  # of which prediction alone takes more
+    assert (planned.memory_bytes or 0) > 350_000_000  # which prediction alone takes
     with kept_to(planned, tmp_path):
         assert workspace().scratch is not None
     assert not list(tmp_path.iterdir())
