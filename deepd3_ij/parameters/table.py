@@ -301,6 +301,10 @@ class SimulationParameters(Parameters):
     offset: float = parameter(-0.5, "Grey level of darkness; negative if the digitiser cuts it off.",
                               low=-1000, high=10_000, unit="grey levels", label="Level of darkness")
     bits: int = parameter(8, "Bits of the digitiser: 8, 12 or 16.", low=8, high=16, label="Bits (8, 12 or 16)")
+    plane_shift_um: float = parameter(0.0, "How far the tissue jumps sideways from plane to plane (standard deviation).",
+                                      low=0, high=5, unit="um", label="Jumps between planes")
+    line_shift_um: float = parameter(0.0, "How far the tissue sways sideways while a plane is scanned, line by line "
+                                     "(standard deviation).", low=0, high=5, unit="um", label="Sway within planes")
 
     def check(self) -> None:
         if self.bits not in (8, 12, 16):

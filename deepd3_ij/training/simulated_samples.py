@@ -7,7 +7,7 @@ import os
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
 from types import TracebackType
 
@@ -25,12 +25,33 @@ HELD_OUT_SEED = 1_000_000_000
 """Scenes from this number on are never trained on."""
 
 
-def varied_parameters(rng: np.random.Generator) -> SimulationParameters:
+def varied_parameters(rng: np.random.Generator, hard_share: float = 0.0) -> SimulationParameters:
     """Draw a microscope, a voxel size and a kind of tissue for one training scene.
 
     Half of the scenes have the voxel size 0.12 × 1.0 µm, the others 0.06–0.2 × 0.3–1.2 µm; a
     fifth is confocal; two thirds are as noisy as in-vivo two-photon stacks.
+
+    Parameters
+    ----------
+    rng
+        Source of the random numbers.
+    hard_share
+        Probability that the stack is dim or hazy, and, apart from that, that the tissue moved. The other draws are
+        the same whatever it is.
     """
+    parameters = _usual_parameters(rng)
+    apart = rng.spawn(1)[0]
+    if apart.random() < hard_share:
+        photons = apart.uniform(0.4, 1.0)
+        parameters = replace(parameters, gain=min(60.0, parameters.gain * apart.uniform(1.0, 1.8)),
+                             head_peak=parameters.head_peak * photons, background=parameters.background
+                             * apart.uniform(1.0, 2.5), halo=apart.uniform(0.0, 0.25))
+    if apart.random() < hard_share:
+        parameters = replace(parameters, plane_shift_um=apart.uniform(0.0, 0.3), line_shift_um=apart.uniform(0.0, 0.15))
+    return parameters
+
+
+def _usual_parameters(rng: np.random.Generator) -> SimulationParameters:
     xy_um = 0.12 if rng.random() < 0.5 else math.exp(rng.uniform(math.log(0.06), math.log(0.2)))
     z_um = 1.0 if rng.random() < 0.5 else rng.uniform(0.3, 1.2)
     side_um = float(np.interp(xy_um, (0.06, 0.12), (26.0, 38.0)))
@@ -95,12 +116,12 @@ def scale_planes(image: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
     return np.rint((image - low) / span * 65535).astype(np.uint16)
 
 
-def make_scene(seed: int, resolution_um: float, z_sigma_um: float) -> ScenePlanes:
+def make_scene(seed: int, resolution_um: float, z_sigma_um: float, hard_share: float = 0.0) -> ScenePlanes:
     """Simulate a scene with varied parameters and bring it to the training resolution."""
     from deepd3_ij.simulation import simulate
 
     rng = np.random.default_rng([seed, 1])
-    parameters = varied_parameters(rng)
+    parameters = varied_parameters(rng, hard_share)
     scene = simulate(parameters, seed)
     sigma = z_sigma_um if rng.random() < 0.75 else rng.uniform(0, z_sigma_um)
     image = smooth_along_z(scene.stack.values, sigma, parameters.z_um)
