@@ -179,16 +179,19 @@ class SceneSampler:
         A scene is exchanged after this many batches.
     workers
         Processes that simulate.
+    hard_share
+        See :func:`varied_parameters`.
     """
 
     def __init__(self, seed: int = 1, *, resolution_um: float = 0.12, z_sigma_um: float = 0.7, tile_px: int = 128,
-                 pool: int = 100, batches_per_scene: int = 5, workers: int = 1) -> None:
+                 pool: int = 100, batches_per_scene: int = 5, workers: int = 1, hard_share: float = 0.0) -> None:
         self.seed = seed
         self.resolution_um = resolution_um
         self.z_sigma_um = z_sigma_um
         self.tile_px = tile_px
         self.pool = pool
         self.batches_per_scene = batches_per_scene
+        self.hard_share = hard_share
         self._executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
         self._scenes: OrderedDict[int, Future[ScenePlanes]] = OrderedDict()
 
@@ -214,7 +217,8 @@ class SceneSampler:
         for number in range(first, first + self.pool + 12):
             if number not in self._scenes:
                 self._scenes[number] = self._executor.submit(
-                    make_scene, self.seed * 10_000_000 + number, self.resolution_um, self.z_sigma_um)
+                    make_scene, self.seed * 10_000_000 + number, self.resolution_um, self.z_sigma_um,
+                    self.hard_share)
         return wanted
 
     def batch(self, index: int, size: int) -> Batch:
