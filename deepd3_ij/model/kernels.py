@@ -1,16 +1,17 @@
 """Layers of a network on one image, compiled: convolutions, activations, pooling, enlarging.
 
 Images are float32 of shape ``(channels, rows, columns)`` with a border of zeros: ``border`` rows and columns before the
-image, as many after it, and columns after those that fill a row up. A row is computed in blocks of 8, 16 or 24 pixels
-times 4 channels, whose sums stay in the processor's registers; each product is a fused multiplication and addition of
-eight pixels. A pixel's sums are always made in the same order, so that its value does not depend on where in an image
-or in which tile it lies.
+image, as many after it, and columns after those that fill a row up. A row is computed in blocks of 4 channels times
+one, two or three registers of 8 or 16 pixels, so that the sums stay in the processor's registers; each product is a
+fused multiplication and addition of all pixels of a register. A pixel's sums are always made in the same order, so that
+its value does not depend on where in an image or in which tile it lies.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba import types
@@ -20,7 +21,8 @@ from numba.extending import intrinsic
 from deepd3_ij.compiled import compiled
 
 CHANNELS_AT_ONCE = 4
-PIXELS_AT_ONCE = 8
+PIXELS_AT_ONCE = 16 if llvmlite.binding.get_host_cpu_features().get("avx512f") else 8
+"""As many as fit into a register of the processor, or into two smaller ones."""
 LINEAR, RELU, SILU, SIGMOID, ELU, SELU, TANH, SOFTPLUS = range(8)
 ACTIVATIONS = {"linear": LINEAR, "relu": RELU, "silu": SILU, "swish": SILU, "sigmoid": SIGMOID, "elu": ELU,
                "selu": SELU, "tanh": TANH, "softplus": SOFTPLUS}
@@ -28,18 +30,15 @@ ACTIVATIONS = {"linear": LINEAR, "relu": RELU, "silu": SILU, "swish": SILU, "sig
 WITH_CONVOLUTION = (LINEAR, RELU, SILU, SIGMOID)
 """Activations that a convolution applies while it has the sums at hand."""
 
-
 _FLOAT_BYTES = 4
 _STRIP_FLOATS, _LEAST_STRIP = 2000, 96
 _SELU_ALPHA, _SELU_SCALE = np.float32(1.6732632423543772), np.float32(1.0507009873554805)
-
-
 _NUMBER, _WORD, _SINGLE = ir.IntType(64), ir.IntType(32), ir.FloatType()
 _VECTOR, _WORDS = ir.VectorType(_SINGLE, PIXELS_AT_ONCE), ir.VectorType(_WORD, PIXELS_AT_ONCE)
 
 
 def _block(vectors: int, unrolled: int = 0) -> Any:
-    """A function that convolves 4 channels × 8 ``vectors`` pixels.
+    """A function that convolves 4 channels × ``vectors`` registers of pixels.
 
     Its arguments are addresses and distances in bytes: of the first pixel under the kernel, between channels, between
     rows; then the numbers of channels, rows and columns of the kernel; the weights (channel, row, column, 4); of the
@@ -159,14 +158,14 @@ def _exponential_of_negative(builder: Any, pixels: Any) -> Any:
     return builder.fmul(series, builder.bitcast(bits, _VECTOR))
 
 
-_block_24_of_3, _block_24_of_2, _block_24 = _block(3, 3), _block(3, 2), _block(3)
-_block_16, _block_8 = _block(2), _block(1)
+_three_of_3, _three_of_2, _three = _block(3, 3), _block(3, 2), _block(3)
+_two, _one = _block(2), _block(1)
 
 
 @compiled
 def _convolve_row(source: int, channel_bytes: int, row_bytes: int, weights: Any, target: int, target_bytes: int,
                   bias: Any, adds: int, activation: int, width: int) -> None:
-    """Convolve a row; arguments as of :func:`_block`, ``width`` is a multiple of 8."""
+    """Convolve a row; arguments as of :func:`_block`, ``width`` is a multiple of :data:`PIXELS_AT_ONCE`."""
     channels, rows, columns = weights.shape[1], weights.shape[2], weights.shape[3]
     for group in range(weights.shape[0]):
         place = target + CHANNELS_AT_ONCE * group * target_bytes
@@ -176,21 +175,21 @@ def _convolve_row(source: int, channel_bytes: int, row_bytes: int, weights: Any,
         while width - x >= 3 * PIXELS_AT_ONCE:
             offset = _FLOAT_BYTES * x
             if columns == 3:
-                _block_24_of_3(source + offset, channel_bytes, row_bytes, channels, rows, columns, kernel,
+                _three_of_3(source + offset, channel_bytes, row_bytes, channels, rows, columns, kernel,
                                place + offset, target_bytes, biases, adds, activation)
             elif columns == 2:
-                _block_24_of_2(source + offset, channel_bytes, row_bytes, channels, rows, columns, kernel,
+                _three_of_2(source + offset, channel_bytes, row_bytes, channels, rows, columns, kernel,
                                place + offset, target_bytes, biases, adds, activation)
             else:
-                _block_24(source + offset, channel_bytes, row_bytes, channels, rows, columns, kernel,
+                _three(source + offset, channel_bytes, row_bytes, channels, rows, columns, kernel,
                           place + offset, target_bytes, biases, adds, activation)
             x += 3 * PIXELS_AT_ONCE
         offset = _FLOAT_BYTES * x
         if width - x == 2 * PIXELS_AT_ONCE:
-            _block_16(source + offset, channel_bytes, row_bytes, channels, rows, columns, kernel, place + offset,
+            _two(source + offset, channel_bytes, row_bytes, channels, rows, columns, kernel, place + offset,
                       target_bytes, biases, adds, activation)
         elif width - x == PIXELS_AT_ONCE:
-            _block_8(source + offset, channel_bytes, row_bytes, channels, rows, columns, kernel, place + offset,
+            _one(source + offset, channel_bytes, row_bytes, channels, rows, columns, kernel, place + offset,
                      target_bytes, biases, adds, activation)
 
 

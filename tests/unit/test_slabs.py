@@ -246,11 +246,21 @@ def test_too_little_memory_and_too_small_a_disk_are_refused_in_a_sentence(tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-def test_cleaning_is_refused_where_the_planes_around_the_lowest_slab_do_not_fit(monkeypatch):
+def test_planes_that_do_not_fit_with_those_around_them_are_cleaned_in_bands(monkeypatch):
     monkeypatch.setattr(memory, "resident_bytes", lambda: 0)
-    assert plan((60, 1000, 1000), 200_000_000, cleaned=False).slab_bytes
-    with pytest.raises(ParameterError, match="needs at least"):
-        plan((60, 1000, 1000), 200_000_000, cleaned=True)
+    planned = plan((60, 1000, 1000), 150_000_000)
+    assert planned.band_rows < 1000
+    assert f"cleaned in bands of {planned.band_rows} rows, at most 150 MB" in planned.describe()
+    assert "bands" not in plan((60, 1000, 1000), 150_000_000, cleaned=False).describe()
+    with pytest.raises(ParameterError, match="needs at least 92 MB"):
+        plan((60, 1000, 1000), 80_000_000)
+
+
+def test_what_the_prediction_of_a_plane_takes_is_counted(monkeypatch):
+    monkeypatch.setattr(memory, "resident_bytes", lambda: 0)
+    assert plan((60, 9000, 9000), 6_000_000_000, predicted=True, plane_bytes=10 ** 9).slab_bytes
+    with pytest.raises(ParameterError, match="needs at least 6"):
+        plan((60, 9000, 9000), 6_000_000_000, predicted=True, plane_bytes=4 * 10 ** 9)
 
 
 def test_a_small_machine_is_no_reason_to_refuse_what_nobody_limited(monkeypatch, tmp_path):
