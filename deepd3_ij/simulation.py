@@ -24,6 +24,7 @@ from deepd3_ij.compiled import compiled
 from deepd3_ij.measurement.optics import FWHM_PER_SIGMA, HALF_LIGHT
 from deepd3_ij.measurement.orientation import azimuth_deg, side_of
 from deepd3_ij.parameters import SimulationParameters
+from deepd3_ij.scan_motion import draw_motion, move_lines
 from deepd3_ij.stack import DIMS, label_like, label_stack
 
 Float = npt.NDArray[np.float64]
@@ -67,6 +68,11 @@ class SimulatedScene:
         surroundings without noise) and ``visible`` (has voxels in `spine`).
     parameters, seed
         What it was made from.
+
+    Notes
+    -----
+    If the tissue moves while it is scanned, stack and masks show it as it was at each line; the tracing and the table
+    have where it is at rest.
     """
 
     stack: xr.DataArray
@@ -541,9 +547,14 @@ def image_of(
     light *= np.exp(0.12 * ndimage.zoom(rng.normal(0, 1, (4, 4, 4)), np.array(shape) / 4, order=1)).astype(np.float32)
     light += np.float32(p.background)
     light *= np.float32(brightness)
-    image = _detect(rng if noise is None else noise, light, p)
-
     bright, dim = _label_dendrites(dendrites, shaft_light, voxel, p)
+    detected = rng if noise is None else noise
+    if p.plane_shift_um or p.line_shift_um:
+        motion = draw_motion(detected, p.planes, p.height_px, p.plane_shift_um / p.xy_um, p.line_shift_um / p.xy_um)
+        light = move_lines(light, motion)
+        label, doubtful, bright, dim = (move_lines(mask, motion, nearest=True)
+                                        for mask in (label, doubtful, bright, dim))
+    image = _detect(detected, light, p)
     stack = label_stack(image, xy_um=p.xy_um, z_um=p.z_um, source=f"simulation, seed {seed}")
     return SimulatedScene(
         stack=stack,

@@ -83,6 +83,9 @@ class PredictionParameters(Parameters):
     z_sigma_um: float = parameter(0.0, "Standard deviation of a Gaussian average over neighbouring planes before "
                                   "prediction; against noise, for models that were trained with it.",
                                   low=0, high=10, unit="um", option="--z-sigma", label="Average along z")
+    align_planes: bool = parameter(False, "Move neighbouring planes sideways to where they fit best before they are "
+                                   "averaged, for tissue that moved while it was scanned; maps stay in the stack's "
+                                   "coordinates.", label="Align planes for the average")
 
     def check(self) -> None:
         if self.tiling in ("inset", "fourfold"):
@@ -301,6 +304,10 @@ class SimulationParameters(Parameters):
     offset: float = parameter(-0.5, "Grey level of darkness; negative if the digitiser cuts it off.",
                               low=-1000, high=10_000, unit="grey levels", label="Level of darkness")
     bits: int = parameter(8, "Bits of the digitiser: 8, 12 or 16.", low=8, high=16, label="Bits (8, 12 or 16)")
+    plane_shift_um: float = parameter(0.0, "How far the tissue jumps sideways from plane to plane (standard "
+                                      "deviation).", low=0, high=5, unit="um", label="Jumps between planes")
+    line_shift_um: float = parameter(0.0, "How far the tissue sways sideways while a plane is scanned, line by line "
+                                     "(standard deviation).", low=0, high=5, unit="um", label="Sway within planes")
 
     def check(self) -> None:
         if self.bits not in (8, 12, 16):

@@ -20,6 +20,7 @@ from deepd3_ij.parameters import Choice, PredictionParameters, Resolved, resolve
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation import tiling as tilings
 from deepd3_ij.segmentation.normalisation import grey_range_of, scaled_to, without_outliers
+from deepd3_ij.segmentation.plane_shifts import average_aligned
 from deepd3_ij.segmentation.region import Region, Window, computed_window, rows_and_columns
 from deepd3_ij.segmentation.resampling import resample, resampled_shape
 from deepd3_ij.segmentation.smoothing import reach_planes, smooth_along_z
@@ -101,7 +102,7 @@ def predict(
     group = _planes_at_once(tiling)
     outliers: dict[int, int] = {}
     for start in range(first, end, group):
-        planes = _read(stack, start, min(start + group, end), chosen.z_sigma_um, voxel_um[0], outliers)
+        planes = _read(stack, start, min(start + group, end), chosen, outliers)
         if group == 1 and plan.is_tiled_plane:
             _predict_tiled(planes[0], start, model, tiling, (dendrite, spine), meter)
             continue
@@ -331,9 +332,11 @@ class _Meter:
         self._progress(self._done, self._total, "Predicting")
 
 
-def _read(stack: xr.DataArray, start: int, end: int, z_sigma_um: float, z_um: float, outliers: dict[int, int]
+def _read(stack: xr.DataArray, start: int, end: int, chosen: PredictionParameters, outliers: dict[int, int]
           ) -> list[npt.NDArray[Any]]:
     """Planes of a stack without outliers (counted by plane), averaged with their neighbours if wanted."""
+    z_um, _, xy_um = voxel_size_um(stack)
+    z_sigma_um = chosen.z_sigma_um
     reach = reach_planes(z_sigma_um, z_um)
     low = max(0, start - reach)
     planes = []
@@ -344,6 +347,8 @@ def _read(stack: xr.DataArray, start: int, end: int, z_sigma_um: float, z_um: fl
             outliers[z] = count
     if not reach:
         return planes
+    if chosen.align_planes:
+        return list(average_aligned(planes, range(start - low, end - low), z_sigma_um / z_um, reach, xy_um))
     smooth = np.empty((end - start, *planes[0].shape), np.float32)
     rows = max(1, _BATCH_PX // planes[0].shape[1])
     for top in range(0, smooth.shape[1], rows):

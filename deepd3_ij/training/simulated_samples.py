@@ -7,7 +7,7 @@ import os
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
 from types import TracebackType
 
@@ -25,12 +25,33 @@ HELD_OUT_SEED = 1_000_000_000
 """Scenes from this number on are never trained on."""
 
 
-def varied_parameters(rng: np.random.Generator) -> SimulationParameters:
+def varied_parameters(rng: np.random.Generator, hard_share: float = 0.0) -> SimulationParameters:
     """Draw a microscope, a voxel size and a kind of tissue for one training scene.
 
     Half of the scenes have the voxel size 0.12 × 1.0 µm, the others 0.06–0.2 × 0.3–1.2 µm; a
     fifth is confocal; two thirds are as noisy as in-vivo two-photon stacks.
+
+    Parameters
+    ----------
+    rng
+        Source of the random numbers.
+    hard_share
+        Probability that the stack is dim or hazy, and, apart from that, that the tissue moved. The other draws are
+        the same whatever it is.
     """
+    parameters = _usual_parameters(rng)
+    apart = rng.spawn(1)[0]
+    if apart.random() < hard_share:
+        photons = apart.uniform(0.4, 1.0)
+        parameters = replace(parameters, gain=min(60.0, parameters.gain * apart.uniform(1.0, 1.8)),
+                             head_peak=parameters.head_peak * photons, background=parameters.background
+                             * apart.uniform(1.0, 2.5), halo=apart.uniform(0.0, 0.25))
+    if apart.random() < hard_share:
+        parameters = replace(parameters, plane_shift_um=apart.uniform(0.0, 0.3), line_shift_um=apart.uniform(0.0, 0.15))
+    return parameters
+
+
+def _usual_parameters(rng: np.random.Generator) -> SimulationParameters:
     xy_um = 0.12 if rng.random() < 0.5 else math.exp(rng.uniform(math.log(0.06), math.log(0.2)))
     z_um = 1.0 if rng.random() < 0.5 else rng.uniform(0.3, 1.2)
     side_um = float(np.interp(xy_um, (0.06, 0.12), (26.0, 38.0)))
@@ -95,12 +116,12 @@ def scale_planes(image: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
     return np.rint((image - low) / span * 65535).astype(np.uint16)
 
 
-def make_scene(seed: int, resolution_um: float, z_sigma_um: float) -> ScenePlanes:
+def make_scene(seed: int, resolution_um: float, z_sigma_um: float, hard_share: float = 0.0) -> ScenePlanes:
     """Simulate a scene with varied parameters and bring it to the training resolution."""
     from deepd3_ij.simulation import simulate
 
     rng = np.random.default_rng([seed, 1])
-    parameters = varied_parameters(rng)
+    parameters = varied_parameters(rng, hard_share)
     scene = simulate(parameters, seed)
     sigma = z_sigma_um if rng.random() < 0.75 else rng.uniform(0, z_sigma_um)
     image = smooth_along_z(scene.stack.values, sigma, parameters.z_um)
@@ -158,16 +179,19 @@ class SceneSampler:
         A scene is exchanged after this many batches.
     workers
         Processes that simulate.
+    hard_share
+        See :func:`varied_parameters`.
     """
 
     def __init__(self, seed: int = 1, *, resolution_um: float = 0.12, z_sigma_um: float = 0.7, tile_px: int = 128,
-                 pool: int = 100, batches_per_scene: int = 5, workers: int = 1) -> None:
+                 pool: int = 100, batches_per_scene: int = 5, workers: int = 1, hard_share: float = 0.0) -> None:
         self.seed = seed
         self.resolution_um = resolution_um
         self.z_sigma_um = z_sigma_um
         self.tile_px = tile_px
         self.pool = pool
         self.batches_per_scene = batches_per_scene
+        self.hard_share = hard_share
         self._executor = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent)
         self._scenes: OrderedDict[int, Future[ScenePlanes]] = OrderedDict()
 
@@ -193,7 +217,8 @@ class SceneSampler:
         for number in range(first, first + self.pool + 12):
             if number not in self._scenes:
                 self._scenes[number] = self._executor.submit(
-                    make_scene, self.seed * 10_000_000 + number, self.resolution_um, self.z_sigma_um)
+                    make_scene, self.seed * 10_000_000 + number, self.resolution_um, self.z_sigma_um,
+                    self.hard_share)
         return wanted
 
     def batch(self, index: int, size: int) -> Batch:

@@ -53,6 +53,7 @@ def main() -> None:
         scores=SCORES,
         recommended={
             "PredictionParameters": {"z_sigma_um": 0.7},
+            "CleaningParameters": {"spine_distance_um": 3.0},
             "Roi3DParameters": {"mode": "connected", "area_threshold": 0.15, "min_peak": 0.7},
             "min_volume_um3": 0.72,
             "max_volume_um3": 20.0,

@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1.5e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--validation-scenes", type=int, default=12)
+    parser.add_argument("--hard-share", type=float, default=0.0, help="Share of dim, and of moved, scenes.")
     parser.add_argument("--resume", action="store_true")
     given = parser.parse_args()
 
@@ -52,7 +53,8 @@ def main() -> None:
 
     parameters = TrainingParameters(filters=given.filters, steps=given.steps, seed=given.seed,
                                     precision=given.precision, learning_rate=given.learning_rate)
-    with SceneSampler(given.seed, resolution_um=RESOLUTION_UM, z_sigma_um=Z_SIGMA_UM) as source:
+    with SceneSampler(given.seed, resolution_um=RESOLUTION_UM, z_sigma_um=Z_SIGMA_UM,
+                      hard_share=given.hard_share) as source:
         result = fit(source, parameters, folder=given.folder, validate=validation, resume=given.resume,
                      progress=report)
     result.network.save(given.folder / "best.keras")
