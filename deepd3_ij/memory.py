@@ -21,12 +21,11 @@ SHARE_PLANNED = 0.85
 is for what depends on the image (ROIs, tables) and for what the system's allocator keeps."""
 LIBRARIES_BYTES = 62_000_000
 """Allowance for libraries that are not loaded yet and for compiling."""
-TENSORFLOW_BYTES = 500_000_000
-PREDICTION_BYTES_PER_PIXEL = 70 * 32
-SMALLEST_BATCH_PX, LARGEST_BATCH_PX = 512 * 512, 1_070_000
-"""What a prediction is counted with: TensorFlow, and 70 bytes for each of 32 filters and each pixel of a batch of
-tiles. Together they give the 2.9 GB that were measured with the largest tiles; how these are shared out is reasoned,
-and smaller networks take less."""
+NETWORK_BYTES = 100_000_000
+PREDICTION_BYTES_PER_PIXEL = 18 * 32
+LARGEST_TILE_PX = 1_737_000
+"""What a prediction is counted with: the network's weights and what was compiled, and 18 bytes for each of 32 filters
+and each pixel of a tile. Smaller networks take less."""
 WHOLE_COPIES = 5.5
 """4-byte copies of a volume that an analysis in memory is counted with: two maps, their cleaned copies, one of them in
 work, and a half to spare."""
@@ -208,8 +207,7 @@ def kept_to(planned: Plan, folder: Path) -> Iterator[None]:
 
 
 def _prediction_bytes(shape: Shape) -> int:
-    batch_px = min(max(shape[1] * shape[2], SMALLEST_BATCH_PX), LARGEST_BATCH_PX)
-    return TENSORFLOW_BYTES + PREDICTION_BYTES_PER_PIXEL * batch_px
+    return NETWORK_BYTES + PREDICTION_BYTES_PER_PIXEL * min(shape[1] * shape[2], LARGEST_TILE_PX)
 
 
 def resident_bytes() -> int:

@@ -62,10 +62,11 @@ def _extremes(plane: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], npt.NDA
     bright, dark = flat[:0], flat[:0]
     for begin in range(0, flat.size, _PART_PX):
         part = flat[begin:begin + _PART_PX]
-        count = min(_MOST_OUTLIERS + 1, len(bright) + len(part))
-        bright = np.partition(np.concatenate([bright, part]), -count)[-count:]
-        dark = np.partition(np.concatenate([dark, part]), count - 1)[:count]
-    return np.sort(bright)[::-1].astype(np.float64), np.sort(dark).astype(np.float64)
+        count = min(_MOST_OUTLIERS + 1, len(part))
+        ordered = np.partition(part, (count - 1, len(part) - count))
+        bright = np.sort(np.concatenate([bright, ordered[-count:]]))[-_MOST_OUTLIERS - 1:]
+        dark = np.sort(np.concatenate([dark, ordered[:count]]))[:_MOST_OUTLIERS + 1]
+    return bright[::-1].astype(np.float64), dark.astype(np.float64)
 
 
 def _beyond_gap(heights: npt.NDArray[np.float64], fewest: float) -> int:

@@ -28,11 +28,12 @@ from deepd3_ij.slabs import ArraySlabs, Volume, new_volume, shape_of
 from deepd3_ij.stack import DIMS, label_prediction, voxel_size_um
 from deepd3_ij.version import __version__
 
-# Activations need about this much per pixel of a batch and per filter of the network's first
-# layer; with what Python, TensorFlow and the planes take, a 32-filter network stays below 4 GB.
-_BYTES_PER_PIXEL_AND_FILTER = 70
-_ACTIVATION_BYTES = 2_800_000_000
+# Images between the layers need this much per pixel of a tile and per filter of the network's first layer.
+_BYTES_PER_PIXEL_AND_FILTER = 18
+_ACTIVATION_BYTES = 1_000_000_000
 _BATCH_PX = 512 * 512
+# Planes that are read together; fewer groups read fewer of their neighbours for averages twice.
+_GROUP_PX = 4 * _BATCH_PX
 _WHOLE_PLANE_BYTES = 30
 
 
@@ -128,7 +129,7 @@ def bytes_of_plane(
     stack: xr.DataArray, model: DeepD3Model, parameters: Choice[PredictionParameters] = None,
     region: Region | None = None,
 ) -> int:
-    """About what the prediction of a plane takes beside its tiles: the planes that are read for it, and copies of it.
+    """About what the prediction of a plane (or a group of small ones) takes beside its tiles: pixels read, and copies.
 
     Measured were 4 bytes per pixel (of a uint16 stack) for tiles that each decide their part, 23 with the average over
     9 planes, and up to 32 for planes that are resampled or whose tiles overlap.
@@ -138,14 +139,16 @@ def bytes_of_plane(
                      voxel_size_um=voxel_um).parameters
     plan = _planned(stack, model, chosen, region)
     reach = reach_planes(chosen.z_sigma_um, voxel_um[0])
-    read = min(2 * reach + 1, stack.sizes["z"]) + 1
-    per_pixel = stack.dtype.itemsize * read + (4 if reach else 0)
-    copies = 0 if plan.is_tiled_plane else _WHOLE_PLANE_BYTES * math.prod(plan.tiling.padded_px)
+    group = min(_planes_at_once(plan.tiling), stack.sizes["z"])
+    read = min(2 * reach + group, stack.sizes["z"]) + 1
+    per_pixel = stack.dtype.itemsize * read + (4 * group if reach else 0)
+    copied = 0 if plan.is_tiled_plane and group == 1 else group
+    copies = copied * _WHOLE_PLANE_BYTES * math.prod(plan.tiling.padded_px)
     return per_pixel * math.prod(plan.plane_px) + copies
 
 
 def _planes_at_once(tiling: Tiling) -> int:
-    return max(1, _BATCH_PX // (tiling.padded_px[0] * tiling.padded_px[1]))
+    return max(1, _GROUP_PX // (tiling.padded_px[0] * tiling.padded_px[1]))
 
 
 def prediction_provenance(

@@ -80,7 +80,7 @@ class TestSeamless:
         data = stack(noise(1, height, width, seed=seed))
         whole = predict(data, small_model, tiling("plane"))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "_ACTIVATION_BYTES", 140 * (64, 72, 96, 128)[budget] ** 2)
+            patch.setattr(module, "_ACTIVATION_BYTES", 36 * (64, 72, 96, 128)[budget] ** 2)
             tiled = predict(data, small_model, tiling("seamless"))
         for name in ("dendrite", "spine"):
             np.testing.assert_allclose(tiled[name], whole[name], atol=1e-5)
@@ -104,7 +104,7 @@ class TestSeamless:
     def test_the_four_layer_network_has_no_seams(self, model, monkeypatch):
         data = stack(noise(2, 450, 600, dtype=np.uint16))
         whole = predict(data, model, tiling("plane"))
-        monkeypatch.setattr(module, "_ACTIVATION_BYTES", 140 * 320 * 320)
+        monkeypatch.setattr(module, "_ACTIVATION_BYTES", 18 * model.filters * 320 * 320)
         tiled = predict(data, model)
         assert provenance_of(tiled)["tile_px"] < [330, 330]
         assert float(whole.spine.std()) > 0.01
@@ -178,7 +178,8 @@ def test_a_range_outside_of_the_stack_is_refused(model, z_range):
         predict(stack(noise(5, 40, 40)), model, z_range=z_range)
 
 
-def test_a_lazy_stack_is_read_plane_by_plane_into_the_given_files(model, tmp_path):
+def test_a_lazy_stack_is_read_plane_by_plane_into_the_given_files(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_GROUP_PX", 600 * 600)
     data = noise(4, 600, 600)
     read = []
 

@@ -259,7 +259,7 @@ def test_planes_that_do_not_fit_with_those_around_them_are_cleaned_in_bands(monk
 def test_what_the_prediction_of_a_plane_takes_is_counted(monkeypatch):
     monkeypatch.setattr(memory, "resident_bytes", lambda: 0)
     assert plan((60, 9000, 9000), 6_000_000_000, predicted=True, plane_bytes=10 ** 9).slab_bytes
-    with pytest.raises(ParameterError, match="needs at least 8"):
+    with pytest.raises(ParameterError, match="needs at least 6"):
         plan((60, 9000, 9000), 6_000_000_000, predicted=True, plane_bytes=4 * 10 ** 9)
 
 
@@ -268,7 +268,7 @@ def test_a_small_machine_is_no_reason_to_refuse_what_nobody_limited(monkeypatch,
     planned = plan((70, 1024, 340), None, image_bytes=1, predicted=True)
     assert planned.slab_planes == 1
     assert "at most 180 MB" not in planned.describe()
-    assert (planned.memory_bytes or 0) > 1_000_000_000  # of which prediction alone takes more
+    assert (planned.memory_bytes or 0) > 350_000_000  # which prediction alone takes
     with kept_to(planned, tmp_path):
         assert workspace().scratch is not None
     assert not list(tmp_path.iterdir())
