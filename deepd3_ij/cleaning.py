@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,13 +16,14 @@ from deepd3_ij.parallel import in_blocks
 from deepd3_ij.parameters import Choice, CleaningParameters
 from deepd3_ij.probabilities import probability_slabs, resolve_for
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.runs import Runs, runs_of_slab
-from deepd3_ij.slabs import Shape, SlabSink, SlabSource, is_lazy, lazily, new_volume, slab_bounds, with_halo
+from deepd3_ij.runs import FoundRuns, Runs, runs_of_slab
+from deepd3_ij.slabs import Shape, SlabSink, SlabSource, bands, is_lazy, lazily, new_volume
 from deepd3_ij.stack import label_prediction, provenance_of, voxel_size_um
 
 CLOSING_COPIES, DENDRITE_COPIES, SPINE_COPIES = 3.5, 2.5, 4.0
 """4-byte copies of a slab that each step is counted with. Closing was measured to hold 3.0, cleaning of dendrites 2.0;
 that of spines holds 3, and up to one more of distances."""
+_WHOLE = (slice(0, None), slice(0, None))
 
 
 def clean(
@@ -83,38 +85,40 @@ def _part_of(progress: Progress, step: int, depth: int, message: str) -> Callabl
 
 
 def _close_slabs(source: SlabSource, sink: SlabSink, iterations: int, done: Callable[[int], None]) -> None:
-    # A plane depends on those within the reach of an erosion of a dilation.
+    # A voxel depends on those within the reach of an erosion of a dilation.
     halo = 2 * iterations
-    for first, last in slab_bounds(source.shape, CLOSING_COPIES, halo):
-        low, high = with_halo(first, last, halo, source.shape[0])
-        sink.write(first, close_dendrite(source.read(low, high), iterations)[first - low:last - low])
-        done(last)
+    for band in bands(source.shape, CLOSING_COPIES, halo, halo):
+        around = band.grown(halo, halo)
+        band.write(sink, close_dendrite(around.read(source), iterations)[band.within(around)])
+        done(band.last)
 
 
 def _clean_slabs(source: SlabSource, sink: SlabSink, chosen: CleaningParameters, done: Callable[[int], None]) -> None:
-    bounds = slab_bounds(source.shape, DENDRITE_COPIES)
+    parts = bands(source.shape, DENDRITE_COPIES)
     threshold, smallest = chosen.dendrite_threshold, chosen.min_dendrite_voxels
-    large = None
-    if chosen.dendrite_dimensions == 3:
-        large = _large_pieces([runs_of_slab(source.read(first, last), threshold, first) for first, last in bounds],
-                              source.shape, smallest)
-    for first, last in bounds:
-        planes = source.read(first, last)
-        sink.write(first, clean_dendrite(planes, threshold, smallest, dimensions=2) if large is None
-                   else large.selected(planes, first))
-        done(last)
+    found = [runs_of_slab(band.read(source), threshold, band.first_row, source.shape[1]) for band in parts]
+    large = (_large_pieces(found, source.shape, smallest) if chosen.dendrite_dimensions == 3
+             else _large_in_planes(found, source.shape, smallest + 1))
+    for band in parts:
+        band.write(sink, large.selected(band.read(source), band.first_row))
+        done(band.last)
 
 
 def _keep_near_slabs(spine: SlabSource, dendrite: SlabSource, sink: SlabSink, voxel_um: tuple[float, float, float],
                      chosen: CleaningParameters, done: Callable[[int], None]) -> None:
     threshold, distance_um, iterations = (chosen.dendrite_threshold, chosen.spine_distance_um, chosen.spine_iterations)
-    halo = len(_reach_px(distance_um, voxel_um, spine.shape)) - 1 if iterations is None else iterations
-    for first, last in slab_bounds(spine.shape, SPINE_COPIES, halo):
-        low, high = with_halo(first, last, halo, spine.shape[0])
-        planes, around = spine.read(first, last), dendrite.read(low, high)
-        sink.write(first, _near(planes, around, first - low, threshold, distance_um, voxel_um) if iterations is None
-                   else _near_by_iterations(planes, around, first - low, threshold, iterations))
-        done(last)
+    if iterations is None:
+        limits = _reach_px(distance_um, voxel_um, spine.shape)
+        halo, halo_rows = len(limits) - 1, math.isqrt(int(limits[0]))
+    else:
+        halo = halo_rows = iterations
+    for band in bands(spine.shape, SPINE_COPIES, halo, halo_rows):
+        around = band.grown(halo, halo_rows)
+        planes, near = band.read(spine), around.read(dendrite)
+        within = band.within(around)
+        band.write(sink, _near(planes, near, within, threshold, distance_um, voxel_um) if iterations is None
+                   else _near_by_iterations(planes, near, within, threshold, iterations))
+        done(band.last)
 
 
 def close_dendrite(dendrite: np.ndarray, iterations: int = 1) -> np.ndarray:
@@ -243,24 +247,41 @@ def clean_dendrite(
     """
     if dimensions not in (2, 3):
         raise ParameterError(f"dimensions is {dimensions}; accepted: 2, 3.")
-    result = np.empty_like(dendrite)
-    blocks = [dendrite] if dimensions == 3 else [plane[np.newaxis] for plane in dendrite]
-    outputs = [result] if dimensions == 3 else [plane[np.newaxis] for plane in result]
-    smallest = min_voxels if dimensions == 3 else min_voxels + 1
-    for block, output in zip(blocks, outputs, strict=True):
-        depth, height, width = block.shape
-        large = _large_pieces([runs_of_slab(block, threshold, 0)], (depth, height, width), smallest)
-        output[...] = large.selected(block, 0)
-    return result
+    depth, height, width = dendrite.shape
+    found = [runs_of_slab(dendrite, threshold, 0)]
+    large = (_large_pieces(found, (depth, height, width), min_voxels) if dimensions == 3
+             else _large_in_planes(found, (depth, height, width), min_voxels + 1))
+    return large.selected(dendrite, 0)
 
 
-def _large_pieces(found: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]], shape: Shape, smallest: int) -> Runs:
-    """The 26-connected pieces of runs that have at least so many voxels."""
+def _large_pieces(found: Sequence[FoundRuns], shape: Shape, smallest: int) -> Runs:
+    """The 26-connected pieces of runs, in raster order, that have at least so many voxels."""
+    runs = _all_runs(found, shape)
+    return runs.labelled(_in_large_piece(runs, smallest).astype(np.int32))
+
+
+def _large_in_planes(found: Sequence[FoundRuns], shape: Shape, smallest: int) -> Runs:
+    """The 8-connected pieces of runs in single planes that have at least so many pixels."""
+    runs = _all_runs(found, shape)
+    rows, (_, height, width) = runs.rows, shape
+    large = np.zeros(len(rows), np.int32)
+    for z in range(shape[0]):
+        within = slice(runs.row_starts[z * height], runs.row_starts[(z + 1) * height])
+        plane = Runs.of_rows((1, height, width), rows[within] - z * height, runs.begins[within], runs.ends[within])
+        large[within] = _in_large_piece(plane, smallest)
+    return runs.labelled(large)
+
+
+def _all_runs(found: Sequence[FoundRuns], shape: Shape) -> Runs:
     rows, begins, ends = (np.concatenate(part) for part in zip(*found, strict=True))
-    runs = Runs.of_rows(shape, rows, begins, ends)
+    return Runs.of_rows(shape, rows, begins, ends)
+
+
+def _in_large_piece(runs: Runs, smallest: int) -> np.ndarray:
+    """Whether each run belongs to a connected piece of at least so many voxels."""
     piece, count = runs.connected()
     sizes = np.bincount(piece, weights=runs.lengths, minlength=count + 1)
-    return runs.labelled((sizes[piece] >= smallest).astype(np.int32))
+    return sizes[piece] >= smallest
 
 
 def clean_spines(
@@ -291,17 +312,19 @@ def clean_spines(
         float32.
     """
     _check_same_shape(spine, dendrite)
-    return _near(spine, dendrite, 0, dendrite_threshold, distance_um, voxel_size_um)
+    return _near(spine, dendrite, _WHOLE, dendrite_threshold, distance_um, voxel_size_um)
 
 
-def _near(spine: np.ndarray, dendrite: np.ndarray, first: int, threshold: float, distance_um: float,
+def _near(spine: np.ndarray, dendrite: np.ndarray, within: tuple[slice, slice], threshold: float, distance_um: float,
           voxel_um: tuple[float, float, float]) -> np.ndarray:
-    """The planes of a spine map that begin with plane `first` of a dendrite map, where dendrite is near."""
+    """A part of a spine map where dendrite is near; it has these planes and rows of a part of the dendrite map."""
     depth, height, width = dendrite.shape
     limits = _reach_px(distance_um, voxel_um, (depth, height, width))
     result = np.empty_like(spine)
+    first, top = within[0].start, within[1].start
     # Each block keeps the distances of as many planes as the reach spans; all blocks together keep no more than a copy.
-    in_blocks(lambda begin, end: _keep_near(spine, dendrite, np.float32(threshold), limits, first, begin, end, result),
+    in_blocks(lambda begin, end: _keep_near(spine, dendrite, np.float32(threshold), limits, first, top, begin, end,
+                                            result),
               len(spine), smallest=2 * len(limits))
     return result
 
@@ -320,8 +343,8 @@ def _reach_px(distance_um: float, voxel_um: tuple[float, float, float], shape: S
 
 @compiled
 def _keep_near(spine: np.ndarray, dendrite: np.ndarray, threshold: np.float32, limits: np.ndarray,
-               first: int, begin: int, end: int, out: np.ndarray) -> None:
-    """Planes ``begin:end``, which are those from `first` on of the dendrite.
+               first: int, top: int, begin: int, end: int, out: np.ndarray) -> None:
+    """Planes ``begin:end``, which are those from `first` on of the dendrite, and its rows from `top` on.
 
     Distances in a plane are kept for as many planes as the reach spans.
     """
@@ -336,11 +359,11 @@ def _keep_near(spine: np.ndarray, dendrite: np.ndarray, threshold: np.float32, l
         while known < min(depth, z + reach + 1):
             _squared_distance(dendrite[known], threshold, limits[0], across, squared[known % ring])
             known += 1
-        for y in range(height):
+        for y in range(spine.shape[1]):
             near[:] = False
             for plane in range(max(0, z - reach), min(depth, z + reach + 1)):
                 limit = limits[abs(plane - z)]
-                row = squared[plane % ring, y]
+                row = squared[plane % ring, y + top]
                 for x in range(width):
                     near[x] |= row[x] <= limit
             for x in range(width):
@@ -405,15 +428,15 @@ def clean_spines_by_iterations(
         float32.
     """
     _check_same_shape(spine, dendrite)
-    return _near_by_iterations(spine, dendrite, 0, dendrite_threshold, iterations)
+    return _near_by_iterations(spine, dendrite, _WHOLE, dendrite_threshold, iterations)
 
 
-def _near_by_iterations(spine: np.ndarray, dendrite: np.ndarray, first: int, threshold: float,
+def _near_by_iterations(spine: np.ndarray, dendrite: np.ndarray, within: tuple[slice, slice], threshold: float,
                         iterations: int) -> np.ndarray:
     near = dendrite > np.float32(threshold)
     if iterations > 0:
         near = ndimage.binary_dilation(near, iterations=iterations)
-    return np.where(near[first:first + len(spine)], spine, np.float32(0))
+    return np.where(near[within], spine, np.float32(0))
 
 
 def _check_same_shape(spine: np.ndarray, dendrite: np.ndarray) -> None:

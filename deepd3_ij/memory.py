@@ -21,21 +21,21 @@ SHARE_PLANNED = 0.85
 is for what depends on the image (ROIs, tables) and for what the system's allocator keeps."""
 LIBRARIES_BYTES = 62_000_000
 """Allowance for libraries that are not loaded yet and for compiling."""
-TENSORFLOW_BYTES = 500_000_000
-PREDICTION_BYTES_PER_PIXEL = 70 * 32
-SMALLEST_BATCH_PX, LARGEST_BATCH_PX = 512 * 512, 1_070_000
-"""What a prediction is counted with: TensorFlow, and 70 bytes for each of 32 filters and each pixel of a batch of
-tiles. Together they give the 2.9 GB that were measured with the largest tiles; how these are shared out is reasoned,
-and smaller networks take less."""
+NETWORK_BYTES = 100_000_000
+PREDICTION_BYTES_PER_PIXEL = 18 * 32
+LARGEST_TILE_PX = 1_737_000
+"""What a prediction is counted with: the network's weights and what was compiled, and 18 bytes for each of 32 filters
+and each pixel of a tile. Smaller networks take less."""
 WHOLE_COPIES = 5.5
 """4-byte copies of a volume that an analysis in memory is counted with: two maps, their cleaned copies, one of them in
 work, and a half to spare."""
 LARGEST_STEP_COPIES = 4.0
 """4-byte copies of a slab that the step with most of them is counted with."""
-LOWEST_CLEANING_PLANES = 13
-LOWEST_CLEANING_COPIES = 3.0
-"""Planes that the lowest slab of cleaning reads, a plane and those within reach of the usual connecting of dendrite,
-and 4-byte copies of them."""
+CLEANING_HALO = 6
+CLEANING_COPIES = 3.5
+LOWEST_BAND_ROWS = 64
+"""Planes and rows on each side that the usual connecting of dendrite reads beside those that it writes, 4-byte copies
+of all of them, and the fewest rows that are read at once where not even one plane with those around it fits."""
 SECONDS_PER_VOXEL = 3e-8
 """Of cleaning, ROIs, measures and writing on two cores; a rough figure, as it depends on what is found."""
 PREDICTION_SECONDS_PER_VOXEL = 3.2e-6
@@ -84,6 +84,8 @@ class Plan:
         Room that the results take at least.
     seconds
         Time that it takes, roughly.
+    cleaned
+        Whether the maps are cleaned.
     """
 
     shape: Shape
@@ -93,11 +95,19 @@ class Plan:
     scratch_bytes: int
     output_bytes: int
     seconds: float
+    cleaned: bool = False
 
     @property
     def slab_planes(self) -> int:
         """Planes of the smallest slabs; all of them if one slab does."""
         return Workspace(self.slab_bytes).height(self.shape, LARGEST_STEP_COPIES)
+
+    @property
+    def band_rows(self) -> int:
+        """Rows that cleaning works on at once; all of a plane unless that, with the planes around it, is too large."""
+        if not self.cleaned:
+            return self.shape[1]
+        return Workspace(self.slab_bytes).rows(self.shape, CLEANING_COPIES, CLEANING_HALO, CLEANING_HALO)
 
     @property
     def takes_slabs(self) -> bool:
@@ -110,13 +120,15 @@ class Plan:
         count = -(-self.shape[0] // planes)
         how = "in memory" if count == 1 else (f"{count} slabs of {planes} plane{'s' * (planes != 1)}, at most "
                                               f"{_amount(self.memory_bytes or 0)} of memory")
+        if self.band_rows < self.shape[1]:
+            how = how.replace(", at most", f", cleaned in bands of {self.band_rows} rows, at most")
         disk = self.scratch_bytes + self.output_bytes
         scratch = f" (scratch {_amount(self.scratch_bytes)})" if self.scratch_bytes else ""
         return f"{self.what}: {how}, {_amount(disk)} of disk{scratch}, about {_duration(self.seconds)}"
 
 
 def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes: int = 0, predicted: bool = False,
-         cleaned: bool = True, in_files: bool = False, output_bytes: int = 0) -> Plan:
+         cleaned: bool = True, in_files: bool = False, plane_bytes: int = 0, output_bytes: int = 0) -> Plan:
     """Decide whether a volume is worked on in memory or in slabs, and how high these are.
 
     Parameters
@@ -133,6 +145,8 @@ def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes:
         Whether the maps are predicted first, and whether they are cleaned.
     in_files
         The maps go straight into the files of the results, plane by plane.
+    plane_bytes
+        What the prediction of a plane takes beside its tiles.
     output_bytes
         Room that the results take at least.
 
@@ -150,13 +164,14 @@ def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes:
         return Plan(shape, what, None, None, 0, output_bytes, seconds)
     base = resident_bytes() + LIBRARIES_BYTES
     free = SHARE_PLANNED * memory_bytes - base
-    predicting = _prediction_bytes(shape) if predicted else 0
+    predicting = _prediction_bytes(shape) + plane_bytes if predicted else 0
     if not in_files and voxels * (4 * WHOLE_COPIES + image_bytes) + predicting <= free:
         return Plan(shape, what, memory_bytes, None, 0, output_bytes, seconds)
-    planes = LARGEST_STEP_COPIES
-    if cleaned and not in_files:
-        planes = max(planes, LOWEST_CLEANING_COPIES * min(shape[0], LOWEST_CLEANING_PLANES))
-    needed = max(4 * shape[1] * shape[2] * planes, predicting)
+    cleaned = cleaned and not in_files
+    rows = LARGEST_STEP_COPIES * shape[1]
+    if cleaned:
+        rows = max(rows, CLEANING_COPIES * min(shape[0], 2 * CLEANING_HALO + 1) * min(shape[1], LOWEST_BAND_ROWS))
+    needed = max(4 * shape[2] * rows, predicting)
     least = (base + needed) / SHARE_PLANNED
     if free < needed and given:
         raise ParameterError(f"--memory is {_amount(memory_bytes)}, and {what} needs at least {_amount(least)}; give "
@@ -164,7 +179,7 @@ def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes:
     # The maps and the image; closed and cleaned dendrite, cleaned spines.
     scratch = 0 if in_files else voxels * (4 * (2 + (3 if cleaned else 0)) + image_bytes)
     return Plan(shape, what, max(memory_bytes, math.ceil(least)), max(1, int(free)), scratch, output_bytes,
-                seconds * 1.3)
+                seconds * 1.3, cleaned)
 
 
 @contextmanager
@@ -192,8 +207,7 @@ def kept_to(planned: Plan, folder: Path) -> Iterator[None]:
 
 
 def _prediction_bytes(shape: Shape) -> int:
-    batch_px = min(max(shape[1] * shape[2], SMALLEST_BATCH_PX), LARGEST_BATCH_PX)
-    return TENSORFLOW_BYTES + PREDICTION_BYTES_PER_PIXEL * batch_px
+    return NETWORK_BYTES + PREDICTION_BYTES_PER_PIXEL * min(shape[1] * shape[2], LARGEST_TILE_PX)
 
 
 def resident_bytes() -> int:

@@ -14,6 +14,8 @@ from deepd3_ij.compiled import compiled
 from deepd3_ij.parallel import in_blocks
 
 Box = tuple[slice, slice, slice]
+FoundRuns = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Rows (int64), counted through all planes of the volume, begins and ends (int32) of runs in raster order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +44,8 @@ class Runs:
     def of_mask(cls, mask: np.ndarray) -> Runs:
         """The voxels of a mask ``(z, y, x)``, labelled 1."""
         rows, begins, ends = (np.concatenate(parts) for parts in
-                              zip(*(_runs_of_plane(plane, 0, z) for z, plane in enumerate(mask)), strict=True))
+                              zip(*(_runs_of_plane(plane, 0, z * len(plane)) for z, plane in enumerate(mask)),
+                                  strict=True))
         return cls.of_rows((mask.shape[0], mask.shape[1], mask.shape[2]), rows, begins, ends)
 
     @classmethod
@@ -94,12 +97,12 @@ class Runs:
         """All labels, int32, shape ``(z, y, x)``."""
         return self.drawn((slice(None), slice(None), slice(None)))
 
-    def selected(self, planes: np.ndarray, first: int) -> np.ndarray:
-        """A slab that begins with plane `first`, 0 wherever no run is."""
+    def selected(self, planes: np.ndarray, first_row: int) -> np.ndarray:
+        """A slab that begins with this row, counted through all planes, 0 wherever no run is."""
         result = np.zeros_like(planes)
         height = self.shape[1]
-        in_blocks(lambda begin, end: _select(self.row_starts, self.begins, self.ends, height, first, begin, end, planes,
-                                             result), len(planes))
+        in_blocks(lambda begin, end: _select(self.row_starts, self.begins, self.ends, height, first_row, begin, end,
+                                             planes, result), len(planes))
         return result
 
     def filled(self) -> Runs:
@@ -145,31 +148,32 @@ def runs_above(plane: np.ndarray, threshold: float, z: int) -> tuple[np.ndarray,
     tuple of numpy.ndarray
         Rows (int64), begins and ends (int32) of the runs, and the sum of the values of each (float64).
     """
-    rows, begins, ends = _runs_of_plane(plane, plane.dtype.type(threshold), z)
+    rows, begins, ends = _runs_of_plane(plane, plane.dtype.type(threshold), z * len(plane))
     return rows, begins, ends, _sums(plane, rows - z * len(plane), begins, ends)
 
 
-def runs_of_slab(planes: np.ndarray, threshold: float, first: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows (int64), begins and ends (int32) of the runs above a threshold in a slab that begins with plane `first`."""
+def runs_of_slab(planes: np.ndarray, threshold: float, first_row: int, height: int | None = None) -> FoundRuns:
+    """Runs above a threshold in a slab, or in a band of planes of a height, that begins with this row."""
     limit = planes.dtype.type(threshold)
-    parts = in_blocks(lambda begin, end: [_runs_of_plane(planes[z], limit, first + z) for z in range(begin, end)],
-                      len(planes))
+    rows_between = planes.shape[1] if height is None else height
+    parts = in_blocks(lambda begin, end: [_runs_of_plane(planes[z], limit, first_row + z * rows_between)
+                                          for z in range(begin, end)], len(planes))
     rows, begins, ends = (np.concatenate(part) for part in zip(*(run for part in parts for run in part), strict=True))
     return rows, begins, ends
 
 
 @compiled
-def _select(starts, begins, ends, height, first, begin, end, planes, out):  # type: ignore[no-untyped-def]
+def _select(starts, begins, ends, height, first_row, begin, end, planes, out):  # type: ignore[no-untyped-def]
     for z in range(begin, end):
-        for y in range(height):
-            row = (z + first) * height + y
+        for y in range(planes.shape[1]):
+            row = first_row + z * height + y
             for run in range(starts[row], starts[row + 1]):
                 for x in range(begins[run], ends[run]):
                     out[z, y, x] = planes[z, y, x]
 
 
 @compiled
-def _runs_of_plane(plane, threshold, z):  # type: ignore[no-untyped-def]  # numba types
+def _runs_of_plane(plane, threshold, first_row):  # type: ignore[no-untyped-def]  # numba types
     height, width = plane.shape
     count = 0
     for y in range(height):
@@ -186,7 +190,7 @@ def _runs_of_plane(plane, threshold, z):  # type: ignore[no-untyped-def]  # numb
         x = 0
         while x < width and run < count:
             if plane[y, x] > threshold:
-                rows[run] = z * height + y
+                rows[run] = first_row + y
                 begins[run] = x
                 while x < width and plane[y, x] > threshold:
                     x += 1

@@ -1,7 +1,8 @@
 """Volumes as slabs of whole planes: where they come from, where they go, how high a slab is.
 
 Every step works slab by slab. A volume in memory without a limit is one slab, so there is one way for small stacks and
-for those that are larger than memory. What a step makes is the same for every height.
+for those that are larger than memory. Where even one plane, with those around it, is too large, a slab is a band of its
+rows. What a step makes is the same for every height.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ class SlabSource(Protocol):
 class SlabSink(Protocol):
     """A volume ``(z, y, x)`` that is written in slabs of whole planes."""
 
-    def write(self, first: int, planes: np.ndarray) -> None:
-        """Store planes from `first` on; the sink may keep the array."""
+    def write(self, first: int, planes: np.ndarray, row: int = 0) -> None:
+        """Store planes from `first` on, or rows of them from `row` on; the sink may keep the array."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,15 @@ class Workspace:
         Memory for the slabs of one step, in bytes; None for whole volumes.
     slab_planes
         Height of all slabs, whatever they take.
+    band_rows
+        Rows of all bands, whatever they take, for steps that can work on a part of a plane.
     scratch
         Existing folder for volumes between two steps; None to keep them in memory.
     """
 
     slab_bytes: int | None = None
     slab_planes: int | None = None
+    band_rows: int | None = None
     scratch: Path | None = None
 
     def height(self, shape: Shape, copies: float, halo: int = 0) -> int:
@@ -82,6 +86,15 @@ class Workspace:
             return shape[0]
         planes = self.slab_bytes / (4 * copies * shape[1] * shape[2])
         return int(np.clip(planes - 2 * halo, 1, shape[0]))
+
+    def rows(self, shape: Shape, copies: float, halo: int = 0, halo_rows: int = 0) -> int:
+        """Rows of a band of one plane for such a step, which reads more rows on both sides, too; all if they fit."""
+        if self.band_rows is not None:
+            return min(self.band_rows, shape[1])
+        if self.slab_bytes is None or self.slab_planes is not None:
+            return shape[1]
+        rows = self.slab_bytes / (4 * copies * min(2 * halo + 1, shape[0]) * shape[2])
+        return shape[1] if rows >= shape[1] else max(1, int(rows) - 2 * halo_rows)
 
 
 _WHOLE = Workspace()
@@ -113,6 +126,59 @@ def slab_bounds(shape: Shape, copies: float, halo: int = 0) -> list[tuple[int, i
 def with_halo(first: int, last: int, halo: int, depth: int) -> tuple[int, int]:
     """A slab's planes and `halo` more on both sides, as far as the volume has them."""
     return max(0, first - halo), min(depth, last + halo)
+
+
+@dataclass(frozen=True)
+class Band:
+    """Planes ``first:last`` and of them rows ``top:bottom``, of a volume of a shape.
+
+    The bands of a step come in raster order, so there are several in a plane only if each has one plane.
+    """
+
+    first: int
+    last: int
+    top: int
+    bottom: int
+    shape: Shape
+
+    @property
+    def ends_plane(self) -> bool:
+        """Whether nothing of its planes comes later."""
+        return self.bottom == self.shape[1]
+
+    @property
+    def first_row(self) -> int:
+        """Number of its first row, counted through all planes of the volume."""
+        return self.first * self.shape[1] + self.top
+
+    def grown(self, halo: int, halo_rows: int) -> Band:
+        """With more planes and rows on all sides, as far as the volume has them."""
+        return Band(*with_halo(self.first, self.last, halo, self.shape[0]),
+                    *with_halo(self.top, self.bottom, halo_rows, self.shape[1]), self.shape)
+
+    def within(self, larger: Band) -> tuple[slice, slice]:
+        """Planes and rows of the band, counted in a larger one."""
+        return (slice(self.first - larger.first, self.last - larger.first),
+                slice(self.top - larger.top, self.bottom - larger.top))
+
+    def read(self, source: SlabSource) -> np.ndarray:
+        """The band's part of a volume, not to be written to."""
+        if (self.top, self.bottom) == (0, self.shape[1]):
+            return source.read(self.first, self.last)
+        return source.read_box(((self.first, self.last), (self.top, self.bottom), (0, self.shape[2])))
+
+    def write(self, sink: SlabSink, values: np.ndarray) -> None:
+        """Store the band's part of a volume."""
+        sink.write(self.first, values, self.top)
+
+
+def bands(shape: Shape, copies: float, halo: int = 0, halo_rows: int = 0) -> list[Band]:
+    """The slabs of :func:`slab_bounds`, or bands of single planes where one plane with its halo takes too much."""
+    rows = workspace().rows(shape, copies, halo, halo_rows)
+    if rows < shape[1]:
+        return [Band(z, z + 1, top, min(top + rows, shape[1]), shape)
+                for z in range(shape[0]) for top in range(0, shape[1], rows)]
+    return [Band(first, last, 0, shape[1], shape) for first, last in slab_bounds(shape, copies, halo)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,9 +231,9 @@ class ArraySlabs:
         """Part between bounds."""
         return self.array[_slices(box)]
 
-    def write(self, first: int, planes: np.ndarray) -> None:
-        """Store planes from `first` on."""
-        self.array[first:first + len(planes)] = planes
+    def write(self, first: int, planes: np.ndarray, row: int = 0) -> None:
+        """Store planes from `first` on, or rows of them."""
+        self.array[first:first + len(planes), row:row + planes.shape[1]] = planes
 
     def as_array(self) -> np.ndarray:
         """The array."""
@@ -237,14 +303,14 @@ class MemoryVolume:
         self.shape, self.dtype = shape, dtype
         self.array: np.ndarray | None = None
 
-    def write(self, first: int, planes: np.ndarray) -> None:
-        """Store planes from `first` on."""
+    def write(self, first: int, planes: np.ndarray, row: int = 0) -> None:
+        """Store planes from `first` on, or rows of them."""
         if self.array is None and planes.shape == self.shape and planes.dtype == self.dtype:
             self.array = planes
             return
         if self.array is None:
             self.array = np.zeros(self.shape, self.dtype)
-        self.array[first:first + len(planes)] = planes
+        self.array[first:first + len(planes), row:row + planes.shape[1]] = planes
 
     def read(self, first: int, last: int) -> np.ndarray:
         """Planes ``first:last``."""
@@ -312,13 +378,16 @@ class FileVolume:
         mapped = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
         return np.array(mapped[_slices(box)], dtype=self.dtype.newbyteorder("="))
 
-    def write(self, first: int, planes: np.ndarray) -> None:
-        """Store planes from `first` on."""
+    def write(self, first: int, planes: np.ndarray, row: int = 0) -> None:
+        """Store planes from `first` on, or rows of them."""
         stored = np.ascontiguousarray(planes, dtype=self.dtype)
+        _, height, width = self.shape
+        parts = [stored] if planes.shape[1] == height else list(stored)
         try:
             with self.path.open("r+b", buffering=0) as stream:
-                stream.seek(self.offset + first * self.shape[1] * self.shape[2] * self.dtype.itemsize)
-                stored.tofile(stream)
+                for z, part in enumerate(parts, first):
+                    stream.seek(self.offset + (z * height + row) * width * self.dtype.itemsize)
+                    part.tofile(stream)
         except OSError as error:
             raise OutputError(f"{self.path.parent} cannot be written ({one_line(error)}); free space, or give another "
                               "folder for the results.") from error

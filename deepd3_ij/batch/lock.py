@@ -12,12 +12,12 @@ import platform
 import sys
 import time
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from deepd3_ij.atomic import RECORDS, check_output_folder
+from deepd3_ij.atomic import RECORDS, check_output_folder, hidden_folder
 from deepd3_ij.batch.items import WHOLE_BATCH, Shard
 from deepd3_ij.errors import OutputError, one_line, remedy
 
@@ -89,8 +89,8 @@ class RunLock:
         found = _read(self._file)
         if found is not None and found.get("run") != self._run:
             raise OutputError(f"Another run ({_described(found)}) took over {self._folder}; this one stops.")
-        with suppress(OSError):  # a network folder that is away for a while
-            self._replace()
+        with suppress(OSError, OutputError), self._written() as temporary:  # a network folder that is away for a while
+            os.replace(temporary, self._file)
 
     def release(self) -> None:
         """Give the right back."""
@@ -109,15 +109,13 @@ class RunLock:
 
     def _made(self, file: Path) -> bool:
         """Make the file, unless it is there."""
-        temporary = self._written()
-        try:
-            os.link(temporary, file)
-        except FileExistsError:
-            return False
-        except OSError:  # a file system without hard links
-            return self._made_alone(file)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with self._written() as temporary:
+            try:
+                os.link(temporary, file)
+            except FileExistsError:
+                return False
+            except OSError:  # a file system without hard links
+                return self._made_alone(file)
         return True
 
     def _made_alone(self, file: Path) -> bool:
@@ -131,20 +129,17 @@ class RunLock:
             json.dump(self._values(), stream)
         return True
 
-    def _written(self) -> Path:
-        temporary = self._records / f".lock-{self._run}"
-        try:
-            temporary.write_text(json.dumps(self._values()), encoding="utf-8")
-        except OSError as error:
-            raise OutputError(f"{self._folder} cannot be locked ({one_line(error)}); give another folder.") from error
-        return temporary
-
-    def _replace(self) -> None:
-        temporary = self._written()
-        try:
-            os.replace(temporary, self._file)
-        finally:
-            temporary.unlink(missing_ok=True)
+    @contextmanager
+    def _written(self) -> Iterator[Path]:
+        """A file with what this run says, in a hidden folder, so that nothing is left of a run that is killed."""
+        with hidden_folder(self._records, self._folder) as hidden:
+            temporary = hidden / self._file.name
+            try:
+                temporary.write_text(json.dumps(self._values()), encoding="utf-8")
+            except OSError as error:
+                raise OutputError(f"{self._folder} cannot be locked ({one_line(error)}); give another folder."
+                                  ) from error
+            yield temporary
 
     def _settle(self, file: Path, take_over: bool, deadline: float) -> None:
         """Remove the file of a run that has ended, wait while its processes end, or say that it lives."""
@@ -162,24 +157,18 @@ class RunLock:
 
     def _remove(self, file: Path, found: dict[str, Any]) -> None:
         """Remove the file if it is still that of this run; of two that try, one succeeds."""
-        aside = self._records / f".lock-{self._run}-{uuid.uuid4().hex[:8]}"
-        with suppress(FileNotFoundError):
+        with hidden_folder(self._records, self._folder) as hidden, suppress(FileNotFoundError):
+            aside = hidden / file.name
             os.rename(file, aside)
             if (_read(aside) or {}).get("run") != found.get("run"):
                 with suppress(OSError):
                     os.link(aside, file)
-            aside.unlink(missing_ok=True)
 
     def _age(self, file: Path) -> float:
         """Seconds since the file was renewed, by the clock of the computer that holds the folder."""
-        probe = self._records / f".lock-{self._run}-now"
-        try:
-            probe.touch()
+        with suppress(OSError), hidden_folder(self._records, self._folder) as probe:
             return probe.stat().st_mtime - file.stat().st_mtime
-        except OSError:
-            return 0.0
-        finally:
-            probe.unlink(missing_ok=True)
+        return 0.0
 
 
 def _read(file: Path) -> dict[str, Any] | None:

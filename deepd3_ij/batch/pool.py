@@ -22,7 +22,7 @@ from deepd3_ij.memory import usual_memory
 
 COMMAND = (sys.executable, "-m", "deepd3_ij.batch.worker")
 STACKS_PER_PROCESS = 50
-"""After so many, a process is replaced: TensorFlow does not give memory back."""
+"""After so many, a process is replaced: libraries do not give all memory back."""
 
 _TICK_SECONDS = 0.5
 _SECONDS_TO_STOP = 10.0

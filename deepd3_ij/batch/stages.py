@@ -31,6 +31,7 @@ from deepd3_ij.memory import kept_to, plan
 from deepd3_ij.notes import collected_notes
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.outputs.registry import endings_of, needed_bytes, write_analysis
+from deepd3_ij.parameters import PredictionParameters
 from deepd3_ij.printing import printable
 from deepd3_ij.progress import Progress
 from deepd3_ij.slabs import in_workspace, shape_of
@@ -73,6 +74,7 @@ class AnalysisWork:
     def read(self, job: Job, facts: dict[str, Any]) -> Any:
         """Read the stack, after a check that its results can be written."""
         from deepd3_ij.files.image_reader import open_stack
+        from deepd3_ij.segmentation.prediction import bytes_of_plane
         from deepd3_ij.stack import voxel_size_um
 
         settings, item = self._settings(job), job.item
@@ -82,7 +84,8 @@ class AnalysisWork:
                            frame=settings.frame, lazy=True)
         # The next stack is read while one is computed, so there are two images.
         planned = plan(shape_of(stack), self.memory_bytes, what=str(stack.dtype), image_bytes=2 * stack.dtype.itemsize,
-                       predicted=True, output_bytes=needed_bytes(stack, settings.outputs))
+                       predicted=True, output_bytes=needed_bytes(stack, settings.outputs),
+                       plane_bytes=bytes_of_plane(stack, self.model, settings.typed.get(PredictionParameters)))
         if not planned.takes_slabs:
             stack = stack.compute()
         check_room(item.folder, needed_bytes(stack, settings.outputs))

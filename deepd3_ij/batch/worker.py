@@ -55,11 +55,7 @@ def analysis_work(hello: dict[str, Any]) -> StackWork:
     ModelError
         It cannot be loaded.
     """
-    from deepd3_ij.model.backend import tensorflow
-
-    model = unchanged_model(hello["model"], hello["model_sha256"])
-    tensorflow()
-    return AnalysisWork(model, hello.get(MEMORY))
+    return AnalysisWork(unchanged_model(hello["model"], hello["model_sha256"]), hello.get(MEMORY))
 
 
 def unchanged_model(path: str, sha256: str) -> DeepD3Model:

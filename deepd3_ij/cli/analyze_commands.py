@@ -34,6 +34,7 @@ def analyze(arguments: argparse.Namespace) -> None:
     from deepd3_ij.batch.cluster_prediction import predicted_on_cluster
     from deepd3_ij.model import load_model
     from deepd3_ij.pipeline import analyze as analyze_stack
+    from deepd3_ij.segmentation.prediction import bytes_of_plane
 
     typed = typed_of(arguments)
     folder, kinds = check_output_folder(arguments.out), with_extras(arguments.outputs)
@@ -42,14 +43,15 @@ def analyze(arguments: argparse.Namespace) -> None:
     opening = {"xy_um": arguments.xy_um, "z_um": arguments.z_um, "channel": arguments.channel,
                "frame": arguments.frame, "level": arguments.level}
     stack = open_stack(arguments.stack, **opening, lazy=True)
+    model = load_model(arguments.model)
     planned = plan(shape_of(stack), arguments.memory, what=str(stack.dtype), image_bytes=stack.dtype.itemsize,
                    predicted=not arguments.scheduler, cleaned=arguments.cleaning is not False,
+                   plane_bytes=bytes_of_plane(stack, model, typed[PredictionParameters], arguments.region),
                    output_bytes=needed_bytes(stack, kinds))
     print_plan(planned, asked=arguments.memory is not None, quiet=arguments.quiet)
     chosen = {"z_range": arguments.z_range, "region": arguments.region}
     with kept_to(planned, folder), ExitStack() as kept:  # what is told reads the maps, too
         with shown_progress(arguments.quiet) as progress:
-            model = load_model(arguments.model)
             prediction = None
             if arguments.scheduler:
                 where = arguments.stack if is_address(arguments.stack) else os.path.abspath(arguments.stack)

@@ -39,6 +39,7 @@ def segment(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij segment``; planes are read and written one by one."""
     from deepd3_ij.model import load_model
     from deepd3_ij.outputs.streamed_maps import predict_to_files
+    from deepd3_ij.segmentation.prediction import bytes_of_plane
 
     folder = check_output_folder(arguments.out)
     ledger = Ledger(folder, stem_of(arguments.stack), arguments.overwrite)
@@ -49,6 +50,7 @@ def segment(arguments: argparse.Namespace) -> None:
     model = load_model(arguments.model)
     typed = typed_values(PredictionParameters, arguments)
     planned = plan(shape_of(stack), arguments.memory, what=str(stack.dtype), predicted=True, in_files=True,
+                   plane_bytes=bytes_of_plane(stack, model, typed, arguments.region),
                    output_bytes=needed_bytes(stack, _MAP_KINDS))
     print_plan(planned, asked=arguments.memory is not None, quiet=arguments.quiet)
     with kept_to(planned, folder), shown_progress(arguments.quiet) as progress:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from deepd3_ij.errors import ModelError, one_line
@@ -34,6 +37,17 @@ def tensorflow() -> Any:
         raise ModelError(f"TensorFlow cannot be loaded ({one_line(error)}); install it with: pip install "
                          "tensorflow") from error
     return tf
+
+
+def graphics_card() -> bool:
+    """Whether TensorFlow has a graphics card to compute on; it is only loaded where there are signs of one."""
+    signs = [Path("/proc/driver/nvidia/version").exists(), Path("/dev/kfd").exists(),
+             sys.platform == "win32" and shutil.which("nvidia-smi") is not None,
+             sys.platform == "darwin" and importlib.util.find_spec("tensorflow-plugins") is not None]
+    try:
+        return any(signs) and bool(tensorflow().config.list_physical_devices("GPU"))
+    except ModelError:
+        return False
 
 
 def keras() -> Any:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from deepd3_ij.errors import ModelError
 from deepd3_ij.file_identity import sha256_of
+from deepd3_ij.model.backend import graphics_card
 from deepd3_ij.model.card import ModelCard
 from deepd3_ij.model.graph import Graph
 from deepd3_ij.model.network_file import read_network
@@ -68,6 +69,10 @@ class DeepD3Model:
 
     @functools.cached_property
     def _engine(self) -> Any:
+        if graphics_card():
+            from deepd3_ij.model.tensorflow_engine import TensorflowEngine
+
+            return TensorflowEngine(self.graph)
         from deepd3_ij.model.engine import Engine
 
         return Engine(self.graph)

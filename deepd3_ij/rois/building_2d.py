@@ -90,7 +90,7 @@ def find_spines_2d(spine: SlabSource, parameters: Roi2DParameters, progress: Pro
                 regions, _ = ndimage.label(mask, np.ones((3, 3)), output=np.int32)
                 if parameters.watershed:
                     regions = split_plane(regions, parameters.mask_size_px, parameters.min_distance_px)
-                rows, begins, ends = runs_of_slab(mask[np.newaxis], False, z)
+                rows, begins, ends = runs_of_slab(mask[np.newaxis], False, z * height)
                 voxels = Voxels((height, width), rows, begins, ends, plane[mask])
                 found.append(voxels.labelled(regions[mask] + np.int32(count)))
                 count += int(regions.max())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +19,13 @@ from deepd3_ij.rois.roiset import RoiSet, rois_of_runs
 from deepd3_ij.rois.splitting import Split, split_by_prominence, split_by_shape
 from deepd3_ij.rois.voxels import Voxels
 from deepd3_ij.runs import Runs
-from deepd3_ij.slabs import SlabSource, slab_bounds, slabs_of, with_halo
+from deepd3_ij.slabs import Band, SlabSource, bands, slabs_of
 from deepd3_ij.stack import voxel_size_um
 
 COPIES = 2.5
 """Slabs of 4-byte values that finding ROIs is counted with; 2.1 were measured with smoothing and dilation, else 1."""
+_REACH_SIGMAS = 4.5
+"""How far a Gaussian average looks, at most: scipy cuts it off at 4 standard deviations, rounded to pixels."""
 
 
 def build_rois_3d(
@@ -112,9 +115,13 @@ def find_spines_3d(
     found: list[_Regions] = []
     progress(0, depth, "Find ROIs")
     dilation = parameters.dilation if parameters.mode == "connected" else 0
-    for first, last in slab_bounds(spine.shape, COPIES, dilation):
-        slab = _voxels_of(spine, first, last, parameters)
+    halo_rows = dilation + math.ceil(_REACH_SIGMAS * parameters.sigma_px)
+    for band in bands(spine.shape, COPIES, dilation, halo_rows):
+        slab = _voxels_of(spine, band, dilation, halo_rows, parameters)
         waiting = waiting.joined(slab) if len(waiting) else slab
+        if not band.ends_plane:
+            continue
+        last = band.last
         regions, waiting = _finished(waiting, last, depth, parameters, voxel_size_um)
         if parameters.split_prominence > 0:
             regions = _pieces_of(regions, split_by_prominence(
@@ -151,21 +158,20 @@ class _Regions:
     piece: np.ndarray
 
 
-def _voxels_of(spine: SlabSource, first: int, last: int, parameters: Roi3DParameters) -> Voxels:
-    """Voxels of a slab that can belong to a ROI."""
+def _voxels_of(spine: SlabSource, band: Band, halo: int, halo_rows: int, parameters: Roi3DParameters) -> Voxels:
+    """Voxels of a band that can belong to a ROI."""
+    around = band.grown(halo, halo_rows)
+    planes, within = _smoothed(around.read(spine), parameters.sigma_px), band.within(around)
     if parameters.mode == "floodfill":
         limit = least_probability(parameters.area_threshold, parameters.peak_threshold, parameters.seed_delta)
-        return Voxels.above(_smoothed(spine.read(first, last), parameters.sigma_px), limit, first)
-    reach = parameters.dilation
-    low, high = with_halo(first, last, reach, spine.shape[0])
-    planes = _smoothed(spine.read(low, high), parameters.sigma_px)
-    if not reach:
-        return Voxels.above(planes, np.float32(parameters.area_threshold), first)
+        return Voxels.above(planes[within], limit, band.first_row, band.shape[1])
+    if not halo:
+        return Voxels.above(planes[within], np.float32(parameters.area_threshold), band.first_row, band.shape[1])
     # Dilating n times with a 3-wide box is one maximum over a box 2 n + 1 wide.
     foreground = ndimage.maximum_filter((planes > np.float32(parameters.area_threshold)).view(np.uint8),
-                                        size=2 * reach + 1, mode="constant")
-    own = slice(first - low, last - low)
-    return Voxels.above(np.where(foreground[own], planes[own], np.float32(-1)), np.float32(-0.5), first)
+                                        size=2 * halo + 1, mode="constant")
+    return Voxels.above(np.where(foreground[within], planes[within], np.float32(-1)), np.float32(-0.5),
+                        band.first_row, band.shape[1])
 
 
 def _finished(waiting: Voxels, last: int, depth: int, parameters: Roi3DParameters,

@@ -40,8 +40,8 @@ class Voxels:
                    np.empty(0, np.float32))
 
     @classmethod
-    def above(cls, planes: np.ndarray, threshold: np.float32, first: int = 0) -> Voxels:
-        """Voxels of a slab that exceed a threshold.
+    def above(cls, planes: np.ndarray, threshold: np.float32, first_row: int = 0, height: int | None = None) -> Voxels:
+        """Voxels of a slab, or of a band of its planes, that exceed a threshold.
 
         Parameters
         ----------
@@ -49,12 +49,15 @@ class Voxels:
             float32, shape ``(z, y, x)``.
         threshold
             Limit.
-        first
-            Plane of the volume with which the slab begins.
+        first_row
+            Row with which it begins, counted through all planes of the volume.
+        height
+            Rows of a plane of the volume; those of `planes` if omitted.
         """
-        parts = in_blocks(lambda begin, end: _above(planes, threshold, begin, end, first), len(planes))
+        of_plane = planes.shape[1] if height is None else height
+        parts = in_blocks(lambda begin, end: _above(planes, threshold, begin, end, first_row, of_plane), len(planes))
         rows, begins, ends, values = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return cls((planes.shape[1], planes.shape[2]), rows, begins, ends, values)
+        return cls((of_plane, planes.shape[2]), rows, begins, ends, values)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -142,7 +145,7 @@ class Voxels:
 
 @compiled
 def _above(planes: np.ndarray, threshold: np.float32, begin: int, end: int,
-           first: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+           first_row: int, of_plane: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     _, height, width = planes.shape
     rows = np.empty(1024, np.int64)
     begins, ends = np.empty(1024, np.int32), np.empty(1024, np.int32)
@@ -164,7 +167,7 @@ def _above(planes: np.ndarray, threshold: np.float32, begin: int, end: int,
             x = 0
             while x < width:
                 if line[x] > threshold:
-                    rows[runs] = (z + first) * height + y
+                    rows[runs] = first_row + z * of_plane + y
                     begins[runs] = x
                     while x < width and line[x] > threshold:
                         values[found] = line[x]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -18,7 +20,7 @@ from deepd3_ij.parameters import Choice, PredictionParameters, Resolved, resolve
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation import tiling as tilings
 from deepd3_ij.segmentation.likeness import tell_unlike
-from deepd3_ij.segmentation.normalisation import scale, without_outliers
+from deepd3_ij.segmentation.normalisation import grey_range_of, scaled_to, without_outliers
 from deepd3_ij.segmentation.region import Region, Window, computed_window, rows_and_columns
 from deepd3_ij.segmentation.resampling import resample, resampled_shape
 from deepd3_ij.segmentation.smoothing import reach_planes, smooth_along_z
@@ -27,11 +29,13 @@ from deepd3_ij.slabs import ArraySlabs, Volume, new_volume, shape_of
 from deepd3_ij.stack import DIMS, label_prediction, voxel_size_um
 from deepd3_ij.version import __version__
 
-# Activations need about this much per pixel of a batch and per filter of the network's first
-# layer; with what Python, TensorFlow and the planes take, a 32-filter network stays below 4 GB.
-_BYTES_PER_PIXEL_AND_FILTER = 70
-_ACTIVATION_BYTES = 2_800_000_000
+# Images between the layers need this much per pixel of a tile and per filter of the network's first layer.
+_BYTES_PER_PIXEL_AND_FILTER = 18
+_ACTIVATION_BYTES = 1_000_000_000
 _BATCH_PX = 512 * 512
+# Planes that are read together; fewer groups read fewer of their neighbours for averages twice.
+_GROUP_PX = 4 * _BATCH_PX
+_WHOLE_PLANE_BYTES = 30
 
 
 def predict(
@@ -99,8 +103,11 @@ def predict(
     outliers: dict[int, int] = {}
     for start in range(first, end, group):
         planes = _read(stack, start, min(start + group, end), chosen.z_sigma_um, voxel_um[0], outliers)
+        if group == 1 and plan.is_tiled_plane:
+            _predict_tiled(planes[0], start, model, tiling, (dendrite, spine), meter)
+            continue
         if plan.resampled:
-            planes = np.stack([resample(plane, plan.computed_px) for plane in planes])
+            planes = [resample(plane, plan.computed_px) for plane in planes]
         scaled = [_scaled(plane, z) for z, plane in enumerate(planes, start)]
         parts = [plane if plane is None else plane[plan.window] for plane in scaled]
         for sink, predicted in zip((dendrite, spine), _predict_scaled(parts, model, tiling, chosen, meter),
@@ -120,8 +127,30 @@ def planes_at_once(
     return _planes_at_once(_planned(stack, model, resolved.parameters, region).tiling)
 
 
+def bytes_of_plane(
+    stack: xr.DataArray, model: DeepD3Model, parameters: Choice[PredictionParameters] = None,
+    region: Region | None = None,
+) -> int:
+    """About what the prediction of a plane (or a group of small ones) takes beside its tiles: pixels read, and copies.
+
+    Measured were 4 bytes per pixel (of a uint16 stack) for tiles that each decide their part, 23 with the average over
+    9 planes, and up to 32 for planes that are resampled or whose tiles overlap.
+    """
+    voxel_um = voxel_size_um(stack)
+    chosen = resolve(PredictionParameters, parameters, recommended=model.card.recommended,
+                     voxel_size_um=voxel_um).parameters
+    plan = _planned(stack, model, chosen, region)
+    reach = reach_planes(chosen.z_sigma_um, voxel_um[0])
+    group = min(_planes_at_once(plan.tiling), stack.sizes["z"])
+    read = min(2 * reach + group, stack.sizes["z"]) + 1
+    per_pixel = stack.dtype.itemsize * read + (4 * group if reach else 0)
+    copied = 0 if plan.is_tiled_plane and group == 1 else group
+    copies = copied * _WHOLE_PLANE_BYTES * math.prod(plan.tiling.padded_px)
+    return per_pixel * math.prod(plan.plane_px) + copies
+
+
 def _planes_at_once(tiling: Tiling) -> int:
-    return max(1, _BATCH_PX // (tiling.padded_px[0] * tiling.padded_px[1]))
+    return max(1, _GROUP_PX // (tiling.padded_px[0] * tiling.padded_px[1]))
 
 
 def prediction_provenance(
@@ -171,6 +200,13 @@ class _Plan:
     def resampled(self) -> bool:
         """Whether planes are resampled for the network."""
         return self.plane_px != self.computed_px
+
+    @property
+    def is_tiled_plane(self) -> bool:
+        """Whether planes as they are get cut into tiles of which each decides its part."""
+        height, width = self.plane_px
+        return (self.computed_px == self.tiling.plane_px == (height, width) and self.tiling.decides_once
+                and self.kept == (slice(0, height), slice(0, width)))
 
     def whole_plane(self, predicted: FloatArray) -> FloatArray:
         """The map of a plane from that of its window; 0 where nothing was wanted."""
@@ -251,6 +287,40 @@ def _predict_scaled(
     return tiling.finish(sums)
 
 
+def _predict_tiled(plane: npt.NDArray[Any], z: int, model: DeepD3Model, tiling: Tiling, sinks: Sequence[Volume],
+                   meter: _Meter) -> None:
+    """Predict a large plane tile by tile as :func:`_predict_scaled` does, without a scaled or padded copy of it.
+
+    Rows of tiles are written as soon as they are complete.
+    """
+    grey_range = _grey_range(plane, z)
+    height, width = tiling.plane_px
+    left = Counter(y for y, _ in tiling.tiles)
+    rows: dict[tilings.Span, FloatArray] = {}
+
+    def write(y: tilings.Span, maps: FloatArray) -> None:
+        if y.low < height:  # else all of it is padding
+            for sink, values in zip(sinks, maps, strict=True):
+                sink.write(z, values[np.newaxis, :height - y.low], y.low)
+
+    if grey_range is None:
+        for y in left:
+            write(y, np.zeros((2, y.high - y.low, width), np.float32))
+        meter.advance(len(tiling.tiles))
+        return
+    batch = max(1, _BATCH_PX // (tiling.tile_px[0] * tiling.tile_px[1]))
+    for start in range(0, len(tiling.tiles), batch):
+        part = tiling.tiles[start:start + batch]
+        cut = np.stack([scaled_to(tiling.mirrored(plane, tile), grey_range) for tile in part])
+        for predicted, (y, x) in zip(np.stack(model.predict_batch(cut), axis=1), part, strict=True):
+            row = rows.setdefault(y, np.empty((2, y.high - y.low, tiling.padded_px[1]), np.float32))
+            row[..., x.low:x.high] = predicted[:, y.low - y.start:y.high - y.start, x.low - x.start:x.high - x.start]
+            left[y] -= 1
+            if not left[y]:
+                write(y, rows.pop(y)[..., :width])
+        meter.advance(len(part))
+
+
 class _Meter:
     """Counts tiles for ``progress``."""
 
@@ -264,16 +334,24 @@ class _Meter:
 
 
 def _read(stack: xr.DataArray, start: int, end: int, z_sigma_um: float, z_um: float, outliers: dict[int, int]
-          ) -> npt.NDArray[Any]:
+          ) -> list[npt.NDArray[Any]]:
     """Planes of a stack without outliers (counted by plane), averaged with their neighbours if wanted."""
     reach = reach_planes(z_sigma_um, z_um)
     low = max(0, start - reach)
-    planes = np.asarray(stack[low:end + reach].data)
-    cleared = [without_outliers(plane) for plane in planes]
-    outliers.update({z: count for z, (_, count) in enumerate(cleared, low) if count})
-    if any(count for _, count in cleared):
-        planes = np.stack([plane for plane, _ in cleared])
-    return smooth_along_z(planes, z_sigma_um, z_um)[start - low:end - low] if reach else planes
+    planes = []
+    for z, plane in enumerate(np.asarray(stack[low:end + reach].data), low):
+        cleared, count = without_outliers(plane)
+        planes.append(cleared)
+        if count:
+            outliers[z] = count
+    if not reach:
+        return planes
+    smooth = np.empty((end - start, *planes[0].shape), np.float32)
+    rows = max(1, _BATCH_PX // planes[0].shape[1])
+    for top in range(0, smooth.shape[1], rows):
+        band = np.stack([plane[top:top + rows] for plane in planes])
+        smooth[:, top:top + rows] = smooth_along_z(band, z_sigma_um, z_um)[start - low:end - low]
+    return list(smooth)
 
 
 def _tell_outliers(outliers: dict[int, int], stack: xr.DataArray) -> None:
@@ -285,8 +363,13 @@ def _tell_outliers(outliers: dict[int, int], stack: xr.DataArray) -> None:
 
 
 def _scaled(plane: npt.NDArray[Any], z: int) -> FloatArray | None:
+    grey_range = _grey_range(plane, z)
+    return None if grey_range is None else scaled_to(plane, grey_range)
+
+
+def _grey_range(plane: npt.NDArray[Any], z: int) -> tuple[float, float] | None:
     try:
-        return scale(plane)
+        return grey_range_of(plane)
     except StackError as error:
         raise StackError(f"Plane {remedy(f'{z} (counted from 0)', str(z + 1))}: {error}") from error
 

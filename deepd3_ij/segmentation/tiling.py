@@ -49,6 +49,9 @@ class Tiling:
     _weight: FloatArray | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if self.decides_once:
+            object.__setattr__(self, "_weight", None)
+            return
         counts = np.zeros(self.padded_px, dtype=np.float32)
         for y, x in self.tiles:
             counts[y.low:y.high, x.low:x.high] += 1
@@ -61,6 +64,15 @@ class Tiling:
         """Height and width with padding."""
         (top, bottom), (left, right) = self.pad_px
         return self.plane_px[0] + top + bottom, self.plane_px[1] + left + right
+
+    @property
+    def decides_once(self) -> bool:
+        """Whether the tiles are rows of tiles, from top to bottom, that decide every pixel once."""
+        rows = list(dict.fromkeys(y for y, _ in self.tiles))
+        columns = list(dict.fromkeys(x for _, x in self.tiles))
+        return self.reflect and self.tiles == _product(rows, columns) and all(
+            [0, *(span.high for span in spans)] == [*(span.low for span in spans), side]
+            for spans, side in zip((rows, columns), self.padded_px, strict=True))
 
     def crop(self, padded: FloatArray) -> FloatArray:
         """The plane's part of padded maps of shape (…, y, x)."""
@@ -85,6 +97,12 @@ class Tiling:
         y, x = tile
         return padded[..., y.start:y.start + self.tile_px[0], x.start:x.start + self.tile_px[1]]
 
+    def mirrored(self, plane: npt.NDArray[np.generic], tile: tuple[Span, Span]) -> npt.NDArray[np.generic]:
+        """A tile of a plane that is not padded; it equals that of the plane padded with its mirror image."""
+        rows, columns = (_mirrored(span.start, size, before, side) for span, size, (before, _), side
+                         in zip(tile, self.tile_px, self.pad_px, self.plane_px, strict=True))
+        return plane[rows][:, columns]
+
     def add(self, sums: FloatArray, tile: tuple[Span, Span], predicted: FloatArray) -> None:
         """Add the part of a predicted tile that is kept to padded sums of shape (…, y, x)."""
         y, x = tile
@@ -95,6 +113,15 @@ class Tiling:
         """Maps of the plane's size: the mean over the tiles that decided each pixel."""
         inner = self.crop(sums)
         return inner if self._weight is None else inner * self._weight
+
+
+def _mirrored(start: int, size: int, before: int, side: int) -> slice | npt.NDArray[np.int64]:
+    """Places in a side of a plane from `start` on, which counts from its padding."""
+    if before <= start and start + size <= before + side:
+        return slice(start - before, start - before + size)
+    period = max(1, 2 * (side - 1))
+    places = np.arange(start - before, start - before + size) % period
+    return np.minimum(places, period - places) if side > 1 else np.zeros(size, np.int64)
 
 
 def whole_plane(plane_px: tuple[int, int], stride_px: int) -> Tiling:

@@ -45,7 +45,7 @@ def health(progress: Progress, *, model: str | None = None) -> Reply:
     side = loaded.fixed_shape or (64, 64)
     dendrite, _ = loaded.predict_batch(np.zeros((1, *side), np.float32))
     if not np.isfinite(dendrite).all():
-        raise FijiError(f"The model {loaded.name} computes no numbers here; reinstall TensorFlow.")
+        raise FijiError(f"The model {loaded.name} computes no numbers here; train or download it again.")
     progress(2, 2, "Done")
     return merged(about(progress), model=loaded.name)
 

@@ -46,9 +46,9 @@ def main() -> None:
     from deepd3_ij.service import calls  # noqa: F401
 
     if sys.platform == "win32":
-        _load_tensorflow()
+        _prepare_prediction()
     else:
-        threading.Thread(target=_load_tensorflow, daemon=True).start()
+        threading.Thread(target=_prepare_prediction, daemon=True).start()
     worker = Worker(output)
     for number in ("SIGTERM", "SIGHUP"):
         if hasattr(signal, number):
@@ -313,12 +313,15 @@ def _take_output_stream() -> IO[str]:
     return answers
 
 
-def _load_tensorflow() -> None:
-    """Import TensorFlow ahead of the first segmentation; that one reports it if this fails."""
-    from deepd3_ij.model.backend import tensorflow
-
+def _prepare_prediction() -> None:
+    """Load and compile ahead of the first segmentation what it needs; that one reports it if this fails."""
     with suppress(Exception):
-        tensorflow()
+        import numpy as np
+
+        from deepd3_ij.model import load_model
+
+        model = load_model()
+        model.predict_batch(np.zeros((1, model.stride_px, model.stride_px), np.float32))
 
 
 if __name__ == "__main__":

@@ -6,13 +6,15 @@ number of renames or of calls of Python functions, never a time: every machine m
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 FINISHED = 0
 RAISED = 3
@@ -56,37 +58,48 @@ def at_rename(number: int, act: Callable[[], None], *, after: bool) -> Callable[
 
 
 def at_call(number: int, act: Callable[[], None]) -> Callable[[], None]:
-    """Preparation: act at the call of a Python function with this number."""
+    """Preparation: act at the call of a function with this number, counted through this thread and later ones."""
     def prepare() -> None:
-        count = 0
+        def see(count: int) -> None:
+            if count == number:
+                act()
 
-        def profile(frame: FrameType, event: str, argument: object) -> None:
-            nonlocal count
-            if event in ("call", "c_call"):
-                count += 1
-                if count == number:
-                    sys.setprofile(None)
-                    act()
-        sys.setprofile(profile)
+        _count(see)
     return prepare
 
 
 def count_calls(work: Callable[[], object], file: Path) -> int:
     """How many calls of functions a child makes for its work."""
-    def counting() -> None:
-        count = 0
-
-        def profile(frame: FrameType, event: str, argument: object) -> None:
-            nonlocal count
-            count += event in ("call", "c_call")
-
-        sys.setprofile(profile)
-        work()
-        sys.setprofile(None)
-        file.write_text(str(count))
-
-    assert run_child(counting) == FINISHED
+    assert run_child(work, lambda: write_calls(file)) == FINISHED
     return int(file.read_text())
+
+
+def write_calls(file: Path) -> None:
+    """Preparation: when this process ends, write how many calls it made, as :func:`at_call` counts them."""
+    calls = 0
+    end = os._exit
+
+    def see(count: int) -> None:
+        nonlocal calls
+        calls = count
+
+    def write_and_end(code: int) -> NoReturn:
+        file.write_text(str(calls))
+        end(code)
+
+    os._exit = write_and_end
+    _count(see)
+
+
+def _count(see: Callable[[int], None]) -> None:
+    numbers = itertools.count(1)
+
+    def profile(frame: FrameType, event: str, argument: object) -> None:
+        if event in ("call", "c_call"):
+            see(next(numbers))
+
+    threading.setprofile(profile)
+    sys.setprofile(profile)
 
 
 def kill() -> None:

@@ -10,7 +10,9 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +23,17 @@ from deepd3_ij.batch.pool import WorkerPool
 from deepd3_ij.errors import ModelError, StackError
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.progress import Progress
-from tests.faults.children import at_call, at_rename, kill
+from tests.faults.children import at_call, at_rename, kill, write_calls
 
 ENDINGS = ("_spines.csv", "_dendrites.csv")
 
 
-def little_pool(workers: int, **hello: Any) -> WorkerPool:
+COMMAND = (sys.executable, "-m", "tests.faults.little_worker")
+
+
+def little_pool(workers: int, command: Sequence[str] = COMMAND, **hello: Any) -> WorkerPool:
     """Processes that do this work, and meet these faults."""
-    return WorkerPool(hello, workers, workers, [sys.executable, "-m", "tests.faults.little_worker"])
+    return WorkerPool(hello, workers, workers, command)
 
 
 class PlainWork:
@@ -93,10 +98,22 @@ def make_work(hello: dict[str, Any]) -> FaultyWork:
     if hello.get("dies"):
         os._exit(3)
     if "rename" in hello and FaultyWork(hello)._marked("rename"):
-        at_rename(hello["rename"], kill, after=bool(hello.get("after")))()
+        at_rename(hello["rename"], partial(_noted_kill, hello), after=bool(hello.get("after")))()
     if "call" in hello and FaultyWork(hello)._marked("call"):
-        at_call(hello["call"], kill)()
+        at_call(hello["call"], partial(_noted_kill, hello))()
+    if "calls" in hello:
+        write_calls(Path(hello["calls"]))
     return FaultyWork(hello)
+
+
+def was_killed(marks: Path) -> bool:
+    """Whether a worker met the rename or call at which it was to be killed."""
+    return (marks / "killed").exists()
+
+
+def _noted_kill(hello: dict[str, Any]) -> None:
+    (Path(hello["marks"]) / "killed").touch()
+    kill()
 
 
 if __name__ == "__main__":

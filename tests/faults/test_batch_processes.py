@@ -42,8 +42,8 @@ def wanted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return contents(top / "out")
 
 
-def test_faults_of_single_stacks_cost_no_other_one(folders: tuple[Path, Path], wanted: dict[str, str], tmp_path: Path
-                                                   ) -> None:
+def test_faults_of_single_stacks_cost_no_other_one(folders: tuple[Path, Path], wanted: dict[str, str], tmp_path: Path,
+                                                   command: list[str]) -> None:
     source, target = folders
     for name in ("e.tif", "f.tif", "g.tif", "h.tif", "i.tif"):
         make_stack(source, name)
@@ -51,7 +51,7 @@ def test_faults_of_single_stacks_cost_no_other_one(folders: tuple[Path, Path], w
               "h": "replaced"}
     log, events = TextLog(tmp_path), EventLog(tmp_path, "run", WHOLE_BATCH)
     log.begin("a test", [])
-    pool = little_pool(2, faults=faults, marks=str(tmp_path))
+    pool = little_pool(2, command, faults=faults, marks=str(tmp_path))
     result = run_little_batch(source, target, "A", executor=pool, log=log, events=events)
     reasons = {item.stem: reason for item, reason in result.failed}
     assert {item.stem for item in result.done} == {"a", "f", "i"}
@@ -75,19 +75,19 @@ def test_faults_of_single_stacks_cost_no_other_one(folders: tuple[Path, Path], w
     assert {name: digest for name, digest in contents(target).items() if name in wanted} == wanted
 
 
-def test_a_failure_leaves_a_note_until_the_stack_is_done(folders: tuple[Path, Path]) -> None:
-    pool = little_pool(1, faults={"a": "raise"})
+def test_a_failure_leaves_a_note_until_the_stack_is_done(folders: tuple[Path, Path], command: list[str]) -> None:
+    pool = little_pool(1, command, faults={"a": "raise"})
     item = run_little_batch(*folders, "A", executor=pool).failed[0][0]
     assert '"error": "StackError"' in failure_file(item).read_text()
     run_little_batch(*folders, "A", work=PlainWork())
     assert not failure_file(item).exists()
 
 
-def test_a_model_that_cannot_be_loaded_stops_the_batch(folders: tuple[Path, Path]) -> None:
+def test_a_model_that_cannot_be_loaded_stops_the_batch(folders: tuple[Path, Path], command: list[str]) -> None:
     with pytest.raises(ModelError, match="the model is broken"):
-        run_little_batch(*folders, "A", executor=little_pool(2, broken=True))
+        run_little_batch(*folders, "A", executor=little_pool(2, command, broken=True))
     with pytest.raises(DeepD3Error, match=r"end before they begin \(ended with exit code 3\)"):
-        run_little_batch(*folders, "A", executor=little_pool(2, dies=True))
+        run_little_batch(*folders, "A", executor=little_pool(2, command, dies=True))
 
 
 def test_a_batch_that_is_stopped_leaves_no_process_and_goes_on_later(folders: tuple[Path, Path], wanted: dict[str, str]
@@ -107,15 +107,6 @@ def test_a_batch_that_is_stopped_leaves_no_process_and_goes_on_later(folders: tu
     result = run_little_batch(*folders, "A", work=PlainWork())
     assert [item.stem for item in result.done] == ["c"]
     assert contents(folders[1]) == wanted
-
-
-@pytest.mark.parametrize("fault", [{"rename": 2}, {"rename": 3, "after": True}, {"call": 4000}])
-def test_a_worker_that_is_killed_at_any_moment_changes_nothing(folders: tuple[Path, Path], wanted: dict[str, str],
-                                                               tmp_path: Path, fault: dict[str, int]) -> None:
-    result = run_little_batch(*folders, "A", executor=little_pool(1, **fault, marks=str(tmp_path)))
-    assert len(result.done) == len(NAMES)
-    assert contents(folders[1]) == wanted
-    assert leftovers(folders[1]) == []
 
 
 def test_a_run_that_is_killed_takes_its_processes_with_it(folders: tuple[Path, Path], wanted: dict[str, str],

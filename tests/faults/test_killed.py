@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deepd3_ij.atomic import check_output_folder, hidden_folder, remove_leftovers, replacing
+from deepd3_ij.batch.lock import RunLock
 from tests.faults.children import FINISHED, at_call, at_rename, count_calls, kill, run_child
 from tests.faults.little_batch import contents, leftovers, make_stack, run_little_batch
 
@@ -90,6 +91,16 @@ def test_what_a_running_process_writes_is_no_leftover(tmp_path: Path) -> None:
         assert run_child(lambda: removed.write_text(str(len(remove_leftovers(tmp_path))))) == FINISHED
         assert removed.read_text() == "0"
         assert (hidden / "half").is_file()
+
+
+def test_nothing_is_left_of_a_run_that_is_killed_while_it_takes_its_lock(tmp_path: Path) -> None:
+    def prepare() -> None:
+        os.link = lambda *_: kill()
+
+    assert run_child(lambda: RunLock(tmp_path), prepare) == -signal.SIGKILL
+    assert leftovers(tmp_path) != []
+    RunLock(tmp_path).release()
+    assert list((tmp_path / ".deepd3").iterdir()) == []
 
 
 def test_folders_of_a_similar_name_are_not_touched(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ class Worker:
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", "from deepd3_ij.service import worker; worker._load_tensorflow = lambda: None; "
+            [sys.executable, "-c", "from deepd3_ij.service import worker; worker._prepare_prediction = lambda: None; "
              "worker.main()"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
 
     def send(self, number: str, **request: Any) -> None:

@@ -39,7 +39,7 @@ def test_closing_is_n_dilations_then_n_erosions(dendrite, iterations):
 def test_threads_do_not_keep_more_distances_than_the_map_has_planes(monkeypatch):
     monkeypatch.setenv("DEEPD3_THREADS", "8")
     blocks = []
-    monkeypatch.setattr(cleaning, "_keep_near", lambda *given: blocks.append(given[6] - given[5]))
+    monkeypatch.setattr(cleaning, "_keep_near", lambda *given: blocks.append(given[7] - given[6]))
     spine = np.zeros((35, 4, 4), np.float32)
     clean_spines(spine, spine, (0.5, 0.1, 0.1), distance_um=2.0)
     kept_for_each = 2 * 4 + 2  # within 2 µm of a plane, and one to work on

@@ -10,6 +10,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import ndimage
 
 from deepd3_ij.errors import VoxelSizeError
+from deepd3_ij.segmentation import normalisation
 from deepd3_ij.segmentation.normalisation import without_outliers
 from deepd3_ij.segmentation.resampling import resampled_shape
 
@@ -97,3 +98,19 @@ def test_a_pixel_size_at_which_no_spine_is_seen_is_refused_before_planes_are_res
 def test_a_pixel_size_in_nanometres_names_the_one_in_micrometres():
     with pytest.raises(VoxelSizeError, match=r"--xy 0\.094"):
         resampled_shape((192, 192), (94, 94), 0.12)
+
+
+@pytest.mark.parametrize("part_px", [3, 50, 700])
+def test_outliers_are_the_same_however_many_pixels_are_looked_at_once(part_px, monkeypatch):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        plane = rng.integers(100, 140, (30, 40)).astype(np.uint16)
+        for y, x in rng.integers(0, 28, (4, 2)):
+            plane[y:y + 1 + seed % 4, x:x + 2] = 4000
+        plane[5, 5] = seed
+        expected, count = without_outliers(plane)
+        with monkeypatch.context() as patch:
+            patch.setattr(normalisation, "_PART_PX", part_px)
+            found, found_count = without_outliers(plane)
+        np.testing.assert_array_equal(found, expected)
+        assert found_count == count

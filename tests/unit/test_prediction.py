@@ -18,6 +18,7 @@ from deepd3_ij.model import ModelCard, attach_card, load_model
 from deepd3_ij.parameters import PredictionParameters
 from deepd3_ij.segmentation import predict
 from deepd3_ij.segmentation import prediction as module
+from deepd3_ij.segmentation import tiling as tilings
 from deepd3_ij.segmentation.normalisation import scale
 from deepd3_ij.stack import label_stack, provenance_of, voxel_size_um
 from tests.unit.random_models import save_random
@@ -79,15 +80,31 @@ class TestSeamless:
         data = stack(noise(1, height, width, seed=seed))
         whole = predict(data, small_model, tiling("plane"))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(module, "_ACTIVATION_BYTES", 140 * (64, 72, 96, 128)[budget] ** 2)
+            patch.setattr(module, "_ACTIVATION_BYTES", 36 * (64, 72, 96, 128)[budget] ** 2)
             tiled = predict(data, small_model, tiling("seamless"))
         for name in ("dendrite", "spine"):
             np.testing.assert_allclose(tiled[name], whole[name], atol=1e-5)
 
+    @settings(max_examples=20, deadline=None)
+    @given(st.integers(1, 150), st.integers(1, 150), st.integers(0, 10_000), st.sampled_from([64, 72, 96, 128]),
+           st.sampled_from([1, 20_000]))
+    def test_large_planes_are_predicted_without_copies_of_them(self, small_model, height, width, seed, side, batch):
+        data = stack(noise(2, height, width, seed=seed))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, "_planes_at_once", lambda _: 1)
+            patch.setattr(module, "_BATCH_PX", batch)
+            patch.setattr(module, "make_tiling", lambda size, model, _: tilings.seamless(
+                size, model.stride_px, model.halo_px, side * side))
+            by_tiles = predict(data, small_model)
+            patch.setattr(module._Plan, "is_tiled_plane", False)
+            whole = predict(data, small_model)
+        for name in ("dendrite", "spine"):
+            np.testing.assert_array_equal(by_tiles[name], whole[name])
+
     def test_the_four_layer_network_has_no_seams(self, model, monkeypatch):
         data = stack(noise(2, 450, 600, dtype=np.uint16))
         whole = predict(data, model, tiling("plane"))
-        monkeypatch.setattr(module, "_ACTIVATION_BYTES", 140 * 320 * 320)
+        monkeypatch.setattr(module, "_ACTIVATION_BYTES", 18 * model.filters * 320 * 320)
         tiled = predict(data, model)
         assert provenance_of(tiled)["tile_px"] < [330, 330]
         assert float(whole.spine.std()) > 0.01
@@ -161,7 +178,8 @@ def test_a_range_outside_of_the_stack_is_refused(model, z_range):
         predict(stack(noise(5, 40, 40)), model, z_range=z_range)
 
 
-def test_a_lazy_stack_is_read_plane_by_plane_into_the_given_files(model, tmp_path):
+def test_a_lazy_stack_is_read_plane_by_plane_into_the_given_files(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_GROUP_PX", 600 * 600)
     data = noise(4, 600, 600)
     read = []
 

@@ -31,7 +31,12 @@ def test_seamless_tiles_decide_each_pixel_once_with_a_full_margin(height, width,
     margin = margins * stride
     tiling = tilings.seamless((height, width), stride, margin, budget)
     assert (counts(tiling) == 1).all()
+    assert tiling.decides_once
     assert_tiles_inside(tiling)
+    plane = np.arange(height * width).reshape(height, width)
+    padded = tiling.pad(plane[np.newaxis])[0]
+    for tile in (tiling.tiles[0], tiling.tiles[-1]):
+        np.testing.assert_array_equal(tiling.mirrored(plane, tile), tiling.cut(padded, tile))
     for tile in tiling.tiles:
         for span, size, padded in zip(tile, tiling.tile_px, tiling.padded_px, strict=True):
             assert span.start % stride == size % stride == padded % stride == 0
