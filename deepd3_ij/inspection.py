@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from os import PathLike
@@ -129,7 +130,9 @@ def _image(path: str | PathLike[str], seen: Inspection) -> None:
 def _values(path: str | PathLike[str], seen: Inspection, content: Any, channel: int) -> None:
     """Range, saturation and outliers of a channel of the first time point."""
     from deepd3_ij.files.image_reader import open_stack
+    from deepd3_ij.segmentation.likeness import MEASURES, measure_quality
     from deepd3_ij.segmentation.normalisation import without_outliers
+    from deepd3_ij.stack import label_stack
 
     stack = open_stack(path, xy_um=1.0, z_um=1.0, channel=channel, frame=0, lazy=True)
     planes = np.unique(np.linspace(0, len(stack) - 1, min(len(stack), _MOST_PLANES)).astype(int))
@@ -146,6 +149,14 @@ def _values(path: str | PathLike[str], seen: Inspection, content: Any, channel: 
     pixels = len(planes) * stack.shape[1] * stack.shape[2]
     seen.facts[f"saturated pixels{of}"] = saturated
     seen.facts[f"hot or dead pixels{of}"] = hot
+    size = content.voxel_size
+    if size.x_um and size.z_um:
+        quality = measure_quality(label_stack(stack.data, xy_um=size.x_um, z_um=size.z_um))
+        for name, value in quality.items():
+            if name not in ("xy_um", "z_um"):  # told before
+                words, unit = MEASURES[name].words.removeprefix("the "), MEASURES[name].unit
+                seen.facts[f"{words}{f' in {unit}' if unit else ''}{of}"] = (
+                    float(f"{value:.3g}") if math.isfinite(value) else None)
     if len(planes) < len(stack):
         seen.facts[f"planes looked at{of}"] = len(planes)
     if saturated > pixels / 1000:

@@ -21,6 +21,7 @@ from deepd3_ij.errors import DeepD3Error, one_line
 from deepd3_ij.notes import note
 from deepd3_ij.parameters import PredictionParameters, resolve
 from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.segmentation.likeness import tell_unlike
 from deepd3_ij.slabs import FileVolume, lazily, shape_of
 from deepd3_ij.stack import MAPS, label_prediction, voxel_size_um
 
@@ -78,6 +79,7 @@ def predicted_on_cluster(
     provenance = prediction_provenance(stack, model, resolved, z_range, region)
     shape = shape_of(stack)
     begin, end = provenance["z_range"]
+    tell_unlike(stack[begin:end], model.card.trained_on)
     with hidden_folder(folder.resolve(), folder) as shared:
         with connected(address) as client:
             check_versions(client)

@@ -19,7 +19,15 @@ from deepd3_ij.errors import ParameterError, one_line
 from deepd3_ij.file_identity import identity_of
 from deepd3_ij.outputs.ledger import Ledger
 from deepd3_ij.outputs.registry import USUAL, output_of
-from deepd3_ij.parameters import BatchParameters, resolve
+from deepd3_ij.parameters import (
+    DEFAULT,
+    OF_PRESET,
+    RECOMMENDED,
+    BatchParameters,
+    Roi3DParameters,
+    resolve,
+    volumes_um3,
+)
 from deepd3_ij.printing import printable
 from deepd3_ij.version import __version__
 
@@ -213,13 +221,17 @@ def _steps(settings: BatchSettings, model: DeepD3Model, origins: Mapping[str, st
     lines = []
     for cls in STEPS:
         found = resolve(cls, settings.typed.get(cls), recommended=model.card.recommended)
+        volumes = (volumes_um3(model.card.recommended, found.parameters.preset)
+                   if isinstance(found.parameters, Roi3DParameters) else {})
         lines.append(f"{'' if settings.typed.get(cls) else '# '}{cls.__name__}:")
         for name, value in found.parameters.to_dict().items():
             if name in settings.typed.get(cls, {}):
                 lines.append(f"  {name}: {_plain(value)}  # {origins.get(f'{cls.__name__}.{name}', 'given')}")
-            else:
-                origin = "recommended by the model" if found.origins[name] == "recommended" else found.origins[name]
-                lines.append(f"  # {name}: {_plain(value)}  # {origin}")
+                continue
+            origin = RECOMMENDED if name in volumes and found.origins[name] == DEFAULT else found.origins[name]
+            text = {RECOMMENDED: "recommended by the model", OF_PRESET: "of the preset"}.get(origin, origin)
+            shown = f"{volumes[name]:g} µm³ in voxels of each stack" if name in volumes else _plain(value)
+            lines.append(f"  # {name}: {shown}  # {text}")
     return lines
 
 

@@ -51,6 +51,9 @@ class ModelCard:
         How measures of a ROI become the probability that it is a spine
         (:class:`deepd3_ij.measurement.confidence.ConfidenceModel`); empty without a calibration. How well that held on
         stacks that it was not fitted to stands in ``scores["confidence"]``.
+    trained_on
+        Smallest and largest value of each measure of :mod:`deepd3_ij.segmentation.likeness` over the training stacks;
+        without them no stack is said to be unlike those.
     """
 
     name: str = ""
@@ -64,15 +67,20 @@ class ModelCard:
     scores: dict[str, Any] = field(default_factory=dict)
     recommended: dict[str, Any] = field(default_factory=dict)
     confidence: dict[str, Any] = field(default_factory=dict)
+    trained_on: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("resolution_um", "z_um"):
             value = getattr(self, name)
             if value is not None and not (is_number(value) and 0 < value < 1000):
                 raise ModelError(f"The model card's {name} is {value!r}; accepted: a positive number of µm, or null.")
-        for name in ("training", "scores", "confidence"):
+        for name in ("training", "scores", "confidence", "trained_on"):
             if not isinstance(getattr(self, name), dict):
                 raise ModelError(f"The model card's {name} is {getattr(self, name)!r}; accepted: a table.")
+        for name, ends in self.trained_on.items():
+            if not (isinstance(ends, list) and len(ends) == 2 and all(map(is_number, ends)) and ends[0] <= ends[1]):
+                raise ModelError(f"The model card's trained_on has {ends!r} for {name}; accepted: the smallest and the "
+                                 "largest value in the training stacks.")
         checked_recommendations(self.recommended)
 
     def to_json(self) -> str:

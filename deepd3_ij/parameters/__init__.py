@@ -11,7 +11,11 @@ from deepd3_ij.parameters.fields import (
     parameter,
     read_text,
 )
+from deepd3_ij.parameters.presets import BALANCED, PRESET, ROI_PRESETS, SENSITIVE, Preset
 from deepd3_ij.parameters.resolve import (
+    DEFAULT,
+    OF_PRESET,
+    RECOMMENDED,
     Choice,
     Resolved,
     checked_recommendations,
@@ -77,8 +81,15 @@ from deepd3_ij.parameters.table import (
 )
 
 __all__ = [
+    "BALANCED",
+    "DEFAULT",
+    "OF_PRESET",
+    "PRESET",
+    "RECOMMENDED",
     "ROI_MODES",
+    "ROI_PRESETS",
     "SCHEDULES",
+    "SENSITIVE",
     "TILINGS",
     "TRAINING_LENGTHS",
     "TRAINING_LOSSES",
@@ -112,6 +123,7 @@ __all__ = [
     "Parameters",
     "PlaneParameters",
     "PredictionParameters",
+    "Preset",
     "ProjectionParameters",
     "RegionParameters",
     "Resolved",

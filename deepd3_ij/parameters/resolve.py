@@ -1,4 +1,4 @@
-"""Which values run: what was typed, else what a live test kept, else what the model recommends, else the default.
+"""Which values run: typed, else kept by a live test, else of the preset, else recommended by the model, else default.
 
 The one place where this order is written. A model's recommendations are the table ``recommended`` of its card; every
 prediction carries it in its provenance, so that each later step finds it again.
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from deepd3_ij.errors import ModelError, ParameterError
 from deepd3_ij.parameters.fields import Parameters, describe, from_values
+from deepd3_ij.parameters.presets import PRESET, ROI_PRESETS
 from deepd3_ij.parameters.table import Roi3DParameters
 
 P = TypeVar("P", bound=Parameters)
 
-TYPED, KEPT, RECOMMENDED, DEFAULT = "typed", "kept", "recommended", "default"
+TYPED, KEPT, OF_PRESET, RECOMMENDED, DEFAULT = "typed", "kept", "preset", "recommended", "default"
 ORIGINS = "origins"
 """Key of a provenance: origins of the values by parameter class and name."""
 
@@ -35,7 +36,7 @@ class Resolved(Generic[P]):
     parameters
         What runs.
     origins
-        ``"typed"``, ``"kept"``, ``"recommended"`` or ``"default"`` by name.
+        ``"typed"``, ``"kept"``, ``"preset"``, ``"recommended"`` or ``"default"`` by name.
     """
 
     parameters: P
@@ -67,8 +68,8 @@ def resolve(
     cls
         Parameter class.
     typed
-        Values by name that a user really gave. An instance of `cls` counts as typed as a whole; what is resolved
-        already stays as it is.
+        Values by name that a user really gave. An instance of `cls` counts as typed as a whole, but those of its values
+        that are the default give way to its preset; what is resolved already stays as it is.
     kept
         Values that a live test kept for this image; names that are not known are passed over.
     recommended
@@ -90,18 +91,32 @@ def resolve(
     if isinstance(typed, Resolved):
         return typed
     if isinstance(typed, cls):
-        return Resolved(typed, dict.fromkeys(names, TYPED))
+        given = typed.to_dict()
+        preset = {name: value for name, value in _of_preset(cls, given, given).items()
+                  if given[name] == getattr(cls, name)}
+        origins = dict.fromkeys(names, TYPED) | dict.fromkeys(preset, OF_PRESET)
+        return Resolved(replace(typed, **preset) if preset else typed, origins)
     if typed is not None and not isinstance(typed, Mapping):
         raise ParameterError(f"The parameters are {typed!r}; accepted: {cls.__name__}, a table of values by name, or "
                              "None.")
+    advised = _recommended_for(cls, recommended or {}, voxel_size_um)
+    tested = {name: value for name, value in (kept or {}).items() if name in names}
+    chosen = {**advised, **tested, **(typed or {})}
     values: dict[str, Any] = {}
     origins = dict.fromkeys(names, DEFAULT)
-    for origin, given in ((RECOMMENDED, _recommended_for(cls, recommended or {}, voxel_size_um)),
-                          (KEPT, {name: value for name, value in (kept or {}).items() if name in origins}),
+    for origin, layer in ((RECOMMENDED, advised), (OF_PRESET, _of_preset(cls, chosen, advised)), (KEPT, tested),
                           (TYPED, typed or {})):
-        values |= given
-        origins |= dict.fromkeys(given, origin)
+        values |= layer
+        origins |= dict.fromkeys(layer, origin)
     return Resolved(from_values(cls, values), origins)
+
+
+def _of_preset(cls: type[Parameters], chosen: Mapping[str, Any], below: Mapping[str, Any]) -> dict[str, Any]:
+    """What the chosen preset sets, over recommendations and defaults."""
+    if cls is not Roi3DParameters:
+        return {}
+    preset = ROI_PRESETS.get(chosen.get(PRESET, Roi3DParameters.preset))  # an unknown one is refused with the values
+    return {} if preset is None else preset.over({**Roi3DParameters().to_dict(), **below})
 
 
 def recommended_of(provenance: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,9 +151,14 @@ def checked_recommendations(recommended: Any) -> dict[str, Any]:
     return recommended
 
 
-def volumes_um3(recommended: Mapping[str, Any]) -> dict[str, float]:
-    """Volumes that a model recommends, by the names of the parameters that they become with a voxel size."""
-    return {name: recommended[volume] for volume, name in _VOLUMES.items() if recommended.get(volume) is not None}
+def volumes_um3(recommended: Mapping[str, Any], preset: str = Roi3DParameters.preset) -> dict[str, float]:
+    """Volumes that a model recommends, by the names of the parameters that they become with a voxel size.
+
+    A preset takes its shares of them.
+    """
+    shares = ROI_PRESETS[preset].shares
+    return {name: recommended[volume] * shares.get(name, 1.0)
+            for volume, name in _VOLUMES.items() if recommended.get(volume) is not None}
 
 
 def is_number(value: Any) -> bool:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from deepd3_ij.errors import ParameterError
 from deepd3_ij.parameters.fields import Parameters, parameter
+from deepd3_ij.parameters.presets import BALANCED, ROI_PRESETS
 
 
 @dataclass(frozen=True)
@@ -130,6 +131,10 @@ ROI_MODES = ("floodfill", "connected")
 class Roi3DParameters(Parameters):
     """How 3-D ROIs are built from the spine map."""
 
+    preset: str = parameter(BALANCED, "'balanced' is what the model recommends; 'sensitive' finds more spines and more "
+                            "that are none, for those who delete in a review rather than add: it splits ROIs at "
+                            "prominent peaks and keeps smaller ones. Other values that are given count more.",
+                            choices=tuple(ROI_PRESETS))
     mode: str = parameter("floodfill", "'floodfill' grows ROIs from probability peaks; 'connected' takes connected "
                           "components above the area threshold.", choices=ROI_MODES, label="Method")
     area_threshold: float = parameter(0.25, "Spine probability above which a voxel can belong to a ROI.", low=0, high=1)
@@ -152,6 +157,11 @@ class Roi3DParameters(Parameters):
     dilation: int = parameter(0, "Dilations before components are found (connected).", low=0, high=100, unit="px",
                               needs={"mode": "connected"})
     watershed: bool = parameter(False, "Split touching ROIs by shape.", label="Split touching ROIs")
+    split_prominence: float = parameter(0.0, "Split ROIs between peaks that both exceed the saddle between them by so "
+                                        "much, in log-odds of the spine probability; 0 splits none.", low=0, high=30,
+                                        label="Split at peaks above")
+    split_sigma_um: float = parameter(0.1, "Gaussian smoothing of the log-odds for this split.", low=0, high=10,
+                                      unit="um", label="Smoothing for the split")
 
     def check(self) -> None:
         if self.min_voxels > self.max_voxels:

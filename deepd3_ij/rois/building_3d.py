@@ -16,7 +16,7 @@ from deepd3_ij.probabilities import probability_slabs, resolve_for
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.rois.growing import grow, least_probability, seeds_among
 from deepd3_ij.rois.roiset import RoiSet, rois_of_runs
-from deepd3_ij.rois.splitting import split_by_shape
+from deepd3_ij.rois.splitting import Split, split_by_prominence, split_by_shape
 from deepd3_ij.rois.voxels import Voxels
 from deepd3_ij.runs import Runs
 from deepd3_ij.slabs import Band, SlabSource, bands, slabs_of
@@ -123,8 +123,13 @@ def find_spines_3d(
             continue
         last = band.last
         regions, waiting = _finished(waiting, last, depth, parameters, voxel_size_um)
+        if parameters.split_prominence > 0:
+            regions = _pieces_of(regions, split_by_prominence(
+                regions.voxels, regions.of_run, depth, voxel_size_um, prominence=parameters.split_prominence,
+                sigma_um=parameters.split_sigma_um, progress=progress))
         if parameters.watershed:
-            regions = _split(regions, depth, voxel_size_um, progress)
+            regions = _pieces_of(regions, split_by_shape(regions.voxels, regions.of_run, depth, voxel_size_um,
+                                                         progress))
         found.append(_filtered(regions, parameters))
         progress(last, depth, "Find ROIs")
     runs = _numbered(found, (depth, height, width))
@@ -197,10 +202,11 @@ def _finished(waiting: Voxels, last: int, depth: int, parameters: Roi3DParameter
     return _Regions(waiting, of_run, peak, position, np.zeros(len(peak), np.int64)), later
 
 
-def _split(regions: _Regions, depth: int, voxel_size_um: tuple[float, float, float], progress: Progress) -> _Regions:
-    voxels, of_run, parent = split_by_shape(regions.voxels, regions.of_run, depth, voxel_size_um, progress)
+def _pieces_of(regions: _Regions, split: Split) -> _Regions:
+    voxels, of_run, parent = split
+    order = np.arange(len(parent)) - np.searchsorted(parent, parent)
     return _Regions(voxels, of_run, regions.peak[parent - 1], regions.position[parent - 1],
-                    np.arange(len(parent)) - np.searchsorted(parent, parent))
+                    regions.piece[parent - 1] * (len(voxels.values) + 1) + order)
 
 
 def _filtered(regions: _Regions, parameters: Roi3DParameters) -> _Regions:

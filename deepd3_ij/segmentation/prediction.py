@@ -19,6 +19,7 @@ from deepd3_ij.notes import note
 from deepd3_ij.parameters import Choice, PredictionParameters, Resolved, resolve
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation import tiling as tilings
+from deepd3_ij.segmentation.likeness import tell_unlike
 from deepd3_ij.segmentation.normalisation import grey_range_of, scaled_to, without_outliers
 from deepd3_ij.segmentation.plane_shifts import average_aligned
 from deepd3_ij.segmentation.region import Region, Window, computed_window, rows_and_columns
@@ -115,6 +116,7 @@ def predict(
             for z, plane in enumerate(predicted, start):
                 sink.write(z, plan.whole_plane(plane)[np.newaxis])
     _tell_outliers(outliers, stack)
+    tell_unlike(stack[first:end], model.card.trained_on)
     return label_prediction(dendrite.as_array(), spine.as_array(), stack,
                             prediction_provenance(stack, model, resolved, z_range, region))
 

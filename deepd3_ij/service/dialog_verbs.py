@@ -10,6 +10,10 @@ from typing import Any
 
 from deepd3_ij.errors import ModelError, ParameterError, VoxelSizeError
 from deepd3_ij.parameters import (
+    DEFAULT,
+    OF_PRESET,
+    PRESET,
+    RECOMMENDED,
     Parameters,
     Resolved,
     Roi3DParameters,
@@ -72,19 +76,18 @@ def dialog(progress: Progress, *, command: str, typed: Texts = NOTHING_TYPED, ke
     of_image = any(section.cls is VoxelSizeParameters for section in asked.sections)
     voxel_size_um = None if of_image else _voxel_size_um(image)
     # Where many stacks wait, a volume means another number of voxels for each of them.
-    volumes = volumes_um3(recommended) if asked.has_model and voxel_size_um is None else {}
-    for name in empty & set(volumes):
+    by_stack = asked.has_model and voxel_size_um is None
+    for name in empty & set(volumes_um3(recommended)) if by_stack else ():
         del values[name]
     resolved = {section.prefix + section.cls.__name__: Choices(
         {section.cls: {field.info.name: values[field.name] for field in fields
                        if field.section is section and field.name in values}},
         kept.kept if kept is not None else {}).resolve(section.cls, recommended, voxel_size_um)
         for section in asked.sections}
+    rois = resolved.get(Roi3DParameters.__name__)
     shown = [_described(field, resolved[field.section.prefix + field.section.cls.__name__]) for field in fields]
-    for item in shown:
-        if item["class"] == Roi3DParameters.__name__ and item["origin"] == "default" and item["name"] in volumes:
-            item.update(value=None, origin="recommended", optional=True, help=f"{item['help']} Empty: the model's "
-                        f"{volumes[item['name']]:g} µm³, for the voxel size of each stack.")
+    if by_stack and rois is not None:
+        _show_volumes(shown, volumes_um3(recommended, getattr(rois.parameters, PRESET)))
     if asked.has_model:
         item = next(item for item in shown if item["name"] == "model")
         item.update(value=_model_name(chosen), origin="default" if chosen == model else "typed")
@@ -100,8 +103,10 @@ def dialog(progress: Progress, *, command: str, typed: Texts = NOTHING_TYPED, ke
         if asked.has_lengths and item["origin"] == "recommended":
             item["origin"] = "preset"
     recommends = asked.has_model or (asked.follows_model and bool(provenance))
-    return Reply({"fields": shown, "has_recommendations": recommends, "follows": "length" if asked.has_lengths else
-                  "model" if recommends else "", "choices": _choices(shown), "preview": asked.preview})
+    follows = {"length": asked.has_lengths, "model": asked.has_model, PRESET: rois is not None}
+    return Reply({"fields": shown, "has_recommendations": recommends,
+                  "follows": [name for name, followed in follows.items() if followed],
+                  "choices": _choices(shown), "preview": asked.preview})
 
 
 def _typed_values(command: str, fields: list[Field], texts: Mapping[str, str]) -> dict[str, Any]:
@@ -127,6 +132,17 @@ def _described(field: Field, resolved: Resolved[Parameters]) -> dict[str, Any]:
             "needs": [[name, list(values)] for name, values in field.needs],
             "value": getattr(resolved.parameters, info.name),
             "origin": resolved.origins[info.name]}
+
+
+def _show_volumes(shown: list[dict[str, Any]], volumes: Mapping[str, float]) -> None:
+    """Leave fields empty whose values follow from a volume and the voxel size of each stack."""
+    for item in shown:
+        if item["class"] == Roi3DParameters.__name__ and item["name"] in volumes and (
+                item["origin"] in (DEFAULT, OF_PRESET)):
+            of_model = item["origin"] == DEFAULT
+            item.update(value=None, origin=RECOMMENDED if of_model else OF_PRESET, optional=True,
+                        help=f"{item['help']} Empty: the {'model' if of_model else 'preset'}'s "
+                        f"{volumes[item['name']]:g} µm³, for the voxel size of each stack.")
 
 
 def _choices(shown: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:

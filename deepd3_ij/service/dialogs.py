@@ -160,8 +160,8 @@ _OVERWRITE = Section(OverwriteParameters)
 _CORRECTIONS = Section(CorrectionParameters, "Corrections", ())
 _PREDICTION = Section(PredictionParameters, "Segmentation", ())
 _CLEANING = Section(CleaningParameters, "Cleaning", (), needs=needs_of({"cleaning": True}))
-_ROIS_3D = Section(Roi3DParameters, "3D ROIs", ("mode", "area_threshold", "peak_threshold", "seed_delta", "distance_um",
-                                                "min_peak", "min_voxels", "max_voxels"),
+_ROIS_3D = Section(Roi3DParameters, "3D ROIs", ("preset", "mode", "area_threshold", "peak_threshold", "seed_delta",
+                                                "distance_um", "min_peak", "min_voxels", "max_voxels"),
                    needs=needs_of({"roi_dimensions": "3d"}))
 _ROIS_2D = Section(Roi2DParameters, "2D ROIs", (), prefix="roi2d_",
                    needs=needs_of({"roi_dimensions": "2d"}))

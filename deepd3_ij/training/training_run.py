@@ -23,6 +23,8 @@ from deepd3_ij.model.saving import save_network
 from deepd3_ij.parameters import AugmentationParameters, SamplerParameters, TrainingParameters
 from deepd3_ij.printing import storable
 from deepd3_ij.progress import Progress, no_progress
+from deepd3_ij.segmentation.likeness import measure_quality, ranges_of
+from deepd3_ij.stack import label_stack
 from deepd3_ij.training.dataset import read_training_data
 from deepd3_ij.training.fitting import FitResult, checkpoint_step, fit
 from deepd3_ij.training.live_training import LiveTraining
@@ -147,6 +149,8 @@ def train_from_set(
         training={"parameters": dataclasses.asdict(parameters), "stacks": len(stacks), "best_step": result.best_step,
                   "seconds": round(result.seconds), **({} if initial is None else {"started_from": initial.name})},
         scores={"measured_on": "validation stacks" if held_out else "training stacks", **calibration.scores},
+        trained_on=ranges_of(measure_quality(label_stack(stack.stack, xy_um=stack.xy_um, z_um=stack.z_um))
+                             for stack in stacks),
         recommended=calibration.recommended if held_out or initial is None else initial.card.recommended,
     )
     for path in (out, h5):

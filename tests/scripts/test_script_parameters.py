@@ -209,6 +209,20 @@ def test_a_volume_of_the_model_counts_for_each_stack_of_a_batch() -> None:
     assert given["choices"]["Roi3DParameters"] == {"min_voxels": 7}
 
 
+def test_a_preset_fills_the_dialogs_and_a_macro_records_its_name_alone() -> None:
+    recommended = {"Roi3DParameters": {"min_voxels": 50, "area_threshold": 0.4}}
+    reply = ask("Build 3D ROIs...", typed={"preset": "sensitive", "area_threshold": "0.3"},
+                provenance=json.dumps({"model": {"recommended": recommended}}))
+    values = {item["name"]: (item["value"], item["origin"]) for item in reply["fields"]}
+    assert (values["min_voxels"], values["split_prominence"]) == ((40, "preset"), (4.0, "preset"))
+    assert reply["choices"] == {"Roi3DParameters": {"preset": "sensitive", "area_threshold": 0.3}}
+    assert reply["follows"] == ["preset"]
+    batch = ask("DeepD3 Batch...", typed={"source": "/a", "target": "/b", "preset": "sensitive"})
+    smallest = next(item for item in batch["fields"] if item["name"] == "min_voxels")
+    assert (smallest["value"], smallest["origin"]) == (None, "preset")
+    assert "the preset's 0.576 µm³" in smallest["help"]
+
+
 def test_a_file_that_is_needed_and_not_given_is_named() -> None:
     assert "Image file is empty; accepted: a file" in ask("Open DeepD3 Stack...", typed={"path": " "})["message"]
 

@@ -159,7 +159,7 @@ def train_dialog(**typed: str) -> dict[str, Any]:
 
 def test_the_length_of_a_training_sets_what_nobody_typed() -> None:
     quick, thorough = train_dialog(), train_dialog(length="thorough", filters="16")
-    assert quick["follows"] == "length"
+    assert quick["follows"] == ["length"]
     assert [name for name, item in quick.items() if name not in ("follows", "choices") and not item["advanced"]] == [
         "training", "length", "start"]
     assert (quick["steps"]["value"], quick["steps"]["origin"]) == (3000, "default")

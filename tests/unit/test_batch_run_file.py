@@ -141,6 +141,17 @@ def test_a_model_file_is_found_from_the_folder_of_results_too(tmp_path: Path, mo
     assert load_model(read_run_file("run.yaml").model).path == (tmp_path / "mine.keras").resolve()
 
 
+def test_a_preset_is_named_in_the_file_of_the_run_with_what_it_sets(tmp_path: Path) -> None:
+    (tmp_path / "run.yaml").write_text("version: 1\nRoi3DParameters: {preset: sensitive, min_peak: 0.8}\n")
+    text = as_yaml(read_run_file(tmp_path / "run.yaml"), load_model())
+    assert "\n  preset: sensitive  # given" in text
+    assert "\n  # split_prominence: 4.0  # of the preset" in text
+    assert "\n  # min_voxels: 0.576 µm³ in voxels of each stack  # of the preset" in text
+    (tmp_path / "again.yaml").write_text(text, encoding="utf-8")
+    assert read_run_file(tmp_path / "again.yaml").settings.typed == {
+        Roi3DParameters: {"preset": "sensitive", "min_peak": 0.8}}
+
+
 def test_a_run_without_a_file_has_no_settings_of_single_stacks() -> None:
     run = RunFile(Path("in"), Path("out"), "**/*", None, BatchSettings({}), Overrides())
     assert "overrides" not in as_yaml(run, load_model(None))

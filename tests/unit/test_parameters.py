@@ -117,7 +117,7 @@ def test_choices_name_what_is_accepted() -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(ParameterError, match="Unknown parameter 'treshold' for Roi3DParameters; known: mode, area"):
+    with pytest.raises(ParameterError, match="Unknown parameter 'treshold' for Roi3DParameters; known: preset, mode"):
         from_values(Roi3DParameters, {"treshold": 1})
 
 

@@ -1,4 +1,4 @@
-"""The one order of values: typed, kept by the live test, recommended by the model, default."""
+"""The one order of values: typed, kept by the live test, of the preset, recommended by the model, default."""
 
 from __future__ import annotations
 
@@ -50,6 +50,28 @@ def test_a_typed_value_that_equals_the_default_counts_as_typed() -> None:
     default = Roi3DParameters().area_threshold
     found = resolve(Roi3DParameters, {"area_threshold": default}, recommended=CARD, voxel_size_um=VOXEL_UM)
     assert (found.parameters.area_threshold, found.origins["area_threshold"]) == (default, "typed")
+
+
+def test_a_preset_beats_the_model_and_what_is_given_beats_the_preset() -> None:
+    card = {"Roi3DParameters": {"split_prominence": 1.0, "area_threshold": 0.3}, "min_volume_um3": 0.5}
+    plain = resolve(Roi3DParameters, {"preset": "balanced"}, recommended=card, voxel_size_um=VOXEL_UM)
+    found = resolve(Roi3DParameters, {"preset": "sensitive"}, recommended=card, voxel_size_um=VOXEL_UM)
+    assert (plain.parameters.min_voxels, plain.origins["min_voxels"]) == (100, "recommended")
+    assert (found.parameters.preset, found.origins["preset"]) == ("sensitive", "typed")
+    assert (found.parameters.min_voxels, found.origins["min_voxels"]) == (80, "preset")
+    assert (found.parameters.split_prominence, found.origins["split_prominence"]) == (4.0, "preset")
+    assert found.origins["area_threshold"] == "recommended"
+    given = resolve(Roi3DParameters, {"preset": "sensitive", "min_voxels": 7}, kept={"split_prominence": 0.0})
+    assert (given.parameters.min_voxels, given.parameters.split_prominence) == (7, 0.0)
+    assert (given.origins["min_voxels"], given.origins["split_prominence"]) == ("typed", "kept")
+    with pytest.raises(ParameterError, match="preset is 'wild'; accepted: balanced, sensitive"):
+        resolve(Roi3DParameters, {"preset": "wild"})
+
+
+def test_the_preset_of_an_instance_sets_what_the_instance_leaves_at_the_default() -> None:
+    found = resolve(Roi3DParameters, Roi3DParameters(preset="sensitive", min_voxels=31), recommended=CARD)
+    assert (found.parameters.min_voxels, found.parameters.split_prominence) == (31, 4.0)
+    assert (found.origins["min_voxels"], found.origins["split_prominence"]) == ("typed", "preset")
 
 
 def test_an_instance_is_typed_as_a_whole_and_what_is_resolved_stays() -> None:

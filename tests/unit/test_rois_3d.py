@@ -13,6 +13,7 @@ from deepd3_ij.errors import Cancelled, ParameterError, StackError
 from deepd3_ij.parameters import Roi3DParameters
 from deepd3_ij.rois.building_3d import build_rois_3d, label_spines_3d
 from deepd3_ij.rois.growing import find_seeds, grow_regions
+from deepd3_ij.rois.prominence import pieces_of_peaks
 from deepd3_ij.rois.splitting import split_by_shape as split_runs_by_shape
 from deepd3_ij.rois.voxels import Voxels
 from deepd3_ij.runs import Runs
@@ -212,6 +213,52 @@ def test_splitting_loses_no_voxel_and_mixes_no_regions(labels):
         assert owner.setdefault(int(piece), int(label)) == label
     assert sorted(owner) == list(range(1, len(owner) + 1))
     assert [owner[piece] for piece in sorted(owner)] == sorted(owner.values())
+
+
+def ridge(*log_odds):
+    """A row of voxels with these log-odds."""
+    return (1 / (1 + np.exp(-np.array(log_odds, np.float64)))).astype(np.float32).reshape(1, 1, -1)
+
+
+def test_peaks_stay_apart_if_both_exceed_their_saddle_by_the_prominence():
+    spine = ridge(0, 5, 0, 3, 1, 4, 0)  # 5 and 4 over a saddle of 0; 3 over one of 1
+    found = {limit: pieces_of_peaks(spine, spine > 0, (0, 0, 0), limit)[0].ravel().tolist()
+             for limit in (1.9, 2.1, 4.1)}
+    assert found[1.9] == [1, 1, 1, 2, 3, 3, 3]
+    assert found[2.1] == [1, 1, 1, 2, 2, 2, 2]
+    assert found[4.1] == [1] * 7
+    together = label_spines_3d(spine, ISO, all_sizes(mode="connected", split_prominence=2.1, split_sigma_um=0.0))
+    np.testing.assert_array_equal(together, pieces_of_peaks(spine, spine > 0, (0, 0, 0), 2.1)[0])
+
+
+@given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=3, max_dims=3, max_side=6),
+                  elements=st.sampled_from([np.float32(v) for v in (0, 0.3, 0.6, 0.8, 0.95, 0.99, 1)])))
+@settings(max_examples=40, deadline=None)
+def test_as_many_pieces_as_peaks_of_that_persistence_and_no_voxel_is_lost(spine):
+    from skimage.morphology import reconstruction
+
+    limit = 2.0
+    whole = connected_regions(spine, 0.25)
+    for region in range(1, whole.max() + 1):
+        mask = whole == region
+        pieces, count = pieces_of_peaks(spine, mask, (0, 0, 0), limit)
+        np.testing.assert_array_equal(pieces > 0, mask)
+        inside = np.clip(spine.astype(np.float64), 1e-6, 1 - 1e-6)
+        log_odds = np.where(mask, np.log(inside / (1 - inside)), -50)
+        # Domes that stand out by the limit: the map filled from below it, as in h-maxima.
+        filled = reconstruction(log_odds - limit, log_odds, footprint=np.ones((3, 3, 3)))
+        domes = ndimage.label((log_odds - filled >= limit - 1e-9) & mask, np.ones((3, 3, 3)))[1]
+        whole_range = np.ptp(log_odds[mask])
+        assert count == (domes if whole_range >= limit else 1)
+
+
+def test_noise_on_a_peak_is_smoothed_away_in_micrometres():
+    spine = ridge(0, 5, 2, 5, 0)
+    apart = pieces_of_peaks(spine, spine > 0, (0, 0, 0), 2.5)[1]
+    smooth = all_sizes(mode="connected", split_prominence=2.5, split_sigma_um=0.2)
+    assert apart == 2
+    assert label_spines_3d(spine, ISO, smooth).max() == 1
+    assert label_spines_3d(spine, (0.1, 0.1, 5.0), smooth).max() == 2  # voxels of 5 µm: nothing to smooth
 
 
 @pytest.mark.parametrize("mode", ["floodfill", "connected"])

@@ -67,7 +67,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     peak_threshold=st.sampled_from([0.3, 0.7, 0.8]), seed_delta=st.sampled_from([0.0, 0.2, 1.0]),
     distance_um=st.sampled_from([0.3, 2.0]), min_voxels=st.sampled_from([1, 4]), max_voxels=st.just(10**6),
     min_planes=st.sampled_from([1, 2]), min_peak=st.sampled_from([0.0, 0.85]), sigma_px=st.sampled_from([0.0, 1.0]),
-    dilation=st.sampled_from([0, 1]), watershed=st.booleans()))
+    dilation=st.sampled_from([0, 1]), watershed=st.booleans(), split_prominence=st.sampled_from([0.0, 1.0])))
 @settings(max_examples=100, deadline=None)
 def test_rois_are_the_same_for_every_height_of_slabs_and_bands(scratch, maps, height, rows, filed, parameters):
     prediction = prediction_of(*maps)

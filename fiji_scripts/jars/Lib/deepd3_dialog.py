@@ -73,7 +73,7 @@ class Dialog(object):
         self._hint = u""
         self._look = Timer(_LOOK_MS, Acted(self._look_around))
         self._window = self._scroll = self._below = self._advanced = self._message = self._ok = None
-        self._followed = self._value_of(self._reply.get("follows"))
+        self._followed = dict((name, self._value_of(name)) for name in self._reply.get("follows", ()))
 
     def ask(self):
         """Show the dialog and wait for OK; what the service says about the fields with the values that were shown."""
@@ -287,11 +287,13 @@ class Dialog(object):
     def changed(self, row):
         """A field was changed."""
         self._check()
-        if row.item["name"] == self._reply.get("follows") and row.text() != self._followed:
-            self._followed = row.text()
+        name = row.item["name"]
+        if name in self._followed and row.text() != self._followed[name]:
+            self._followed[name] = row.text()
             self._unfold(row)
-            self._in_background(lambda: self._fiji.fields_of(self._command, {row.item["name"]: self._followed}),
-                                self._refill)
+            chosen = dict((each.item["name"], each.text()) for each in self._rows
+                          if each.item["name"] in self._followed and (each is row or each.edited))
+            self._in_background(lambda: self._fiji.fields_of(self._command, chosen), self._refill)
 
     def _unfold(self, row):
         """Show what a choice makes count."""
@@ -307,8 +309,8 @@ class Dialog(object):
         self._tell_model()
         texts = self._texts()
         for row, item in zip(self._rows, self._in_order(reply)):
-            if row.item["name"] != reply["follows"]:
-                needed = reply["follows"] in dict(item["needs"])
+            if row.item["name"] not in reply["follows"]:
+                needed = [name for name in reply["follows"] if name in dict(item["needs"])]
                 row.take(item, keep_edited=not needed or _counts(item, texts))
         self._check()
 

@@ -24,7 +24,7 @@ PLANES_BEFORE, PLANES, SIDE_PX = 3, 6, 128
 # Useful parts of ranges that are wider than a slider; other values can be typed.
 COMMAND = "Build 3D ROIs..."
 SLIDERS = {"sigma_px": (0.0, 3.0), "distance_um": (0.0, 10.0), "min_voxels": (1, 500), "max_voxels": (1, 10000),
-           "min_planes": (1, 10)}
+           "min_planes": (1, 10), "split_prominence": (0.0, 10.0), "split_sigma_um": (0.0, 1.0)}
 
 
 class LiveTest(object):
@@ -36,7 +36,9 @@ class LiveTest(object):
         self.choices = [name for name, source in ((SPINE_MAP, self.prediction), (INTENSITY, self.grey)) if source]
         self.data = self.choices[0]
         self.image = image if image in (self.prediction, self.grey) else self.prediction or self.grey
-        self.fields = [item for item in fiji.fields_of(COMMAND, {}, calibrated=True)["fields"] if item["step"]]
+        # All values are seen and sent here, so a preset would change none.
+        self.fields = [item for item in fiji.fields_of(COMMAND, {}, calibrated=True)["fields"]
+                       if item["step"] and item["name"] != "preset"]
         self.shown = dict((item["name"], item["value"]) for item in self.fields)
         self.values = dict(self.shown)
         self.crop = None
