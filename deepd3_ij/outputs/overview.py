@@ -86,20 +86,22 @@ def draw_overview(
         The file cannot be written.
     """
     new_canvas, new_figure = drawing_library("backends.backend_agg").FigureCanvasAgg, drawing_library("figure").Figure
-    projection = _projection(stack)
-    grey = np.repeat(_contrast(projection)[..., None], 3, axis=2)
-    layout = _layout(projection.shape)
+    layout = _layout(stack.shape[1:])
+    # What the picture cannot show takes memory, and much of it, as colours are drawn.
+    every = max(1, int(1 / layout.scale))
+    grey = np.repeat(_contrast(_pooled(_projection(stack), every))[..., None], 3, axis=2)
     background = as_hex(PICTURE_BACKGROUND)
     figure = new_figure(figsize=(layout.width / _DPI, layout.height / _DPI), dpi=_DPI, facecolor=background)
     new_canvas(figure)
     plain, painted = (_panel(figure, layout, number) for number in range(2))
-    _show(plain, grey, layout)
-    _show(painted, _painted(grey, _projection(prediction["dendrite"]), _projection(prediction["spine"])), layout)
+    dendrite, spine = (_pooled(_projection(prediction[name]), every) for name in ("dendrite", "spine"))
+    _show(plain, grey, layout, every, stack.shape[1:])
+    _show(painted, _painted(grey, dendrite, spine), layout, every, stack.shape[1:])
     colours = confidence_colours(measurements) if by_confidence and measurements is not None else None
     _draw_outlines(painted, rois, layout, colours)
     if colours is not None:
         _draw_confidence_scale(painted, layout)
-    _draw_scale_bar(plain, projection.shape, voxel_size_um(stack)[1], layout)
+    _draw_scale_bar(plain, stack.shape[1:], voxel_size_um(stack)[1], layout)
     _draw_title(figure, layout, stack, rois, measurements)
     with replacing(path) as temporary:
         figure.savefig(temporary, format="png", dpi=_DPI, facecolor=background, metadata={"Software": "deepd3_ij"})
@@ -163,13 +165,22 @@ def _panel(figure: Figure, layout: _Layout, number: int) -> Axes:
     return axes
 
 
-def _show(axes: Axes, picture: Picture, layout: _Layout) -> None:
-    height, width = picture.shape[:2]
+def _show(axes: Axes, picture: Picture, layout: _Layout, every: int, shape_yx: tuple[int, ...]) -> None:
+    height, width = (side * every for side in picture.shape[:2])
     # Corner coordinates: pixel (y, x) fills the square from (y, x) to (y + 1, x + 1), as contours have it.
     axes.imshow((picture * 255).round().astype(np.uint8), extent=(0, width, height, 0), aspect="auto",
                 interpolation="nearest" if layout.scale >= 1 else "antialiased")
-    axes.set_xlim(0, width)
-    axes.set_ylim(height, 0)
+    axes.set_xlim(0, shape_yx[1])
+    axes.set_ylim(shape_yx[0], 0)
+
+
+def _pooled(picture: Picture, every: int) -> Picture:
+    """Mean of each ``every`` × ``every`` pixels; the border is repeated where a square is not full."""
+    if every == 1:
+        return picture
+    filled = np.pad(picture, [(0, -side % every) for side in picture.shape], mode="edge")
+    height, width = (side // every for side in filled.shape)
+    return np.asarray(filled.reshape(height, every, width, every).mean((1, 3)), np.float32)
 
 
 def _projection(volume: xr.DataArray) -> Picture:

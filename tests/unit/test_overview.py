@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from deepd3_ij.errors import OutputError
+from deepd3_ij.outputs import overview
 from deepd3_ij.outputs.overview import draw_overview, nice_length_um
 from deepd3_ij.rois.roiset import RoiSet
 from deepd3_ij.stack import label_like, label_prediction, label_stack
@@ -123,3 +124,19 @@ def test_a_missing_folder_is_a_clear_error(tmp_path):
 @pytest.mark.parametrize(("longest", "expected"), [(12.3, 10), (10, 10), (9.99, 5), (4.9, 2), (0.3, 0.2), (0.1, 0.1)])
 def test_scale_bar_has_a_round_length(longest, expected):
     assert nice_length_um(longest) == pytest.approx(expected)
+
+
+def test_a_large_stack_is_drawn_from_fewer_pixels_at_the_same_places(tmp_path, monkeypatch):
+    image = np.full((1, 7001, 3002), 10, np.uint8)
+    image[0, 3000:4000, 1000:2000] = 90
+    stack = label_stack(image, xy_um=0.1, z_um=0.5)
+    nothing = np.zeros(image.shape, np.float32)
+    rest = label_prediction(nothing, nothing, stack, {}), RoiSet(label_like(nothing.astype(np.int32), stack))
+    draw_overview(tmp_path / "few.png", stack, *rest)
+    monkeypatch.setattr(overview, "_pooled", lambda values, every: values)
+    monkeypatch.setattr(overview, "_show", lambda axes, values, layout, every, shape, show=overview._show: show(
+        axes, values, layout, 1, shape))
+    draw_overview(tmp_path / "all.png", stack, *rest)
+    few, every = picture(tmp_path / "few.png"), picture(tmp_path / "all.png")
+    assert few.shape == every.shape
+    assert np.abs(few - every).mean() < 0.004
