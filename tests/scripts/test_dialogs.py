@@ -151,7 +151,7 @@ def test_another_model_refills_what_was_not_edited(user: User, stack: Path) -> N
     assert (after["fields"]["seed_delta"], after["origins"]["seed_delta"]) == ("0.5", "model")
     assert choose(user, SHIPPED)["fields"] == {**before, "peak_threshold": "0.77"}
     user.enter("reset")
-    assert user.dialog()["fields"] == before
+    user.until(lambda: user.dialog()["fields"] == before, "what was typed is not taken back")
     user.enter("cancel")
     assert user.host.ask("wait") == "cancelled"
 
@@ -357,6 +357,24 @@ def test_a_model_that_is_new_is_in_the_list_of_a_dialog_that_is_open(user: User,
     finally:
         (models / "newest.keras").unlink()
     user.click("Cancel")
+    assert user.host.ask("wait") == "cancelled"
+
+
+def test_a_preset_refills_what_was_not_typed_and_is_taken_back(user: User, stack: Path) -> None:
+    assert user.host.ask("run", SEGMENT) == "done"
+    before = open_dialog(user, BUILD)
+    for _ in range(2):  # a preset can be chosen again after it was taken back
+        user.enter("min_peak", "0.65")
+        user.enter("preset", "sensitive")
+        seen = user.until(lambda: (seen := user.dialog())["origins"]["min_voxels"] == "preset" and seen,
+                          "the preset sets nothing")
+        assert (seen["fields"]["split_prominence"], seen["origins"]["split_prominence"]) == ("4.0", "preset")
+        assert float(seen["fields"]["min_voxels"]) < float(before["fields"]["min_voxels"])
+        assert (seen["fields"]["min_peak"], seen["origins"]["min_peak"]) == ("0.65", "changed")
+        user.enter("reset")
+        user.until(lambda: user.dialog()["fields"] == before["fields"], "the preset is not taken back")
+        assert user.dialog()["origins"] == before["origins"]
+    user.enter("cancel")
     assert user.host.ask("wait") == "cancelled"
 
 

@@ -336,10 +336,19 @@ class Dialog(object):
         return dict((item["name"], text_of(item["value"])) for item in self._reply["fields"]).get(name)
 
     def _reset(self):
-        model = [row for row in self._rows if row.item["name"] == "model"]
-        for row, item in zip(self._rows, self._in_order(self._reply)):
-            if row not in model:
-                row.take(item, keep_edited=False)
+        """Take back all but the model; a preset that was chosen goes too, so what suits the model is asked anew."""
+        model = dict((row.item["name"], row.text()) for row in self._rows
+                     if row.item["name"] == "model" and row.edited)
+        self._in_background(lambda: self._fiji.fields_of(self._command, model), self._take_back)
+
+    def _take_back(self, reply):
+        self._reply = reply
+        for row, item in zip(self._rows, self._in_order(reply)):
+            if item["name"] == "model":
+                continue
+            row.take(item, keep_edited=False)
+            if item["name"] in self._followed:
+                self._followed[item["name"]] = row.text()
         self._check()
 
     def _in_order(self, reply):
