@@ -113,7 +113,7 @@ def test_the_scripts_of_the_package_are_used_and_its_folder_stays_clean(session:
 
 def test_a_command_or_field_that_does_not_exist_is_named(run_script: Run) -> None:
     assert "known: Add Spine..., " in run_script("Format Disk...")
-    assert "no field 'speed'; accepted: image, mode" in run_script("Build 3D ROIs...", speed=1)
+    assert "no field 'speed'; accepted: image, preset, mode" in run_script("Build 3D ROIs...", speed=1)
 
 
 def test_a_training_is_stopped_by_esc_and_resumed(session: Any, run_script: Run, monkeypatch: Any,
