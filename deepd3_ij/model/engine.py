@@ -61,6 +61,11 @@ class Engine:
                     found[output, index] = self._image(name)[inside]
         return found[0], found[1]
 
+    def release(self) -> None:
+        """Give back the memory of the images, which else is kept for the next tiles."""
+        with self._lock:
+            self._images = []
+
     def _make_images(self, height: int, width: int) -> None:
         """Images for all chains; those of the last tiles if they have the same size."""
         around = 2 * self._plan.border_px

@@ -105,6 +105,10 @@ class DeepD3Model:
         dendrite, spine = self._engine.run(tiles)
         return dendrite, spine
 
+    def release(self) -> None:
+        """Give back the memory that computing took; computing again takes it again."""
+        self._engine.release()
+
 
 def load_model(name_or_path: str | PathLike[str] | None = None) -> DeepD3Model:
     """Load a model safely.

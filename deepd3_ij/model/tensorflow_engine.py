@@ -45,6 +45,9 @@ class TensorflowEngine:
         dendrite, spine = self._run(image)
         return dendrite.numpy()[..., 0], spine.numpy()[..., 0]
 
+    def release(self) -> None:
+        """TensorFlow keeps its memory; there is nothing to give back."""
+
 
 def _apply(tf: Any, node: Node, inputs: list[Any]) -> Any:
     if node.kind == "Conv2D":

@@ -102,19 +102,22 @@ def predict(
     meter = _Meter(progress, (end - first) * len(tiling.tiles))
     group = _planes_at_once(tiling)
     outliers: dict[int, int] = {}
-    for start in range(first, end, group):
-        planes = _read(stack, start, min(start + group, end), chosen, outliers)
-        if group == 1 and plan.is_tiled_plane:
-            _predict_tiled(planes[0], start, model, tiling, (dendrite, spine), meter)
-            continue
-        if plan.resampled:
-            planes = [resample(plane, plan.computed_px) for plane in planes]
-        scaled = [_scaled(plane, z) for z, plane in enumerate(planes, start)]
-        parts = [plane if plane is None else plane[plan.window] for plane in scaled]
-        for sink, predicted in zip((dendrite, spine), _predict_scaled(parts, model, tiling, chosen, meter),
-                                   strict=True):
-            for z, plane in enumerate(predicted, start):
-                sink.write(z, plan.whole_plane(plane)[np.newaxis])
+    try:
+        for start in range(first, end, group):
+            planes = _read(stack, start, min(start + group, end), chosen, outliers)
+            if group == 1 and plan.is_tiled_plane:
+                _predict_tiled(planes[0], start, model, tiling, (dendrite, spine), meter)
+                continue
+            if plan.resampled:
+                planes = [resample(plane, plan.computed_px) for plane in planes]
+            scaled = [_scaled(plane, z) for z, plane in enumerate(planes, start)]
+            parts = [plane if plane is None else plane[plan.window] for plane in scaled]
+            for sink, predicted in zip((dendrite, spine), _predict_scaled(parts, model, tiling, chosen, meter),
+                                       strict=True):
+                for z, plane in enumerate(predicted, start):
+                    sink.write(z, plan.whole_plane(plane)[np.newaxis])
+    finally:
+        model.release()
     _tell_outliers(outliers, stack)
     tell_unlike(stack[first:end], model.card.trained_on)
     return label_prediction(dendrite.as_array(), spine.as_array(), stack,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deepd3_ij import label_stack, predict
 from deepd3_ij.model import load_model
 from deepd3_ij.model.engine import Engine
 from deepd3_ij.model.graph import ACTIVATIONS
@@ -80,6 +81,12 @@ def test_tiles_of_other_sizes_leave_nothing_behind(graph):
     for size in ((96, 32), (16, 16)):
         engine.run(image(*size, seed=2))
     np.testing.assert_array_equal(before, engine.run(image(48, 80)))
+
+
+def test_a_prediction_keeps_no_memory_for_tiles():
+    model = load_model()
+    predict(label_stack(np.arange(2 * 64 * 64, dtype=np.uint16).reshape(2, 64, 64), xy_um=0.12, z_um=1.0), model)
+    assert not model._engine._images
 
 
 def test_a_prediction_needs_no_tensorflow():
