@@ -146,8 +146,10 @@ def unlike(quality: Mapping[str, float], ranges: Mapping[str, Any]) -> list[str]
         if (measure.low and value < low / measure.margin) or (
                 measure.high and value > max(high * measure.margin, measure.least)):
             unit = f" {measure.unit}" if measure.unit else ""
-            told.append(f"{measure.words} is {value:.3g}{unit}, in the model's training stacks {low:.3g} to "
-                        f"{high:.3g}{unit}; {measure.remedy}.")
+            usual = (f"{low:.3g} to {high:.3g}" if measure.low and measure.high
+                     else f"{low:.3g} or more" if measure.low else f"{high:.3g} or less")
+            told.append(f"{measure.words} is {value:.3g}{unit}, in the model's training stacks {usual}{unit}; "
+                        f"{measure.remedy}.")
     return told
 
 
