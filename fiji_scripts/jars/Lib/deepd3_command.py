@@ -377,7 +377,10 @@ class Fiji(object):
     def tell_panel(self, text):
         """Show a message in the spine panel, if it is open."""
         if not headless():
-            from deepd3_panel import open_panel  # without windows, its classes cannot be loaded
+            try:
+                from deepd3_panel import open_panel  # without windows, its classes cannot be loaded
+            except ImportError:  # a session that ends takes the menu away from under commands that still wait
+                return
             panel = open_panel()
             if panel is not None:
                 panel.say(u"%s: %s" % (self.command.rstrip("."), text))
