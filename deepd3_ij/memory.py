@@ -118,10 +118,9 @@ class Plan:
         """One line that says what will be done."""
         planes = self.slab_planes
         count = -(-self.shape[0] // planes)
-        how = "in memory" if count == 1 else (f"{count} slabs of {planes} plane{'s' * (planes != 1)}, at most "
+        bands = f", cleaned in bands of {self.band_rows} rows" if self.band_rows < self.shape[1] else ""
+        how = "in memory" if count == 1 else (f"{count} slabs of {planes} plane{'s' * (planes != 1)}{bands}, at most "
                                               f"{_amount(self.memory_bytes or 0)} of memory")
-        if self.band_rows < self.shape[1]:
-            how = how.replace(", at most", f", cleaned in bands of {self.band_rows} rows, at most")
         disk = self.scratch_bytes + self.output_bytes
         scratch = f" (scratch {_amount(self.scratch_bytes)})" if self.scratch_bytes else ""
         return f"{self.what}: {how}, {_amount(disk)} of disk{scratch}, about {_duration(self.seconds)}"

@@ -107,7 +107,8 @@ class DeepD3Model:
 
     def release(self) -> None:
         """Give back the memory that computing took; computing again takes it again."""
-        self._engine.release()
+        if "_engine" in self.__dict__:
+            self._engine.release()
 
 
 def load_model(name_or_path: str | PathLike[str] | None = None) -> DeepD3Model:
