@@ -54,6 +54,9 @@ class ModelCard:
     trained_on
         Smallest and largest value of each measure of :mod:`deepd3_ij.segmentation.likeness` over the training stacks;
         without them no stack is said to be unlike those.
+    empty_below
+        Share of a plane's brightest place up to which the model finds nothing
+        (:mod:`deepd3_ij.segmentation.emptiness`); None if that is not known, so that all is computed.
     """
 
     name: str = ""
@@ -68,6 +71,7 @@ class ModelCard:
     recommended: dict[str, Any] = field(default_factory=dict)
     confidence: dict[str, Any] = field(default_factory=dict)
     trained_on: dict[str, Any] = field(default_factory=dict)
+    empty_below: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("resolution_um", "z_um"):
@@ -81,6 +85,9 @@ class ModelCard:
             if not (isinstance(ends, list) and len(ends) == 2 and all(map(is_number, ends)) and ends[0] <= ends[1]):
                 raise ModelError(f"The model card's trained_on has {ends!r} for {name}; accepted: the smallest and the "
                                  "largest value in the training stacks.")
+        if self.empty_below is not None and not (is_number(self.empty_below) and 0 <= self.empty_below < 1):
+            raise ModelError(f"The model card's empty_below is {self.empty_below!r}; accepted: a share from 0 to "
+                             "below 1, or null.")
         checked_recommendations(self.recommended)
 
     def to_json(self) -> str:

@@ -37,6 +37,11 @@ _NUMBER, _WORD, _SINGLE = ir.IntType(64), ir.IntType(32), ir.FloatType()
 _VECTOR, _WORDS = ir.VectorType(_SINGLE, PIXELS_AT_ONCE), ir.VectorType(_WORD, PIXELS_AT_ONCE)
 
 
+def filled(width: int) -> int:
+    """Columns of an image of a width, filled up to whole registers."""
+    return -(-width // PIXELS_AT_ONCE) * PIXELS_AT_ONCE
+
+
 def _block(vectors: int, unrolled: int = 0) -> Any:
     """A function that convolves 4 channels × ``vectors`` registers of pixels.
 
@@ -236,7 +241,7 @@ def convolve(source: Any, source_row: int, weights: Any, bias: Any, target: Any,
 
 @compiled
 def convolve_enlarged(source: Any, source_row: int, weights: Any, bias: Any, target: Any, target_row: int, reach: int,
-                      border: int, width: int, begin: int, end: int) -> None:
+                      border: int, left: int, width: int, begin: int, end: int) -> None:
     """Enlarge an image twofold by repeating its pixels and convolve it, for rows ``begin:end`` of the large image.
 
     Parameters
@@ -252,8 +257,8 @@ def convolve_enlarged(source: Any, source_row: int, weights: Any, bias: Any, tar
         Per output channel.
     reach
         Pixels of the enlarged image before a pixel that the kernel covers.
-    border, width
-        Columns before the images, and the width of the large one.
+    border, left, width
+        Columns before the images; the first column of the large one that is computed (even), and how many are.
     """
     row_bytes = _FLOAT_BYTES * source.shape[2]
     channel_bytes = row_bytes * source.shape[1]
@@ -263,15 +268,16 @@ def convolve_enlarged(source: Any, source_row: int, weights: Any, bias: Any, tar
     for y in range(begin, end):
         top = source_row + y // 2 + (y % 2 - reach) // 2
         for right in range(2):
-            first = source.ctypes.data + top * row_bytes + _FLOAT_BYTES * (border + (right - reach) // 2)
+            first = source.ctypes.data + top * row_bytes + _FLOAT_BYTES * (
+                border + left // 2 + (right - reach) // 2)
             _convolve_row(first, channel_bytes, row_bytes, weights[y % 2, right],
                           sums.ctypes.data + right * _FLOAT_BYTES * filled, 2 * _FLOAT_BYTES * filled, bias, 0, LINEAR,
                           filled)
         for channel in range(bias.size):
             row = target[channel, target_row + y]
             for x in range(half):
-                row[border + 2 * x] = sums[channel, 0, x]
-                row[border + 2 * x + 1] = sums[channel, 1, x]
+                row[border + left + 2 * x] = sums[channel, 0, x]
+                row[border + left + 2 * x + 1] = sums[channel, 1, x]
 
 
 @compiled
@@ -316,25 +322,25 @@ def copy(source: Any, source_row: int, target: Any, target_row: int, first: int,
 
 
 @compiled
-def pool(source: Any, source_row: int, target: Any, target_row: int, channels: int, border: int, width: int, begin: int,
-         end: int) -> None:
-    """Largest of 2 × 2 pixels, for rows ``begin:end`` of the small image of ``width`` columns."""
+def pool(source: Any, source_row: int, target: Any, target_row: int, channels: int, border: int, first: int, width: int,
+         begin: int, end: int) -> None:
+    """Largest of 2 × 2 pixels, for rows ``begin:end`` and ``width`` columns from ``first`` on of the small image."""
     for channel in range(channels):
         for y in range(begin, end):
             upper, lower = source[channel, source_row + 2 * y], source[channel, source_row + 2 * y + 1]
             row = target[channel, target_row + y]
-            for x in range(width):
+            for x in range(first, first + width):
                 left, right = border + 2 * x, border + 2 * x + 1
                 row[border + x] = max(max(upper[left], upper[right]), max(lower[left], lower[right]))
 
 
 @compiled
-def enlarge(source: Any, source_row: int, target: Any, target_row: int, channels: int, border: int, width: int,
-            begin: int, end: int) -> None:
-    """Repeat each pixel 2 × 2 times, for rows ``begin:end`` of the large image of ``width`` columns."""
+def enlarge(source: Any, source_row: int, target: Any, target_row: int, channels: int, border: int, left: int,
+            width: int, begin: int, end: int) -> None:
+    """Repeat pixels 2 × 2 times, for rows ``begin:end`` and ``width`` columns of the large image from ``left`` on."""
     for channel in range(channels):
         for y in range(begin, end):
-            for x in range(width):
+            for x in range(left, left + width):
                 target[channel, target_row + y, border + x] = source[channel, source_row + y // 2, border + x // 2]
 
 

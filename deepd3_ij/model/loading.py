@@ -77,7 +77,8 @@ class DeepD3Model:
 
         return Engine(self.graph)
 
-    def predict_batch(self, tiles: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def predict_batch(self, tiles: FloatArray, wanted: npt.NDArray[np.bool_] | None = None
+                      ) -> tuple[FloatArray, FloatArray]:
         """Compute tiles.
 
         Parameters
@@ -85,11 +86,13 @@ class DeepD3Model:
         tiles
             float32 ``(n, height, width)``, scaled to -1…1; height and width are multiples of
             ``stride_px``, or equal ``fixed_shape``.
+        wanted
+            Cells of 8 × 8 pixels to compute, bool ``(n, height / 8, width / 8)``; None for all.
 
         Returns
         -------
         tuple of numpy.ndarray
-            Probabilities (dendrite, spine), float32 ``(n, height, width)``.
+            Probabilities (dendrite, spine), float32 ``(n, height, width)``; 0 where they are not wanted.
 
         Raises
         ------
@@ -102,7 +105,7 @@ class DeepD3Model:
         if len(size) != 2 or 0 in size or size[0] % self.stride_px or size[1] % self.stride_px:
             raise ModelError(f"The tiles have size {size}; the model {self.name} accepts (height, width) that are "
                              f"multiples of {self.stride_px}.")
-        dendrite, spine = self._engine.run(tiles)
+        dendrite, spine = self._engine.run(tiles, wanted)
         return dendrite, spine
 
     def release(self) -> None:

@@ -72,12 +72,15 @@ class Chain:
         By image, how many rows before and after those at hand are computed as well, as others need them.
     passing
         Channels of the images that only these steps use; they are never there as a whole.
+    margin_px
+        How far from a pixel of the outputs, in pixels of the input, the results of these steps are needed for it.
     """
 
     steps: tuple[Step, ...]
     scale: int
     beyond: Mapping[str, int]
     passing: Mapping[str, int]
+    margin_px: int
 
 
 @dataclass(frozen=True)
@@ -227,7 +230,25 @@ def _chains(steps: Sequence[Step], images: Mapping[str, tuple[int, int]], output
         if not groups or not _continues(groups[-1], step, steps, outputs):
             groups.append([])
         groups[-1].append(step)
-    return [_chain(group, steps, images, outputs) for group in groups]
+    margins = _margins_px(steps, outputs)
+    return [_chain(group, steps, images, outputs, margins) for group in groups]
+
+
+def _margins_px(steps: Sequence[Step], outputs: Sequence[str]) -> dict[str, int]:
+    """By image, how far from a pixel of the outputs it is needed for that, in pixels of the input.
+
+    A pixel of an image that spans several of the input is needed if any of these lies within the distance.
+    """
+    margins = dict.fromkeys(outputs, 0)
+    for step in reversed(steps):
+        if step.target in margins:
+            if step.kind == "convolve_enlarged":
+                more = step.reach * step.scale
+            else:
+                # The pixels that a pooled one stands for reach by one of them beyond those that are needed.
+                more = step.scale // 2 if step.kind == "pool" else step.rows_beyond * step.scale
+            margins[step.source] = max(margins.get(step.source, 0), margins[step.target] + more)
+    return margins
 
 
 def _continues(group: Sequence[Step], step: Step, steps: Sequence[Step], outputs: Sequence[str]) -> bool:
@@ -246,7 +267,7 @@ def _passes(image: str, group: Sequence[Step], steps: Sequence[Step], outputs: S
 
 
 def _chain(group: Sequence[Step], steps: Sequence[Step], images: Mapping[str, tuple[int, int]],
-           outputs: Sequence[str]) -> Chain:
+           outputs: Sequence[str], margins: Mapping[str, int]) -> Chain:
     beyond = {step.target: 0 for step in group}
     for step in reversed(group):
         if step.source in beyond:
@@ -254,7 +275,8 @@ def _chain(group: Sequence[Step], steps: Sequence[Step], images: Mapping[str, tu
     scale = group[0].scale
     passing = {name: _whole_groups(images[name][0]) for name in beyond
                if images[name][1] == scale and _passes(name, group, steps, outputs)}
-    return Chain(tuple(group), scale, beyond, passing)
+    margin = max((margins.get(step.target, 0) for step in group if step.target not in passing), default=0)
+    return Chain(tuple(group), scale, beyond, passing, margin)
 
 
 def _places(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from deepd3_ij.model.areas import CELL_PX
 from deepd3_ij.model.backend import tensorflow
 from deepd3_ij.model.folding import fold_normalisation
 from deepd3_ij.model.graph import Graph, Node
@@ -39,11 +40,15 @@ class TensorflowEngine:
 
         self._run = tf.function(compute, input_signature=signature).get_concrete_function()
 
-    def run(self, tiles: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Probabilities (dendrite, spine) of tiles, all float32 of shape ``(n, height, width)``."""
+    def run(self, tiles: FloatArray, wanted: npt.NDArray[np.bool_] | None = None) -> tuple[FloatArray, FloatArray]:
+        """Probabilities as :meth:`deepd3_ij.model.engine.Engine.run` gives them; all is computed on a graphics card."""
         image = tensorflow().constant(tiles[..., np.newaxis], dtype="float32")
         dendrite, spine = self._run(image)
-        return dendrite.numpy()[..., 0], spine.numpy()[..., 0]
+        maps = dendrite.numpy()[..., 0], spine.numpy()[..., 0]
+        if wanted is None:
+            return maps
+        kept = wanted.repeat(CELL_PX, axis=1).repeat(CELL_PX, axis=2)
+        return np.where(kept, maps[0], 0), np.where(kept, maps[1], 0)
 
     def release(self) -> None:
         """TensorFlow keeps its memory; there is nothing to give back."""

@@ -87,6 +87,9 @@ class PredictionParameters(Parameters):
     align_planes: bool = parameter(False, "Move neighbouring planes sideways to where they fit best before they are "
                                    "averaged, for tissue that moved while it was scanned; maps stay in the stack's "
                                    "coordinates.", label="Align planes for the average")
+    skip_empty: bool = parameter(True, "Do not compute where a plane is darker than anything that the model finds "
+                                 "('seamless' and 'plane', models whose card tells it); maps are 0 there.",
+                                 label="Skip what is empty")
 
     def check(self) -> None:
         if self.tiling in ("inset", "fourfold"):

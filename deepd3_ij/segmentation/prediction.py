@@ -14,11 +14,13 @@ import numpy.typing as npt
 import xarray as xr
 
 from deepd3_ij.errors import ModelError, ParameterError, StackError, remedy
+from deepd3_ij.model.areas import CELL_PX, Cells
 from deepd3_ij.model.loading import DeepD3Model, load_model
 from deepd3_ij.notes import note
 from deepd3_ij.parameters import Choice, PredictionParameters, Resolved, resolve
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.segmentation import tiling as tilings
+from deepd3_ij.segmentation.emptiness import can_skip, wanted_cells
 from deepd3_ij.segmentation.likeness import tell_unlike
 from deepd3_ij.segmentation.normalisation import grey_range_of, scaled_to, without_outliers
 from deepd3_ij.segmentation.plane_shifts import average_aligned
@@ -106,13 +108,14 @@ def predict(
         for start in range(first, end, group):
             planes = _read(stack, start, min(start + group, end), chosen, outliers)
             if group == 1 and plan.is_tiled_plane:
-                _predict_tiled(planes[0], start, model, tiling, (dendrite, spine), meter)
+                _predict_tiled(planes[0], start, model, plan, (dendrite, spine), meter)
                 continue
             if plan.resampled:
                 planes = [resample(plane, plan.computed_px) for plane in planes]
+            wanted = [plan.wanted(plane) for plane in planes]
             scaled = [_scaled(plane, z) for z, plane in enumerate(planes, start)]
             parts = [plane if plane is None else plane[plan.window] for plane in scaled]
-            for sink, predicted in zip((dendrite, spine), _predict_scaled(parts, model, tiling, chosen, meter),
+            for sink, predicted in zip((dendrite, spine), _predict_scaled(parts, wanted, model, tiling, chosen, meter),
                                        strict=True):
                 for z, plane in enumerate(predicted, start):
                     sink.write(z, plan.whole_plane(plane)[np.newaxis])
@@ -192,6 +195,8 @@ class _Plan:
         Rows and columns of a resampled plane that are computed for them.
     tiling
         The tiles of the window.
+    empty_below
+        Share of a plane's brightest place up to which nothing is computed; None to compute all.
     """
 
     plane_px: tuple[int, int]
@@ -199,6 +204,7 @@ class _Plan:
     kept: Window
     window: Window
     tiling: Tiling
+    empty_below: float | None
 
     @property
     def resampled(self) -> bool:
@@ -211,6 +217,17 @@ class _Plan:
         height, width = self.plane_px
         return (self.computed_px == self.tiling.plane_px == (height, width) and self.tiling.decides_once
                 and self.kept == (slice(0, height), slice(0, width)))
+
+    def wanted(self, plane: npt.NDArray[Any]) -> Cells | None:
+        """Cells of the padded window of a plane (resampled) that have to be computed; None for all."""
+        if self.empty_below is None:
+            return None
+        cells = np.zeros([side // CELL_PX for side in self.tiling.padded_px], np.bool_)
+        top, left = (part.start // CELL_PX for part in self.window)
+        height, width = cells.shape
+        of_plane = wanted_cells(plane, self.empty_below)[top:top + height, left:left + width]
+        cells[:of_plane.shape[0], :of_plane.shape[1]] = of_plane  # what is added to a plane is not wanted
+        return cells
 
     def whole_plane(self, predicted: FloatArray) -> FloatArray:
         """The map of a plane from that of its window; 0 where nothing was wanted."""
@@ -229,15 +246,17 @@ def _planned(stack: xr.DataArray, model: DeepD3Model, chosen: PredictionParamete
     shape = (stack.sizes["y"], stack.sizes["x"])
     computed = resampled_shape(shape, voxel_size_um(stack)[1:],
                                model.card.resolution_um if chosen.resample else None) or shape
+    skips = chosen.skip_empty and chosen.tiling not in ("inset", "fourfold") and can_skip(model.stride_px)
+    empty_below = model.card.empty_below if skips else None
     if region is None:
         whole = (slice(0, shape[0]), slice(0, shape[1]))
         return _Plan(shape, computed, whole, (slice(0, computed[0]), slice(0, computed[1])),
-                     make_tiling(computed, model, chosen))
+                     make_tiling(computed, model, chosen), empty_below)
     kept = rows_and_columns(region, shape)
     tiles = model.fixed_shape or ((chosen.tile_px,) if chosen.tiling in ("inset", "fourfold") else ())
     window = computed_window(kept, shape, computed, max(model.halo_px, *tiles, 0), model.stride_px)
     size = (window[0].stop - window[0].start, window[1].stop - window[1].start)
-    return _Plan(shape, computed, kept, window, make_tiling(size, model, chosen))
+    return _Plan(shape, computed, kept, window, make_tiling(size, model, chosen), empty_below)
 
 
 def make_tiling(plane_px: tuple[int, int], model: DeepD3Model, parameters: PredictionParameters) -> Tiling:
@@ -269,10 +288,11 @@ def make_tiling(plane_px: tuple[int, int], model: DeepD3Model, parameters: Predi
 
 
 def _predict_scaled(
-    scaled: Sequence[FloatArray | None], model: DeepD3Model, tiling: Tiling, parameters: PredictionParameters,
-    meter: _Meter,
+    scaled: Sequence[FloatArray | None], wanted: Sequence[Cells | None], model: DeepD3Model, tiling: Tiling,
+    parameters: PredictionParameters, meter: _Meter,
 ) -> FloatArray:
-    """Predict scaled planes; shape (2, planes, y, x). None stands for a plane of equal pixels."""
+    """Predict scaled planes where cells are wanted; shape (2, planes, y, x). None stands for a plane of equal pixels.
+    """
     sums = np.zeros((2, len(scaled), *tiling.padded_px), dtype=np.float32)
     padded = {}
     for index, plane in enumerate(scaled):
@@ -284,20 +304,39 @@ def _predict_scaled(
     batch = max(1, _BATCH_PX // (tiling.tile_px[0] * tiling.tile_px[1]))
     for start in range(0, len(jobs), batch):
         part = jobs[start:start + batch]
-        predicted = np.stack(model.predict_batch(np.stack([tiling.cut(padded[index], tile) for index, tile in part])))
+        predicted = np.stack(model.predict_batch(
+            np.stack([tiling.cut(padded[index], tile) for index, tile in part]),
+            _cells_of_tiles([(wanted[index], tile) for index, tile in part], tiling)))
         for i, (index, tile) in enumerate(part):
             tiling.add(sums[:, index], tile, predicted[:, i])
         meter.advance(len(part))
     return tiling.finish(sums)
 
 
-def _predict_tiled(plane: npt.NDArray[Any], z: int, model: DeepD3Model, tiling: Tiling, sinks: Sequence[Volume],
+def _cells_of_tiles(tiles: Sequence[tuple[Cells | None, tuple[tilings.Span, tilings.Span]]], tiling: Tiling
+                    ) -> Cells | None:
+    """Wanted cells of tiles, each with those of its plane; only of the part of a tile that is kept."""
+    if any(cells is None for cells, _ in tiles):
+        return None
+    height, width = (side // CELL_PX for side in tiling.tile_px)
+    wanted = np.zeros((len(tiles), height, width), np.bool_)
+    for part, (cells, spans) in zip(wanted, tiles, strict=True):
+        if cells is not None:
+            # A cell of which only a part is kept is computed as a whole.
+            (top, bottom), (left, right) = ((span.low // CELL_PX, -(-span.high // CELL_PX)) for span in spans)
+            y, x = (span.start // CELL_PX for span in spans)
+            part[top - y:bottom - y, left - x:right - x] = cells[top:bottom, left:right]
+    return wanted
+
+
+def _predict_tiled(plane: npt.NDArray[Any], z: int, model: DeepD3Model, plan: _Plan, sinks: Sequence[Volume],
                    meter: _Meter) -> None:
     """Predict a large plane tile by tile as :func:`_predict_scaled` does, without a scaled or padded copy of it.
 
     Rows of tiles are written as soon as they are complete.
     """
     grey_range = _grey_range(plane, z)
+    tiling, cells = plan.tiling, plan.wanted(plane)
     height, width = tiling.plane_px
     left = Counter(y for y, _ in tiling.tiles)
     rows: dict[tilings.Span, FloatArray] = {}
@@ -316,7 +355,8 @@ def _predict_tiled(plane: npt.NDArray[Any], z: int, model: DeepD3Model, tiling: 
     for start in range(0, len(tiling.tiles), batch):
         part = tiling.tiles[start:start + batch]
         cut = np.stack([scaled_to(tiling.mirrored(plane, tile), grey_range) for tile in part])
-        for predicted, (y, x) in zip(np.stack(model.predict_batch(cut), axis=1), part, strict=True):
+        wanted = _cells_of_tiles([(cells, tile) for tile in part], tiling)
+        for predicted, (y, x) in zip(np.stack(model.predict_batch(cut, wanted), axis=1), part, strict=True):
             row = rows.setdefault(y, np.empty((2, y.high - y.low, tiling.padded_px[1]), np.float32))
             row[..., x.low:x.high] = predicted[:, y.low - y.start:y.high - y.start, x.low - x.start:x.high - x.start]
             left[y] -= 1

@@ -96,3 +96,26 @@ def test_a_prediction_needs_no_tensorflow():
                "print('tensorflow' in sys.modules or 'keras' in sys.modules)")
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "False"
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.data(), st.integers(1, 8), st.integers(1, 14), st.sampled_from([0.02, 0.1, 0.5, 0.95]))
+def test_wanted_cells_have_the_same_bits_as_when_all_are_computed(graph, data, rows, columns, share):
+    engine = Engine(graph)
+    tiles = np.concatenate([image(16 * rows, 16 * columns, seed) for seed in (1, 2)])
+    seed = data.draw(st.integers(0, 1000))
+    wanted = np.random.default_rng(seed).random((2, 2 * rows, 2 * columns)) < share
+    engine.run(image(16 * rows, 16 * columns, 3))  # leaves other values in memory
+    for whole, found in zip(Engine(graph).run(tiles), engine.run(tiles, wanted), strict=True):
+        np.testing.assert_array_equal(found, np.where(wanted.repeat(8, 1).repeat(8, 2), whole, 0))
+
+
+@pytest.mark.parametrize(("filters", "layers"), [(3, 3), (5, 4), (2, 5)])
+def test_wanted_cells_of_other_networks_have_the_same_bits(tmp_path, filters, layers):
+    save_random(tmp_path / "model.keras", filters=filters, layers=layers)
+    graph = load_model(tmp_path / "model.keras").graph
+    tiles = np.concatenate([image(96, 160), image(96, 160, seed=1)])
+    for share in (0.01, 0.2):
+        wanted = np.random.default_rng(filters).random((2, 12, 20)) < share
+        for whole, found in zip(Engine(graph).run(tiles), Engine(graph).run(tiles, wanted), strict=True):
+            np.testing.assert_array_equal(found, np.where(wanted.repeat(8, 1).repeat(8, 2), whole, 0))

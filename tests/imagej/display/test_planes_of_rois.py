@@ -25,18 +25,19 @@ def has_lines(image: Any, plane: int, frame: int = 1) -> bool:
     image.setPosition(image.getC(), plane, frame)
     canvas, overlay = image.getCanvas(), image.getOverlay()
     show_all = canvas.getShowAllList()
-    with_rois = painted(canvas)
+    size = canvas.getWidth(), canvas.getHeight()  # a window that was just opened may still change it
+    with_rois = painted(canvas, *size)
     image.setOverlay(None)
     canvas.setShowAllList(None)
-    without = painted(canvas)
+    without = painted(canvas, *size)
     image.setOverlay(overlay)
     canvas.setShowAllList(show_all)
     return bool((with_rois != without).any())
 
 
-def painted(canvas: Any) -> np.ndarray:
-    """The pixels that a window shows."""
-    picture = java_class("java.awt.image.BufferedImage")(canvas.getWidth(), canvas.getHeight(), 1)
+def painted(canvas: Any, width: int, height: int) -> np.ndarray:
+    """The pixels that a window of a size shows."""
+    picture = java_class("java.awt.image.BufferedImage")(width, height, 1)
     graphics = picture.createGraphics()
     canvas.paint(graphics)
     graphics.dispose()
