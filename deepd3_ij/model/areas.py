@@ -41,40 +41,58 @@ def pixels_of(cells: Cells) -> Cells:
     return cells.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)
 
 
-def parts_of(size: tuple[int, int], scale: int, margin_px: int, cells: Cells | None, most: int) -> list[list[Area]]:
-    """Areas of an image that are needed, in parts of about the same size.
+class Shares:
+    """Areas of the images of a tile that are needed, shared out among threads.
 
     Parameters
     ----------
     size
-        Rows and columns of the image.
-    scale
-        Pixels of the input that the side of one of its pixels spans.
-    margin_px
-        How far from a wanted cell it is needed, in pixels of the input.
+        Height and width of the tile.
     cells
-        Wanted cells, shape (rows × scale / CELL_PX, columns × scale / CELL_PX); None for all.
+        Wanted cells, shape (height / CELL_PX, width / CELL_PX); None for all.
     most
         Largest number of parts.
-
-    Returns
-    -------
-    list of list of Area
-        One or more parts, from top to bottom. Areas begin and end in even rows and columns, where the image does not
-        end.
     """
-    rows, width = size
-    tops = list(range(0, rows, STRIP_ROWS))
-    runs = [[(0, width)]] * len(tops)
-    if cells is not None:
-        needed = _needed(cells, scale, margin_px, len(tops))
-        if needed.mean() < _NEARLY_ALL:
-            runs = [_runs(line, scale, width) for line in needed]
-    sizes = np.cumsum([0, *(sum(right - left for left, right in line) for line in runs)])
-    # Parts end where their share of the area is reached.
-    ends = [int(np.searchsorted(sizes, sizes[-1] * part / most)) for part in range(1, most)]
-    bounds = sorted({0, *ends, len(tops)})
-    return [_joined(tops[first:end], runs[first:end], rows) for first, end in itertools.pairwise(bounds)]
+
+    def __init__(self, size: tuple[int, int], cells: Cells | None, most: int) -> None:
+        self._size, self._most = size, most
+        self._cells = None if cells is None or cells.mean() > _NEARLY_ALL else cells
+        self._known: dict[tuple[int, int], list[list[Area]]] = {}
+
+    def parts(self, scale: int, margin_px: int) -> list[list[Area]]:
+        """Areas of an image, in parts of about the same size.
+
+        Parameters
+        ----------
+        scale
+            Pixels of the input that the side of one of the image's pixels spans.
+        margin_px
+            How far from a wanted cell the image is needed, in pixels of the input.
+
+        Returns
+        -------
+        list of list of Area
+            One or more parts, from top to bottom. Areas begin and end in even rows and columns, where the image does
+            not end.
+        """
+        key = scale, margin_px if self._cells is not None else 0
+        if key not in self._known:
+            self._known[key] = self._shared_out(scale, margin_px)
+        return self._known[key]
+
+    def _shared_out(self, scale: int, margin_px: int) -> list[list[Area]]:
+        rows, width = (side // scale for side in self._size)
+        tops = list(range(0, rows, STRIP_ROWS))
+        runs = [[(0, width)]] * len(tops)
+        if self._cells is not None:
+            needed = _needed(self._cells, scale, margin_px, len(tops))
+            if needed.mean() <= _NEARLY_ALL:
+                runs = [_runs(line, scale, width) for line in needed]
+        sizes = np.cumsum([0, *(sum(right - left for left, right in line) for line in runs)])
+        # Parts end where their share of the area is reached.
+        ends = [int(np.searchsorted(sizes, sizes[-1] * part / self._most)) for part in range(1, self._most)]
+        bounds = sorted({0, *ends, len(tops)})
+        return [_joined(tops[first:end], runs[first:end], rows) for first, end in itertools.pairwise(bounds)]
 
 
 def _needed(cells: Cells, scale: int, margin_px: int, strips: int) -> Cells:

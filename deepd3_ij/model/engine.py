@@ -73,8 +73,9 @@ class Engine:
                 if cells is not None and not cells.any():
                     continue
                 self._image(plan.input_name)[inside] = tile
+                shares = areas.Shares((height, width), cells, min(available_threads(), _MOST_THREADS))
                 for chain in plan.chains:
-                    self._in_parts(pool, chain, height // chain.scale, width // chain.scale, cells)
+                    self._in_parts(pool, chain, (height, width), shares.parts(chain.scale, chain.margin_px))
                 for output, name in enumerate(plan.output_names):
                     result = self._image(name)[inside]
                     found[output, index] = result if cells is None else np.where(areas.pixels_of(cells), result, 0)
@@ -100,13 +101,12 @@ class Engine:
         """Columns in memory of an image; the last ones take what a register reaches beyond a part of a row."""
         return kernels.filled(width) + 2 * self._plan.border_px + kernels.PIXELS_AT_ONCE
 
-    def _in_parts(self, pool: ThreadPoolExecutor, chain: Chain, rows: int, width: int,
-                  cells: npt.NDArray[np.bool_] | None) -> None:
-        """Work through a chain where it is needed for the wanted cells, a part of the rows in each thread."""
-        most = max(1, min(available_threads(), _MOST_THREADS, rows // _LEAST_ROWS))
-        first, *others = areas.parts_of((rows, width), chain.scale, chain.margin_px, cells, most)
-        waiting = [pool.submit(self._work, chain, rows, width, part) for part in others]
-        self._work(chain, rows, width, first)
+    def _in_parts(self, pool: ThreadPoolExecutor, chain: Chain, size: tuple[int, int],
+                  parts: Sequence[Sequence[Area]]) -> None:
+        """Work through a chain, a part of its areas in each thread."""
+        rows, width = (side // chain.scale for side in size)
+        waiting = [pool.submit(self._work, chain, rows, width, part) for part in parts[1:]]
+        self._work(chain, rows, width, parts[0])
         for part in waiting:
             part.result()
 
