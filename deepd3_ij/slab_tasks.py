@@ -14,7 +14,6 @@ from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from deepd3_ij.runs import FoundRuns
 from deepd3_ij.slabs import Band, Shape, bands
 
 Arrays: TypeAlias = tuple[np.ndarray, ...]
@@ -51,7 +50,7 @@ class Cutting:
 class SlabTasks(Protocol):
     """Does the work of a step on all of a volume."""
 
-    def run(self, work: BandWork, cutting: Cutting, done: Callable[[int], Any], runs: FoundRuns | None = None
+    def run(self, work: BandWork, cutting: Cutting, done: Callable[[int], Any], runs: Arrays | None = None
             ) -> Iterator[tuple[Band, Arrays]]:
         """Do the work, part by part.
 
@@ -64,7 +63,7 @@ class SlabTasks(Protocol):
         done
             Called with the number of planes that are done; may raise ``Cancelled``.
         runs
-            Runs in raster order that the work needs; it gets those of its band at least.
+            Runs in raster order that the work needs, their rows first; it gets those of its band at least.
 
         Yields
         ------
@@ -76,12 +75,18 @@ class SlabTasks(Protocol):
 class InThisProcess:
     """One band after the other, each when it is asked for, and done when the next one is."""
 
-    def run(self, work: BandWork, cutting: Cutting, done: Callable[[int], Any], runs: FoundRuns | None = None,
-            planes: tuple[int, int] | None = None) -> Iterator[tuple[Band, Arrays]]:
-        """Do the work of some planes; all if None."""
-        for band in cutting.bands(planes):
+    def run(self, work: BandWork, cutting: Cutting, done: Callable[[int], Any], runs: Arrays | None = None
+            ) -> Iterator[tuple[Band, Arrays]]:
+        """Do the work, band by band."""
+        for band in cutting.bands():
             yield band, work(band, *(runs or ()))
             done(band.last)
+
+
+def done_on_planes(work: BandWork, cutting: Cutting, planes: tuple[int, int], runs: Arrays | None = None) -> Arrays:
+    """Do the work on some planes in this process; gives the arrays of their bands, joined."""
+    parts = [work(band, *(runs or ())) for band in cutting.bands(planes)]
+    return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
 
 
 _TASKS: ContextVar[SlabTasks] = ContextVar("deepd3_ij_slab_tasks")
@@ -98,13 +103,13 @@ def sharing_slabs(tasks: SlabTasks) -> Iterator[None]:
         _TASKS.reset(token)
 
 
-def map_bands(work: BandWork, cutting: Cutting, done: Callable[[int], Any], runs: FoundRuns | None = None
+def map_bands(work: BandWork, cutting: Cutting, done: Callable[[int], Any], runs: Arrays | None = None
               ) -> Iterator[tuple[Band, Arrays]]:
     """Do the work of a step where the block of code wants it done; see :meth:`SlabTasks.run`."""
     return _TASKS.get(_HERE).run(work, cutting, done, runs)
 
 
-def write_bands(work: BandWork, cutting: Cutting, done: Callable[[int], Any], runs: FoundRuns | None = None) -> None:
+def write_bands(work: BandWork, cutting: Cutting, done: Callable[[int], Any], runs: Arrays | None = None) -> None:
     """Do the work of a step that only writes; see :func:`map_bands`."""
     for _ in map_bands(work, cutting, done, runs):
         pass

@@ -113,6 +113,14 @@ def compute_here() -> None:
     dask.config.set(scheduler="threads")
 
 
+def memory_of_task(of_worker: int | None) -> int | None:
+    """What the task that asks may take of the memory given to its worker, which may run several at once; None if none
+    was given."""
+    from distributed import get_worker
+
+    return None if of_worker is None else of_worker // get_worker().state.nthreads
+
+
 def gone(address: str) -> DeepD3Error:
     """The error of a scheduler that has vanished."""
     error = DeepD3Error(f"The Dask scheduler at {address} is gone; what is done is kept. Start it again, and run the "
