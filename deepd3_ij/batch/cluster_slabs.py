@@ -95,7 +95,7 @@ class ClusterSlabs:
                      for number, given in enumerate(arguments)}
         made: list[Any] = [None] * len(number_of)
         finished = 0
-        with closing(as_they_end(self._client, self._address, number_of)) as ended:
+        with closing(as_they_end(self._client, self._address, number_of, kept=False)) as ended:
             for future in ended:
                 if future is not None:
                     if future.status != "finished":

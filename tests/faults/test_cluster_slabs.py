@@ -13,7 +13,7 @@ import xarray as xr
 from deepd3_ij.batch import cluster_slabs
 from deepd3_ij.batch.cluster_slabs import ClusterSlabs, slabs_on_cluster
 from deepd3_ij.cleaning import clean
-from deepd3_ij.errors import Cancelled, StackError
+from deepd3_ij.errors import Cancelled, DeepD3Error, StackError
 from deepd3_ij.measurement import measure
 from deepd3_ij.memory import kept_to, plan
 from deepd3_ij.outputs.registry import write_analysis
@@ -25,7 +25,7 @@ from deepd3_ij.slab_tasks import Cutting
 from deepd3_ij.slabs import in_workspace, shape_of
 from deepd3_ij.stack import label_prediction, label_stack
 from tests.faults.dask_processes import dask_cluster
-from tests.faults.little_slabs import height_of, nothing, run_slab_or_die
+from tests.faults.little_slabs import height_of, nothing, run_slab_or_die, wait
 
 distributed = pytest.importorskip("distributed", reason="distributed is not installed")
 
@@ -127,6 +127,19 @@ def test_an_error_of_a_worker_is_that_of_the_run(maps, cluster, tmp_path):
     with pytest.raises(StackError, match="The spine map contains NaN"):
         analyze_there(cluster, (dendrite, wrong, image), CHOICES[0], tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_vanishes_ends_the_run_and_nothing_is_left(tmp_path):
+    (tmp_path / "dask").mkdir()
+    (tmp_path / "out").mkdir()
+    with dask_cluster(tmp_path / "dask", 1) as (file, scheduler):
+        with (pytest.raises(DeepD3Error, match=r"is gone\. Start it again, and run the same line\.") as caught,
+              kept_to(plan((4, 8, 8), None, shared=True), tmp_path / "out") as scratch,
+              slabs_on_cluster(file, scratch, None) as slabs):
+            list(slabs.run(wait, Cutting((4, 8, 8), 1), lambda done: scheduler.kill()))
+        assert caught.value.exit_code == 130
+        assert list((tmp_path / "out").iterdir()) == []
 
 
 @pytest.mark.slow
