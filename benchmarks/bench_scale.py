@@ -3,7 +3,9 @@
 ``python benchmarks/bench_scale.py grow`` builds ROIs from maps of 10 to 1,000 million voxels, each in a process of its
 own, in memory (as far as that fits) and in slabs, and fits the exponent of the time. ``python benchmarks/bench_scale.py
 large`` writes maps of 200 × 4096 × 4096 voxels (8 bit) and runs ``deepd3-ij rois`` on them with ``--memory 6GB``; it
-needs 40 GB of disk. Maps are a simulated tile of 100 × 1024 × 1024, mirrored.
+needs 40 GB of disk. ``python benchmarks/bench_scale.py cluster`` cleans maps of 60 × 2048 × 2048 in files and builds
+ROIs from them, in one process with two threads and by two Dask workers with one thread each, in turns. Maps are a
+simulated tile of 100 × 1024 × 1024, mirrored.
 """
 
 from __future__ import annotations
@@ -16,14 +18,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from deepd3_ij.batch.cluster_slabs import slabs_on_cluster
+from deepd3_ij.cleaning import clean
 from deepd3_ij.files.tiff import write_prediction_maps
-from deepd3_ij.memory import parse_memory
+from deepd3_ij.memory import kept_to, parse_memory, plan
 from deepd3_ij.parameters import Roi3DParameters
+from deepd3_ij.rois import build_rois_3d
 from deepd3_ij.rois.building_3d import find_spines_3d
 from deepd3_ij.slabs import Box, FileVolume, Shape, Workspace, lazily, slabs_of, working_in
 from deepd3_ij.stack import label_prediction, label_stack
@@ -34,7 +40,9 @@ from bench_rois import XY_UM, Z_UM, make_maps
 
 SIZES: tuple[Shape, ...] = ((10, 1024, 1024), (20, 1280, 1280), (50, 1448, 1448), (75, 2048, 2048), (120, 2900, 2900))
 LARGE: Shape = (200, 4096, 4096)
+SHARED: Shape = (60, 2048, 2048)
 SLAB_BYTES = 200_000_000
+WORKERS = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +137,42 @@ def large(dendrite: np.ndarray, spine: np.ndarray, folder: Path, memory: str) ->
     print(f"{time.perf_counter() - begin:.0f} s, peak {peak:.0f} MB of {parse_memory(memory) / 1e6:.0f} MB")
 
 
+def cluster(dendrite: np.ndarray, spine: np.ndarray, folder: Path, memory: str, turns: int = 3) -> None:
+    """Time the steps whose slabs can be tasks of a cluster, here and there; each keeps to the memory."""
+    from distributed import LocalCluster
+
+    maps = []
+    for name, tile in (("dendrite", dendrite), ("spine", spine)):
+        maps.append(FileVolume.new(folder / f"shared_{name}", SHARED, np.dtype(np.float32)))
+        for z in range(SHARED[0]):
+            maps[-1].write(z, Mirrored(tile, SHARED).read(z, z + 1))
+    like = label_stack(lazily(maps[1]), xy_um=XY_UM, z_um=Z_UM)
+    prediction = label_prediction(*map(lazily, maps), like, {})
+    limit = parse_memory(memory)
+    seconds: dict[str, list[np.ndarray]] = {"one process": [], "two workers": []}
+    with LocalCluster(n_workers=WORKERS, threads_per_worker=1, memory_limit=0, dashboard_address=None,
+                      env={"DEEPD3_THREADS": "1"}) as workers:
+        for _ in range(turns + 1):  # the first one compiles
+            for how, taken in seconds.items():
+                with ExitStack() as kept:
+                    scratch = kept.enter_context(kept_to(plan(SHARED, limit, shared=True), folder))
+                    assert scratch is not None
+                    if how == "two workers":
+                        kept.enter_context(slabs_on_cluster(workers.scheduler_address, scratch, limit))
+                    marks = [time.perf_counter()]
+                    cleaned = clean(prediction)
+                    marks.append(time.perf_counter())
+                    rois = build_rois_3d(cleaned)
+                    marks.append(time.perf_counter())
+                    taken.append(np.diff(marks))
+                    found = len(rois)
+                    del cleaned, rois
+    print(f"{'':14}{'cleaning s':>12}{'ROIs s':>8}{'both s':>8}   best of {turns}, {found} ROIs, {memory} each")
+    for how, taken in seconds.items():
+        cleaning, building = np.min(taken[1:], axis=0)
+        print(f"{how:14}{cleaning:12.2f}{building:8.2f}{np.min(np.sum(taken[1:], axis=1)):8.2f}")
+
+
 def main() -> None:
     """Make the tile, run what is asked for."""
     if sys.argv[1:2] == ["build"]:
@@ -136,8 +180,8 @@ def main() -> None:
         build(Path(sys.argv[2]), (depth, height, width), sys.argv[6] == "slabs")
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", default="grow", choices=("grow", "large"))
-    parser.add_argument("--memory", default="6GB", help="limit of 'large'")
+    parser.add_argument("what", nargs="?", default="grow", choices=("grow", "large", "cluster"))
+    parser.add_argument("--memory", default="6GB", help="limit of 'large' and 'cluster'")
     parser.add_argument("--most", type=float, default=1100, metavar="MVOXEL", help="largest map of 'grow'")
     parser.add_argument("--folder", type=Path, help="keep the tile and files here and use them again")
     arguments = parser.parse_args()
@@ -150,8 +194,10 @@ def main() -> None:
         dendrite, spine = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("dendrite", "spine"))
         if arguments.what == "grow":
             grow(spine, folder, arguments.most)
-        else:
+        elif arguments.what == "large":
             large(dendrite, spine, folder, arguments.memory)
+        else:
+            cluster(dendrite, spine, folder, arguments.memory)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from deepd3_ij.parameters import Choice, CleaningParameters
 from deepd3_ij.probabilities import probability_slabs, resolve_for
 from deepd3_ij.progress import Progress, no_progress
 from deepd3_ij.runs import FoundRuns, Runs, runs_of_slab
-from deepd3_ij.slabs import Shape, SlabSink, SlabSource, bands, is_lazy, lazily, new_volume
+from deepd3_ij.slab_tasks import Arrays, Cutting, map_bands, write_bands
+from deepd3_ij.slabs import Band, Shape, SlabSink, SlabSource, is_lazy, lazily, new_volume
 from deepd3_ij.stack import label_prediction, provenance_of, voxel_size_um
 
 CLOSING_COPIES, DENDRITE_COPIES, SPINE_COPIES = 3.5, 2.5, 4.0
@@ -86,39 +88,59 @@ def _part_of(progress: Progress, step: int, depth: int, message: str) -> Callabl
 
 def _close_slabs(source: SlabSource, sink: SlabSink, iterations: int, done: Callable[[int], None]) -> None:
     # A voxel depends on those within the reach of an erosion of a dilation.
-    halo = 2 * iterations
-    for band in bands(source.shape, CLOSING_COPIES, halo, halo):
-        around = band.grown(halo, halo)
-        band.write(sink, close_dendrite(around.read(source), iterations)[band.within(around)])
-        done(band.last)
+    cutting = Cutting(source.shape, CLOSING_COPIES, 2 * iterations, 2 * iterations)
+    write_bands(partial(_close_band, source, sink, iterations, cutting), cutting, done)
+
+
+def _close_band(source: SlabSource, sink: SlabSink, iterations: int, cutting: Cutting, band: Band) -> Arrays:
+    around = band.grown(cutting.halo, cutting.halo_rows)
+    band.write(sink, close_dendrite(around.read(source), iterations)[band.within(around)])
+    return ()
 
 
 def _clean_slabs(source: SlabSource, sink: SlabSink, chosen: CleaningParameters, done: Callable[[int], None]) -> None:
-    parts = bands(source.shape, DENDRITE_COPIES)
+    cutting = Cutting(source.shape, DENDRITE_COPIES)
     threshold, smallest = chosen.dendrite_threshold, chosen.min_dendrite_voxels
-    found = [runs_of_slab(band.read(source), threshold, band.first_row, source.shape[1]) for band in parts]
+    found = [runs for _, runs in map_bands(partial(_runs_of_band, source, threshold), cutting, lambda _: done(0))]
     large = (_large_pieces(found, source.shape, smallest) if chosen.dendrite_dimensions == 3
              else _large_in_planes(found, source.shape, smallest + 1))
-    for band in parts:
-        band.write(sink, large.selected(band.read(source), band.first_row))
-        done(band.last)
+    write_bands(partial(_select_band, source, sink), cutting, done, (large.rows, large.begins, large.ends))
+
+
+def _runs_of_band(source: SlabSource, threshold: float, band: Band) -> FoundRuns:
+    return runs_of_slab(band.read(source), threshold, band.first_row, source.shape[1])
+
+
+def _select_band(source: SlabSource, sink: SlabSink, band: Band, rows: np.ndarray, begins: np.ndarray,
+                 ends: np.ndarray) -> Arrays:
+    planes = band.read(source)
+    own = slice(*np.searchsorted(rows, (band.first_row, band.end_row)))
+    depth, height, width = planes.shape
+    runs = Runs.of_rows((depth, height, width), rows[own] - band.first_row, begins[own], ends[own])
+    band.write(sink, runs.selected(planes))
+    return ()
 
 
 def _keep_near_slabs(spine: SlabSource, dendrite: SlabSource, sink: SlabSink, voxel_um: tuple[float, float, float],
                      chosen: CleaningParameters, done: Callable[[int], None]) -> None:
-    threshold, distance_um, iterations = (chosen.dendrite_threshold, chosen.spine_distance_um, chosen.spine_iterations)
-    if iterations is None:
-        limits = _reach_px(distance_um, voxel_um, spine.shape)
+    if chosen.spine_iterations is None:
+        limits = _reach_px(chosen.spine_distance_um, voxel_um, spine.shape)
         halo, halo_rows = len(limits) - 1, math.isqrt(int(limits[0]))
     else:
-        halo = halo_rows = iterations
-    for band in bands(spine.shape, SPINE_COPIES, halo, halo_rows):
-        around = band.grown(halo, halo_rows)
-        planes, near = band.read(spine), around.read(dendrite)
-        within = band.within(around)
-        band.write(sink, _near(planes, near, within, threshold, distance_um, voxel_um) if iterations is None
-                   else _near_by_iterations(planes, near, within, threshold, iterations))
-        done(band.last)
+        halo = halo_rows = chosen.spine_iterations
+    cutting = Cutting(spine.shape, SPINE_COPIES, halo, halo_rows)
+    write_bands(partial(_keep_near_in_band, spine, dendrite, sink, voxel_um, chosen, cutting), cutting, done)
+
+
+def _keep_near_in_band(spine: SlabSource, dendrite: SlabSource, sink: SlabSink, voxel_um: tuple[float, float, float],
+                       chosen: CleaningParameters, cutting: Cutting, band: Band) -> Arrays:
+    around = band.grown(cutting.halo, cutting.halo_rows)
+    planes, near = band.read(spine), around.read(dendrite)
+    within, threshold = band.within(around), chosen.dendrite_threshold
+    band.write(sink, _near(planes, near, within, threshold, chosen.spine_distance_um, voxel_um)
+               if chosen.spine_iterations is None
+               else _near_by_iterations(planes, near, within, threshold, chosen.spine_iterations))
+    return ()
 
 
 def close_dendrite(dendrite: np.ndarray, iterations: int = 1) -> np.ndarray:
@@ -251,16 +273,16 @@ def clean_dendrite(
     found = [runs_of_slab(dendrite, threshold, 0)]
     large = (_large_pieces(found, (depth, height, width), min_voxels) if dimensions == 3
              else _large_in_planes(found, (depth, height, width), min_voxels + 1))
-    return large.selected(dendrite, 0)
+    return large.selected(dendrite)
 
 
-def _large_pieces(found: Sequence[FoundRuns], shape: Shape, smallest: int) -> Runs:
+def _large_pieces(found: Sequence[Arrays], shape: Shape, smallest: int) -> Runs:
     """The 26-connected pieces of runs, in raster order, that have at least so many voxels."""
     runs = _all_runs(found, shape)
     return runs.labelled(_in_large_piece(runs, smallest).astype(np.int32))
 
 
-def _large_in_planes(found: Sequence[FoundRuns], shape: Shape, smallest: int) -> Runs:
+def _large_in_planes(found: Sequence[Arrays], shape: Shape, smallest: int) -> Runs:
     """The 8-connected pieces of runs in single planes that have at least so many pixels."""
     runs = _all_runs(found, shape)
     rows, (_, height, width) = runs.rows, shape
@@ -272,7 +294,7 @@ def _large_in_planes(found: Sequence[FoundRuns], shape: Shape, smallest: int) ->
     return runs.labelled(large)
 
 
-def _all_runs(found: Sequence[FoundRuns], shape: Shape) -> Runs:
+def _all_runs(found: Sequence[Arrays], shape: Shape) -> Runs:
     rows, begins, ends = (np.concatenate(part) for part in zip(*found, strict=True))
     return Runs.of_rows(shape, rows, begins, ends)
 

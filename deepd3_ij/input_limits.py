@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from os import PathLike
 from pathlib import Path
 
@@ -78,9 +79,17 @@ def check_memory(needed_bytes: float, name: str, remedy: str, error: type[DeepD3
 
 def available_bytes() -> int | None:
     """Memory that this process can still take, in bytes; None if the operating system does not tell."""
-    known = [value for value in (_free_in_machine(), _free_below_limit(), _free_in_cgroup(), _of_slurm())
-             if value is not None]
+    known = [value for value in (_free_in_machine(), _free_below_limit(), _free_in_cgroup(), _of_slurm(),
+                                 _free_in_dask_worker()) if value is not None]
     return min(known) if known else None
+
+
+def resident_bytes() -> int:
+    """Memory that this process has now; 0 if the operating system does not tell."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError, IndexError):
+        return 0
 
 
 def _free_in_machine() -> int | None:
@@ -138,3 +147,16 @@ def _of_slurm() -> int | None:
     """What Slurm gave to this node's part of a job."""
     given = os.environ.get("SLURM_MEM_PER_NODE", "")
     return int(given) * 2**20 if given.isdigit() and int(given) > 0 else None
+
+
+def _free_in_dask_worker() -> int | None:
+    """What this task may take of the limit of the Dask worker that runs it, which may run several at once."""
+    distributed = sys.modules.get("distributed")  # else this is no worker
+    if distributed is None:
+        return None
+    try:
+        worker = distributed.get_worker()
+    except ValueError:
+        return None
+    limit = worker.memory_manager.memory_limit
+    return max(int(limit) - resident_bytes(), 0) // worker.state.nthreads if limit else None

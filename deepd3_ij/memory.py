@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from deepd3_ij.atomic import check_room, hidden_folder
 from deepd3_ij.errors import ParameterError
-from deepd3_ij.input_limits import available_bytes
+from deepd3_ij.input_limits import available_bytes, resident_bytes
 from deepd3_ij.slabs import Shape, Workspace, working_in
 
 SHARE_OF_FREE = 0.6
@@ -127,7 +126,8 @@ class Plan:
 
 
 def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes: int = 0, predicted: bool = False,
-         cleaned: bool = True, in_files: bool = False, plane_bytes: int = 0, output_bytes: int = 0) -> Plan:
+         cleaned: bool = True, in_files: bool = False, shared: bool = False, plane_bytes: int = 0,
+         output_bytes: int = 0) -> Plan:
     """Decide whether a volume is worked on in memory or in slabs, and how high these are.
 
     Parameters
@@ -144,6 +144,8 @@ def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes:
         Whether the maps are predicted first, and whether they are cleaned.
     in_files
         The maps go straight into the files of the results, plane by plane.
+    shared
+        Volumes lie in scratch files, which other computers read and write, too, whatever memory there is.
     plane_bytes
         What the prediction of a plane takes beside its tiles.
     output_bytes
@@ -159,30 +161,29 @@ def plan(shape: Shape, memory_bytes: int | None, *, what: str = "", image_bytes:
     voxels = math.prod(shape)
     seconds = voxels * (SECONDS_PER_VOXEL + (PREDICTION_SECONDS_PER_VOXEL if predicted else 0))
     what = f"{' × '.join(map(str, shape))} {what}".strip()
-    if memory_bytes is None:
-        return Plan(shape, what, None, None, 0, output_bytes, seconds)
-    base = resident_bytes() + LIBRARIES_BYTES
-    free = SHARE_PLANNED * memory_bytes - base
     predicting = _prediction_bytes(shape) + plane_bytes if predicted else 0
-    if not in_files and voxels * (4 * WHOLE_COPIES + image_bytes) + predicting <= free:
+    whole_bytes = voxels * (4 * WHOLE_COPIES + image_bytes) + predicting
+    if memory_bytes is None:
+        if not shared:
+            return Plan(shape, what, None, None, 0, output_bytes, seconds)
+        memory_bytes = _limit_for(whole_bytes)
+    free = _free_within(memory_bytes)
+    if not (in_files or shared) and whole_bytes <= free:
         return Plan(shape, what, memory_bytes, None, 0, output_bytes, seconds)
     cleaned = cleaned and not in_files
-    rows = LARGEST_STEP_COPIES * shape[1]
-    if cleaned:
-        rows = max(rows, CLEANING_COPIES * min(shape[0], 2 * CLEANING_HALO + 1) * min(shape[1], LOWEST_BAND_ROWS))
-    needed = max(4 * shape[2] * rows, predicting)
-    least = (base + needed) / SHARE_PLANNED
+    needed = max(_lowest_slab_bytes(shape, cleaned), predicting)
+    least = _limit_for(needed)
     if free < needed and given:
         raise ParameterError(f"--memory is {_amount(memory_bytes)}, and {what} needs at least {_amount(least)}; give "
                              "more, or crop the stack.")
     # The maps and the image; closed and cleaned dendrite, cleaned spines.
     scratch = 0 if in_files else voxels * (4 * (2 + (3 if cleaned else 0)) + image_bytes)
-    return Plan(shape, what, max(memory_bytes, math.ceil(least)), max(1, int(free)), scratch, output_bytes,
+    return Plan(shape, what, max(memory_bytes, least), max(1, int(free)), scratch, output_bytes,
                 seconds * 1.3, cleaned)
 
 
 @contextmanager
-def kept_to(planned: Plan, folder: Path) -> Iterator[None]:
+def kept_to(planned: Plan, folder: Path) -> Iterator[Path | None]:
     """Let all steps in the block work as planned, with scratch files in a hidden folder that is removed afterwards.
 
     Parameters
@@ -192,6 +193,11 @@ def kept_to(planned: Plan, folder: Path) -> Iterator[None]:
     folder
         Existing folder of the results.
 
+    Yields
+    ------
+    pathlib.Path or None
+        The hidden folder, named from the root on; None if there is none.
+
     Raises
     ------
     OutputError
@@ -199,22 +205,50 @@ def kept_to(planned: Plan, folder: Path) -> Iterator[None]:
     """
     check_room(folder, planned.output_bytes + planned.scratch_bytes)
     if planned.slab_bytes is None:
-        yield
+        yield None
         return
-    with hidden_folder(folder, folder) as scratch, working_in(Workspace(planned.slab_bytes, scratch=scratch)):
-        yield
+    with hidden_folder(folder.resolve(), folder) as scratch, working_in(Workspace(planned.slab_bytes, scratch=scratch)):
+        yield scratch
+
+
+def slab_bytes_within(memory_bytes: int | None, shape: Shape) -> int | None:
+    """Memory for the slabs of a step that alone goes on in this process, not below that of the lowest slabs.
+
+    Parameters
+    ----------
+    memory_bytes
+        Limit of the process; None for :func:`usual_memory`.
+    shape
+        Planes, rows and columns.
+
+    Returns
+    -------
+    int or None
+        Bytes; None if nothing is known.
+    """
+    limit = usual_memory() if memory_bytes is None else memory_bytes
+    return None if limit is None else max(_lowest_slab_bytes(shape, cleaned=True), int(_free_within(limit)))
+
+
+def _free_within(memory_bytes: int) -> float:
+    """What a limit leaves beside what this process has already and what its libraries will take."""
+    return SHARE_PLANNED * memory_bytes - resident_bytes() - LIBRARIES_BYTES
+
+
+def _limit_for(needed_bytes: float) -> int:
+    """The limit that leaves so much."""
+    return math.ceil((needed_bytes + resident_bytes() + LIBRARIES_BYTES) / SHARE_PLANNED)
+
+
+def _lowest_slab_bytes(shape: Shape, cleaned: bool) -> int:
+    rows = LARGEST_STEP_COPIES * shape[1]
+    if cleaned:
+        rows = max(rows, CLEANING_COPIES * min(shape[0], 2 * CLEANING_HALO + 1) * min(shape[1], LOWEST_BAND_ROWS))
+    return int(4 * shape[2] * rows)
 
 
 def _prediction_bytes(shape: Shape) -> int:
     return NETWORK_BYTES + PREDICTION_BYTES_PER_PIXEL * min(shape[1] * shape[2], LARGEST_TILE_PX)
-
-
-def resident_bytes() -> int:
-    """Memory that this process has now; 0 if the operating system does not tell."""
-    try:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError, IndexError):
-        return 0
 
 
 def _amount(count: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -42,8 +43,7 @@ def probability_slabs(prediction: xr.Dataset, name: str) -> SlabSource:
         raise StackError(f"The prediction has no {name} map; it has: {', '.join(map(str, prediction)) or 'nothing'}.")
     if prediction[name].dims != DIMS:
         raise StackError(f"The {name} map has dimensions {prediction[name].dims}; accepted: {DIMS}.")
-    return ConvertedSlabs(slabs_of(prediction[name]), np.dtype(np.float32),
-                          lambda planes: checked_probabilities(planes, name))
+    return ConvertedSlabs(slabs_of(prediction[name]), np.dtype(np.float32), partial(checked_probabilities, name=name))
 
 
 def checked_probabilities(values: np.ndarray, name: str) -> np.ndarray:

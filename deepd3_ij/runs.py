@@ -97,12 +97,11 @@ class Runs:
         """All labels, int32, shape ``(z, y, x)``."""
         return self.drawn((slice(None), slice(None), slice(None)))
 
-    def selected(self, planes: np.ndarray, first_row: int) -> np.ndarray:
-        """A slab that begins with this row, counted through all planes, 0 wherever no run is."""
+    def selected(self, planes: np.ndarray) -> np.ndarray:
+        """Values of a volume of this shape, 0 wherever no run is."""
         result = np.zeros_like(planes)
-        height = self.shape[1]
-        in_blocks(lambda begin, end: _select(self.row_starts, self.begins, self.ends, height, first_row, begin, end,
-                                             planes, result), len(planes))
+        in_blocks(lambda begin, end: _select(self.row_starts, self.begins, self.ends, begin, end, planes, result),
+                  len(planes))
         return result
 
     def filled(self) -> Runs:
@@ -163,10 +162,11 @@ def runs_of_slab(planes: np.ndarray, threshold: float, first_row: int, height: i
 
 
 @compiled
-def _select(starts, begins, ends, height, first_row, begin, end, planes, out):  # type: ignore[no-untyped-def]
+def _select(starts, begins, ends, begin, end, planes, out):  # type: ignore[no-untyped-def]
+    height = planes.shape[1]
     for z in range(begin, end):
-        for y in range(planes.shape[1]):
-            row = first_row + z * height + y
+        for y in range(height):
+            row = z * height + y
             for run in range(starts[row], starts[row + 1]):
                 for x in range(begins[run], ends[run]):
                     out[z, y, x] = planes[z, y, x]

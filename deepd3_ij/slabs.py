@@ -117,10 +117,13 @@ def workspace() -> Workspace:
     return _WORKSPACE.get()
 
 
-def slab_bounds(shape: Shape, copies: float, halo: int = 0) -> list[tuple[int, int]]:
-    """First plane of each slab, and the one after its last; see :meth:`Workspace.height`."""
+def slab_bounds(shape: Shape, copies: float, halo: int = 0,
+                planes: tuple[int, int] | None = None) -> list[tuple[int, int]]:
+    """First plane of each slab of some planes (all if None), and the one after its last; see :meth:`Workspace.height`.
+    """
+    begin, end = planes or (0, shape[0])
     height = workspace().height(shape, copies, halo)
-    return [(first, min(first + height, shape[0])) for first in range(0, shape[0], height)]
+    return [(first, min(first + height, end)) for first in range(begin, end, height)]
 
 
 def with_halo(first: int, last: int, halo: int, depth: int) -> tuple[int, int]:
@@ -151,6 +154,11 @@ class Band:
         """Number of its first row, counted through all planes of the volume."""
         return self.first * self.shape[1] + self.top
 
+    @property
+    def end_row(self) -> int:
+        """Number of the row after its last."""
+        return (self.last - 1) * self.shape[1] + self.bottom
+
     def grown(self, halo: int, halo_rows: int) -> Band:
         """With more planes and rows on all sides, as far as the volume has them."""
         return Band(*with_halo(self.first, self.last, halo, self.shape[0]),
@@ -172,13 +180,14 @@ class Band:
         sink.write(self.first, values, self.top)
 
 
-def bands(shape: Shape, copies: float, halo: int = 0, halo_rows: int = 0) -> list[Band]:
+def bands(shape: Shape, copies: float, halo: int = 0, halo_rows: int = 0,
+          planes: tuple[int, int] | None = None) -> list[Band]:
     """The slabs of :func:`slab_bounds`, or bands of single planes where one plane with its halo takes too much."""
     rows = workspace().rows(shape, copies, halo, halo_rows)
     if rows < shape[1]:
         return [Band(z, z + 1, top, min(top + rows, shape[1]), shape)
-                for z in range(shape[0]) for top in range(0, shape[1], rows)]
-    return [Band(first, last, 0, shape[1], shape) for first, last in slab_bounds(shape, copies, halo)]
+                for z in range(*(planes or (0, shape[0]))) for top in range(0, shape[1], rows)]
+    return [Band(first, last, 0, shape[1], shape) for first, last in slab_bounds(shape, copies, halo, planes)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from deepd3_ij.batch.dask_client import SECONDS_TO_CONNECT, as_they_end, check_versions, compute_here, connected, gone
+from deepd3_ij.batch.dask_client import (
+    SECONDS_TO_CONNECT,
+    as_they_end,
+    check_versions,
+    compute_here,
+    connected,
+    gone,
+    memory_of_task,
+)
 from deepd3_ij.batch.jobs import DONE, FAILED, Event, Job, Tell
 from deepd3_ij.batch.stages import Stack, StackWork, failure_event, process_stack
+from deepd3_ij.batch.worker import MEMORY
 from deepd3_ij.errors import one_line
 from deepd3_ij.progress import no_progress
 
@@ -33,7 +42,7 @@ class DaskCluster:
     address
         Address of the scheduler, or its file (JSON).
     hello
-        What a worker needs to begin: ``model``, ``model_sha256``.
+        What a worker needs to begin: ``model``, ``model_sha256``, and the memory that each worker keeps to.
     make_work
         Makes the work of it; a function that the workers can import.
     """
@@ -42,11 +51,15 @@ class DaskCluster:
         self._address, self._hello, self._make_work = address, dict(hello), make_work
 
     @classmethod
-    def with_model(cls, address: str, model: DeepD3Model) -> DaskCluster:
-        """A cluster for the whole analysis; its workers find the model under the same path."""
+    def with_model(cls, address: str, model: DeepD3Model, memory_bytes: int | None = None) -> DaskCluster:
+        """A cluster for the whole analysis; its workers find the model under the same path.
+
+        Each of them keeps to this memory, or, if it is None, to what is usual where it runs.
+        """
         from deepd3_ij.batch.worker import analysis_work
 
-        return cls(address, {"model": str(model.path), "model_sha256": model.sha256}, analysis_work)
+        return cls(address, {"model": str(model.path), "model_sha256": model.sha256, MEMORY: memory_bytes},
+                   analysis_work)
 
     def run(self, jobs: Sequence[Job], tell: Tell) -> None:
         """Analyze all stacks; a worker that is lost costs its stack a new beginning.
@@ -89,6 +102,7 @@ def _task(job: str, number: int, hello: dict[str, Any], make_work: MakeWork) -> 
     """What a worker does: one stack. The answer is JSON, so that results stay small and plain."""
     compute_here()
     stack = Stack(number, Job.from_dict(json.loads(job)))
+    hello = {**hello, MEMORY: memory_of_task(hello.get(MEMORY))}
     try:
         report = process_stack(stack, _work(json.dumps(hello), make_work), no_progress)
         event = Event(DONE, number, _UNKNOWN, report=report)

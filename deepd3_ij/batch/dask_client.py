@@ -80,8 +80,17 @@ def check_versions(client: Any) -> None:
                                   "install the same version everywhere.")
 
 
-def as_they_end(client: Any, address: str, futures: Iterable[Any]) -> Generator[Any]:
+def as_they_end(client: Any, address: str, futures: Iterable[Any], *, kept: bool = True) -> Generator[Any]:
     """Give futures as they end, and None from time to time; what has not ended when it is closed is cancelled.
+
+    Parameters
+    ----------
+    client, address
+        Of the scheduler.
+    futures
+        What is waited for.
+    kept
+        Whether what ended before the scheduler vanished is kept, for the message.
 
     Raises
     ------
@@ -98,7 +107,7 @@ def as_they_end(client: Any, address: str, futures: Iterable[Any]) -> Generator[
             with suppress(queue.Empty):
                 future = ended.get(timeout=_TICK_SECONDS)
             if client.status != "running":
-                raise gone(address)
+                raise gone(address, kept=kept)
             pending.discard(future)
             yield future
     finally:
@@ -113,9 +122,18 @@ def compute_here() -> None:
     dask.config.set(scheduler="threads")
 
 
-def gone(address: str) -> DeepD3Error:
+def memory_of_task(of_worker: int | None) -> int | None:
+    """What the task that asks may take of the memory given to its worker, which may run several at once; None if none
+    was given."""
+    from distributed import get_worker
+
+    return None if of_worker is None else of_worker // get_worker().state.nthreads
+
+
+def gone(address: str, *, kept: bool = True) -> DeepD3Error:
     """The error of a scheduler that has vanished."""
-    error = DeepD3Error(f"The Dask scheduler at {address} is gone; what is done is kept. Start it again, and run the "
-                        "same line to go on.")
+    error = DeepD3Error(f"The Dask scheduler at {address} is gone" + (
+        "; what is done is kept. Start it again, and run the same line to go on." if kept else
+        ". Start it again, and run the same line."))
     error.exit_code = 130
     return error

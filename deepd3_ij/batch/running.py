@@ -84,8 +84,8 @@ class RunOptions:
     provenance
         Write ``ro-crate-metadata.json``.
     memory_bytes
-        Memory that all processes together keep to; None for what is usual on this computer. A cluster's workers keep
-        to what is usual on theirs.
+        Memory that all processes together keep to, or each worker of a cluster; None for what is usual on this
+        computer, or where the worker runs.
     """
 
     workers: int = 1
@@ -206,7 +206,7 @@ def _executor(model: DeepD3Model, how: RunOptions, stacks: int) -> Executor:
     if how.scheduler:
         from deepd3_ij.batch.cluster import DaskCluster
 
-        return DaskCluster.with_model(how.scheduler, model)
+        return DaskCluster.with_model(how.scheduler, model, how.memory_bytes)
     if how.workers == 0:
         return InThisProcess(AnalysisWork(model, how.memory_bytes))
     hello = {"model": str(model.path), "model_sha256": model.sha256, MEMORY: how.memory_bytes}

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from deepd3_ij.model.loading import DeepD3Model
 
 MEMORY = "memory_bytes"
-"""What processes are told of their memory: in a pool's `hello` that of all of them together, or None."""
+"""What processes are told of their memory: in a pool's `hello` that of all of them together, in a cluster's that of
+each worker; None if none was given."""
 READY, BROKEN, COMPUTING, WRITING = "ready", "broken", "computing", "writing"
 """Lines beside events: the model is loaded, or cannot be; a stack is computed now; its results are written."""
 

@@ -31,7 +31,8 @@ from deepd3_ij.stems import stem_of
 
 def analyze(arguments: argparse.Namespace) -> None:
     """Run ``deepd3-ij analyze``."""
-    from deepd3_ij.batch.cluster_prediction import predicted_on_cluster
+    from deepd3_ij.batch.cluster_prediction import predict_on_cluster
+    from deepd3_ij.batch.cluster_slabs import slabs_on_cluster
     from deepd3_ij.model import load_model
     from deepd3_ij.pipeline import analyze as analyze_stack
     from deepd3_ij.segmentation.prediction import bytes_of_plane
@@ -46,18 +47,20 @@ def analyze(arguments: argparse.Namespace) -> None:
     model = load_model(arguments.model)
     planned = plan(shape_of(stack), arguments.memory, what=str(stack.dtype), image_bytes=stack.dtype.itemsize,
                    predicted=not arguments.scheduler, cleaned=arguments.cleaning is not False,
+                   shared=bool(arguments.scheduler),
                    plane_bytes=bytes_of_plane(stack, model, typed[PredictionParameters], arguments.region),
                    output_bytes=needed_bytes(stack, kinds))
     print_plan(planned, asked=arguments.memory is not None, quiet=arguments.quiet)
     chosen = {"z_range": arguments.z_range, "region": arguments.region}
-    with kept_to(planned, folder), ExitStack() as kept:  # what is told reads the maps, too
+    with kept_to(planned, folder) as scratch, ExitStack() as kept:  # what is told reads the maps, too
         with shown_progress(arguments.quiet) as progress:
             prediction = None
             if arguments.scheduler:
+                assert scratch is not None
                 where = arguments.stack if is_address(arguments.stack) else os.path.abspath(arguments.stack)
-                prediction = kept.enter_context(predicted_on_cluster(
-                    arguments.scheduler, {"path": where, **opening}, stack, model,
-                    typed[PredictionParameters], folder, **chosen, progress=progress))
+                slabs = kept.enter_context(slabs_on_cluster(arguments.scheduler, scratch, arguments.memory))
+                prediction = predict_on_cluster(slabs, {"path": where, **opening}, stack, model,
+                                                typed[PredictionParameters], **chosen, progress=progress)
             stack = in_workspace(stack, progress)
             analysis = analyze_stack(stack, model, typed, prediction=prediction, **chosen, progress=progress)
             files = write_analysis(analysis, folder, ledger.stem, kinds, ledger=ledger, progress=progress)

@@ -195,10 +195,10 @@ def memory_size(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error).rstrip(".")) from error
 
 
-def add_memory(parser: argparse.ArgumentParser) -> None:
-    """Add ``--memory``, which changes no result."""
+def add_memory(parser: argparse.ArgumentParser, of_whom: str = "") -> None:
+    """Add ``--memory``, which changes no result; `of_whom` says who keeps to it."""
     parser.add_argument("--memory", type=memory_size, metavar="SIZE", help="Memory to keep to, e.g. 6GB; what needs "
-                        "more is done slab by slab, with the same results. Default: 60 %% of what is free.")
+                        f"more is done slab by slab, with the same results.{of_whom} Default: 60 %% of what is free.")
 
 
 def add_output(parser: argparse.ArgumentParser) -> None:

@@ -65,9 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
     analyze = command("analyze", "analyze_commands:analyze", "From a stack to probability maps, ROIs and tables.")
     analyze.add_argument("stack", metavar="STACK", help=STACK_HELP)
     add_output(analyze)
-    add_memory(analyze)
+    add_memory(analyze, " With --scheduler it is that of each worker, and of this computer.")
     analyze.add_argument("--scheduler", metavar="ADDRESS", default="", help="Address of a Dask scheduler, e.g. "
-                         "tcp://node1:8786, or its file (JSON); its workers predict the planes of a large stack.")
+                         "tcp://node1:8786, or its file (JSON); its workers share the slabs of a large stack.")
     add_region(analyze)
     _add_analysis(analyze)
 
@@ -77,7 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     batch.add_argument("--config", metavar="YAML", help="File of a run, such as the run.yaml that a batch leaves in "
                        "OUT. It may name IN and OUT, too; what is typed counts more.")
     add_parameters(batch, "stacks", BatchParameters)
-    add_memory(batch)
+    add_memory(batch, " All --workers share it; with --scheduler it is that of each of the cluster's workers.")
     sharing = batch.add_argument_group("several computers")
     sharing.add_argument("--shard", type=shard, metavar="K/N", help="Only part K of N of the stacks, e.g. 3/40: the "
                          "same part on every computer. When all parts are done: deepd3-ij batch-summary OUT.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -19,7 +20,8 @@ from deepd3_ij.rois.roiset import RoiSet, rois_of_runs
 from deepd3_ij.rois.splitting import Split, split_by_prominence, split_by_shape
 from deepd3_ij.rois.voxels import Voxels
 from deepd3_ij.runs import Runs
-from deepd3_ij.slabs import Band, SlabSource, bands, slabs_of
+from deepd3_ij.slab_tasks import Arrays, Cutting, map_bands
+from deepd3_ij.slabs import Band, SlabSource, slabs_of
 from deepd3_ij.stack import voxel_size_um
 
 COPIES = 2.5
@@ -116,8 +118,10 @@ def find_spines_3d(
     progress(0, depth, "Find ROIs")
     dilation = parameters.dilation if parameters.mode == "connected" else 0
     halo_rows = dilation + math.ceil(_REACH_SIGMAS * parameters.sigma_px)
-    for band in bands(spine.shape, COPIES, dilation, halo_rows):
-        slab = _voxels_of(spine, band, dilation, halo_rows, parameters)
+    cutting = Cutting((depth, height, width), COPIES, dilation, halo_rows)
+    for band, arrays in map_bands(partial(_voxels_of, spine, parameters, cutting), cutting,
+                                  lambda done: progress(done, depth, "Find ROIs")):
+        slab = Voxels((height, width), *arrays)
         waiting = waiting.joined(slab) if len(waiting) else slab
         if not band.ends_plane:
             continue
@@ -131,7 +135,6 @@ def find_spines_3d(
             regions = _pieces_of(regions, split_by_shape(regions.voxels, regions.of_run, depth, voxel_size_um,
                                                          progress))
         found.append(_filtered(regions, parameters))
-        progress(last, depth, "Find ROIs")
     runs = _numbered(found, (depth, height, width))
     progress(depth, depth, "ROIs built")
     return runs
@@ -158,20 +161,20 @@ class _Regions:
     piece: np.ndarray
 
 
-def _voxels_of(spine: SlabSource, band: Band, halo: int, halo_rows: int, parameters: Roi3DParameters) -> Voxels:
-    """Voxels of a band that can belong to a ROI."""
-    around = band.grown(halo, halo_rows)
+def _voxels_of(spine: SlabSource, parameters: Roi3DParameters, cutting: Cutting, band: Band) -> Arrays:
+    """Voxels of a band that can belong to a ROI: rows, begins, ends and values of :class:`Voxels`."""
+    around = band.grown(cutting.halo, cutting.halo_rows)
     planes, within = _smoothed(around.read(spine), parameters.sigma_px), band.within(around)
+    own, limit = planes[within], np.float32(parameters.area_threshold)
     if parameters.mode == "floodfill":
         limit = least_probability(parameters.area_threshold, parameters.peak_threshold, parameters.seed_delta)
-        return Voxels.above(planes[within], limit, band.first_row, band.shape[1])
-    if not halo:
-        return Voxels.above(planes[within], np.float32(parameters.area_threshold), band.first_row, band.shape[1])
-    # Dilating n times with a 3-wide box is one maximum over a box 2 n + 1 wide.
-    foreground = ndimage.maximum_filter((planes > np.float32(parameters.area_threshold)).view(np.uint8),
-                                        size=2 * halo + 1, mode="constant")
-    return Voxels.above(np.where(foreground[within], planes[within], np.float32(-1)), np.float32(-0.5),
-                        band.first_row, band.shape[1])
+    elif cutting.halo:
+        # Dilating n times with a 3-wide box is one maximum over a box 2 n + 1 wide.
+        foreground = ndimage.maximum_filter((planes > limit).view(np.uint8), size=2 * cutting.halo + 1,
+                                            mode="constant")
+        own, limit = np.where(foreground[within], own, np.float32(-1)), np.float32(-0.5)
+    voxels = Voxels.above(own, limit, band.first_row, band.shape[1])
+    return voxels.rows, voxels.begins, voxels.ends, voxels.values
 
 
 def _finished(waiting: Voxels, last: int, depth: int, parameters: Roi3DParameters,

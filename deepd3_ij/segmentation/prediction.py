@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from typing import Any
@@ -91,40 +91,63 @@ def predict(
     StackError
         The stack has other dimensions, or pixels that are no numbers.
     """
-    _check_stack(stack)
+    check_stack(stack)
     model = model if isinstance(model, DeepD3Model) else load_model(model)
     first, end = _planes(stack, z_range)
     dendrite, spine = _maps(stack, out, first, end)
-    voxel_um = voxel_size_um(stack)
-    resolved = resolve(PredictionParameters, parameters, recommended=model.card.recommended, voxel_size_um=voxel_um)
-    chosen = resolved.parameters
+    resolved = resolve(PredictionParameters, parameters, recommended=model.card.recommended,
+                       voxel_size_um=voxel_size_um(stack))
+    outliers = predict_planes(stack, model, resolved.parameters, (dendrite, spine), (first, end), region, progress)
+    tell_outliers(outliers, stack)
+    tell_unlike(stack[first:end], model.card.trained_on)
+    return label_prediction(dendrite.as_array(), spine.as_array(), stack,
+                            prediction_provenance(stack, model, resolved, z_range, region))
+
+
+def predict_planes(
+    stack: xr.DataArray, model: DeepD3Model, chosen: PredictionParameters, maps: tuple[Volume, Volume],
+    planes: tuple[int, int], region: Region | None = None, progress: Progress = no_progress,
+) -> dict[int, int]:
+    """Predict some planes of a checked stack: the computation behind :func:`predict`, without a word to the user.
+
+    Parameters
+    ----------
+    stack, model, chosen, region, progress
+        As for :func:`predict`.
+    maps
+        float32 volumes of the stack's shape (dendrite, spine) to write to.
+    planes
+        First plane and end (exclusive); parts that are cut as :func:`planes_at_once` says give the values of the whole.
+
+    Returns
+    -------
+    dict of int to int
+        Number of pixels that did not count for the grey range, by the plane that has any.
+    """
     plan = _planned(stack, model, chosen, region)
     tiling = plan.tiling
+    first, end = planes
 
     meter = _Meter(progress, (end - first) * len(tiling.tiles))
     group = _planes_at_once(tiling)
     outliers: dict[int, int] = {}
     try:
         for start in range(first, end, group):
-            planes = _read(stack, start, min(start + group, end), chosen, outliers)
+            read = _read(stack, start, min(start + group, end), chosen, outliers)
             if group == 1 and plan.is_tiled_plane:
-                _predict_tiled(planes[0], start, model, plan, (dendrite, spine), meter)
+                _predict_tiled(read[0], start, model, plan, maps, meter)
                 continue
             if plan.resampled:
-                planes = [resample(plane, plan.computed_px) for plane in planes]
-            wanted = [plan.wanted(plane) for plane in planes]
-            scaled = [_scaled(plane, z) for z, plane in enumerate(planes, start)]
+                read = [resample(plane, plan.computed_px) for plane in read]
+            wanted = [plan.wanted(plane) for plane in read]
+            scaled = [_scaled(plane, z) for z, plane in enumerate(read, start)]
             parts = [plane if plane is None else plane[plan.window] for plane in scaled]
-            for sink, predicted in zip((dendrite, spine), _predict_scaled(parts, wanted, model, tiling, chosen, meter),
-                                       strict=True):
+            for sink, predicted in zip(maps, _predict_scaled(parts, wanted, model, tiling, chosen, meter), strict=True):
                 for z, plane in enumerate(predicted, start):
                     sink.write(z, plan.whole_plane(plane)[np.newaxis])
     finally:
         model.release()
-    _tell_outliers(outliers, stack)
-    tell_unlike(stack[first:end], model.card.trained_on)
-    return label_prediction(dendrite.as_array(), spine.as_array(), stack,
-                            prediction_provenance(stack, model, resolved, z_range, region))
+    return outliers
 
 
 def planes_at_once(
@@ -402,7 +425,8 @@ def _read(stack: xr.DataArray, start: int, end: int, chosen: PredictionParameter
     return list(smooth)
 
 
-def _tell_outliers(outliers: dict[int, int], stack: xr.DataArray) -> None:
+def tell_outliers(outliers: Mapping[int, int], stack: xr.DataArray) -> None:
+    """Note how many pixels did not count for the grey range, in how many planes; nothing where there are none."""
     if outliers:
         count, planes = sum(outliers.values()), len(outliers)
         note(f"{stack.attrs.get('source', 'The stack')}: {count} isolated pixel{'s' * (count != 1)} far beyond all "
@@ -422,7 +446,14 @@ def _grey_range(plane: npt.NDArray[Any], z: int) -> tuple[float, float] | None:
         raise StackError(f"Plane {remedy(f'{z} (counted from 0)', str(z + 1))}: {error}") from error
 
 
-def _check_stack(stack: xr.DataArray) -> None:
+def check_stack(stack: xr.DataArray) -> None:
+    """Refuse what is no stack.
+
+    Raises
+    ------
+    StackError
+        It has other dimensions, or pixels that are no numbers.
+    """
     if not isinstance(stack, xr.DataArray) or stack.dims != DIMS:
         got = stack.dims if isinstance(stack, xr.DataArray) else type(stack).__name__
         raise StackError(f"The stack is {got}; accepted: an array with dimensions {DIMS}, as made by open_stack or "

@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +17,9 @@ from deepd3_ij.cli import main
 from deepd3_ij.errors import DeepD3Error
 from deepd3_ij.files.image_reader import open_stack
 from deepd3_ij.files.tiff import write_stack
+from deepd3_ij.input_limits import available_bytes
 from deepd3_ij.stack import label_stack
+from tests.faults.dask_processes import dask_cluster
 from tests.faults.little_batch import contents, leftovers, make_stack, run_little_batch
 from tests.faults.little_worker import PlainWork, make_work
 from tests.small_stack import write_small_stack
@@ -30,29 +27,6 @@ from tests.small_stack import write_small_stack
 distributed = pytest.importorskip("distributed", reason="distributed is not installed")
 
 NAMES = ("a.tif", "b.tif", "below/c.tif", "d.tif", "e.tif", "f.tif")
-
-
-@contextmanager
-def dask_cluster(folder: Path, workers: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """A scheduler and workers of this computer; its file, and the scheduler's process."""
-    file = folder / "scheduler.json"
-    processes = [subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0",
-         "--no-dashboard", "--scheduler-file", str(file)], stderr=subprocess.DEVNULL)]
-    try:
-        while not file.exists():
-            assert processes[0].poll() is None
-            time.sleep(0.05)
-        processes += [subprocess.Popen(
-            [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file), "--nthreads", "1",
-             "--no-nanny", "--no-dashboard", "--local-directory", str(folder)],
-            stderr=subprocess.DEVNULL) for _ in range(workers)]
-        yield str(file), processes[0]
-    finally:
-        for process in processes:
-            process.kill()
-        for process in processes:
-            process.wait()
 
 
 @pytest.fixture
@@ -96,10 +70,17 @@ def test_planes_of_one_stack_are_predicted_on_the_cluster_as_here(
         tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     small = open_stack(write_small_stack(tmp_path / "tile.tif"))
     source = tmp_path / "small.tif"  # planes so large that each is computed alone, and may be a task
-    write_stack(source, label_stack(np.tile(small.values, (1, 6, 4)), xy_um=0.1, z_um=0.5, source="small.tif"))
+    pixels = np.tile(small.values, (1, 6, 4)).astype(np.uint16)
+    pixels[[0, 2, 3], [30, 40, 50], [60, 70, 80]] = 60_000
+    write_stack(source, label_stack(pixels, xy_um=0.3, z_um=0.5, source="small.tif"))
+    told = []
     with dask_cluster(tmp_path, 2) as (file, _):
         for out, more in (("here", []), ("there", ["--scheduler", file])):
             assert main(["analyze", str(source), "--out", str(tmp_path / out), "--quiet", *more]) == 0
+            told.append(sorted(capsys.readouterr().err.splitlines()))
+        assert told[0] == told[1]
+        assert any("3 isolated pixels" in line for line in told[1])
+        assert sum("the pixel size is 0.3 µm" in line for line in told[1]) == 1
         there = {path.name: path.read_bytes() for path in (tmp_path / "there").glob("*.[ctz]*[!n]")}
         assert len(there) > 3
         assert there == {name: (tmp_path / "here" / name).read_bytes() for name in there}
@@ -108,6 +89,28 @@ def test_planes_of_one_stack_are_predicted_on_the_cluster_as_here(
                      "--scheduler", file]) == 0
         assert "the highest spine probability is 0.00" in capsys.readouterr().err
     assert not leftovers(tmp_path / "there")
+
+
+@pytest.mark.slow
+def test_the_memory_of_a_batch_is_that_of_each_worker(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    write_small_stack(tmp_path / "in" / "small.tif")
+    command = ["batch", str(tmp_path / "in"), str(tmp_path / "out"), "--quiet", "--scheduler"]
+    with dask_cluster(tmp_path, 1) as (file, _):
+        assert main([*command, file, "--memory", "100MB"]) == 1
+        assert "failed: " in (told := capsys.readouterr().err)
+        assert "--memory is 100 MB, and 4 × 64 × 96 uint8 needs at least" in told
+        assert main([*command, file, "--memory", "9GB"]) == 0
+    assert (tmp_path / "out" / "small_spines.csv").exists()
+
+
+def test_tasks_of_a_worker_share_its_memory() -> None:
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, memory_limit="2GB",
+                                  dashboard_address=None) as cluster, distributed.Client(cluster) as client:
+        assert client.submit(dask_client.memory_of_task, 6_000_000_000).result() == 3_000_000_000
+        assert client.submit(dask_client.memory_of_task, None).result() is None
+        assert (client.submit(available_bytes).result() or 0) < 1_000_000_000
+    assert (available_bytes() or 2_000_000_000) > 1_000_000_000
 
 
 def test_no_scheduler_is_one_line(folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -28,7 +29,18 @@ from deepd3_ij.memory import kept_to, parse_memory, plan
 from deepd3_ij.outputs.registry import write_roi_map
 from deepd3_ij.parameters import CleaningParameters, MeasureParameters, Roi2DParameters, Roi3DParameters
 from deepd3_ij.rois import RoiSet, build_rois_2d, build_rois_3d
-from deepd3_ij.slabs import FileVolume, Workspace, in_workspace, is_lazy, lazily, slabs_of, working_in, workspace
+from deepd3_ij.slab_tasks import Arrays, BandWork, Cutting, done_on_planes, sharing_slabs
+from deepd3_ij.slabs import (
+    Band,
+    FileVolume,
+    Workspace,
+    in_workspace,
+    is_lazy,
+    lazily,
+    slabs_of,
+    working_in,
+    workspace,
+)
 from deepd3_ij.stack import label_prediction, label_stack
 
 Z_UM, XY_UM = 0.5, 0.1
@@ -48,6 +60,27 @@ def in_slabs(planes: int, folder: Path, prediction: xr.Dataset, rows: int | None
     """The prediction in scratch files, and slabs of a height, or bands of rows."""
     with working_in(Workspace(slab_planes=planes, band_rows=rows, scratch=folder)):
         yield prediction.assign({name: in_workspace(prediction[name]) for name in ("dendrite", "spine")})
+
+
+class InTasks:
+    """Slabs of a height as tasks that know nothing of each other, the last one first."""
+
+    def __init__(self, height: int) -> None:
+        self._height = height
+
+    def run(self, work: BandWork, cutting: Cutting, done: Callable[[int], Any], runs: Arrays | None = None
+            ) -> Iterator[tuple[Band, Arrays]]:
+        depth, height, _ = cutting.shape
+        slabs = [Band(z, min(z + self._height, depth), 0, height, cutting.shape) for z in range(0, depth, self._height)]
+        made = {}
+        for slab in reversed(slabs):
+            own = None
+            if runs is not None:
+                inside = (runs[0] >= slab.first_row) & (runs[0] < slab.end_row)
+                own = tuple(part[inside] for part in runs)
+            made[slab] = done_on_planes(work, cutting, (slab.first, slab.last), own)
+        done(depth)
+        yield from ((slab, made[slab]) for slab in slabs)
 
 
 def equal_rois(one: RoiSet, other: RoiSet) -> None:
@@ -92,6 +125,23 @@ def test_cleaned_maps_are_the_same_for_every_height_of_slabs_and_bands(scratch, 
     whole = clean(prediction, parameters)
     with in_slabs(height, scratch, prediction, rows) as lazy:
         xr.testing.assert_identical(clean(lazy, parameters).compute(), whole)
+
+
+@given(MAPS, st.sampled_from(HEIGHTS), st.sampled_from(HEIGHTS), st.sampled_from(BANDS), st.builds(
+    CleaningParameters, closing_iterations=st.sampled_from([1, 2]), dendrite_dimensions=st.sampled_from([2, 3]),
+    min_dendrite_voxels=st.sampled_from([2, 9]), spine_distance_um=st.sampled_from([0.0, 0.6]),
+    spine_iterations=st.sampled_from([None, 2])), st.builds(
+    Roi3DParameters, mode=st.sampled_from(["floodfill", "connected"]), min_voxels=st.just(1), max_voxels=st.just(10**6),
+    sigma_px=st.sampled_from([0.0, 1.0]), dilation=st.sampled_from([0, 1])))
+@settings(max_examples=100, deadline=None)
+def test_slabs_may_be_tasks_that_are_cut_further(scratch, maps, task, height, rows, cleaning, building):
+    prediction = prediction_of(*maps)
+    wanted = clean(prediction, cleaning)
+    with in_slabs(height, scratch, prediction, rows) as lazy, sharing_slabs(InTasks(task)):
+        cleaned = clean(lazy, cleaning)
+        xr.testing.assert_identical(cleaned.compute(), wanted)
+        found = build_rois_3d(cleaned, building)
+        equal_rois(found, build_rois_3d(wanted, building))
 
 
 @pytest.fixture(scope="module")
