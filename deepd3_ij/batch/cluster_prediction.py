@@ -22,6 +22,7 @@ from deepd3_ij.stack import MAPS, label_prediction, voxel_size_um
 
 if TYPE_CHECKING:
     from deepd3_ij.model.loading import DeepD3Model
+    from deepd3_ij.segmentation.prediction import PlaneCounts
     from deepd3_ij.segmentation.region import Region
 
 
@@ -59,7 +60,13 @@ def predict_on_cluster(
     DeepD3Error
         The scheduler vanished, the memory of a worker is too small, or a slab failed again and again.
     """
-    from deepd3_ij.segmentation.prediction import check_stack, planes_at_once, prediction_provenance, tell_outliers
+    from deepd3_ij.segmentation.prediction import (
+        check_stack,
+        planes_at_once,
+        prediction_provenance,
+        skipped_share,
+        tell_outliers,
+    )
 
     check_stack(stack)
     resolved = resolve(PredictionParameters, typed, recommended=model.card.recommended,
@@ -75,12 +82,12 @@ def predict_on_cluster(
     counts = slabs.each(predict_slab, [(task, first, last) for first, last in heights],
                         [last - first for first, last in heights],
                         lambda done: progress(done, end - begin, "Predicting on the cluster"))
-    tell_outliers({z: count for part in counts for z, count in part.items()}, stack)
-    return label_prediction(lazily(dendrite), lazily(spine), stack, provenance)
+    tell_outliers({z: count for part in counts for z, count in part.outliers.items()}, stack)
+    return label_prediction(lazily(dendrite), lazily(spine), stack, provenance | skipped_share(counts))
 
 
-def predict_slab(task: Mapping[str, Any], first: int, last: int) -> dict[int, int]:
-    """What a worker does: planes ``first:last`` into the files of the maps; gives what outliers are to be noted."""
+def predict_slab(task: Mapping[str, Any], first: int, last: int) -> PlaneCounts:
+    """What a worker does: planes ``first:last`` into the files of the maps; gives what is to be told of them."""
     from deepd3_ij.files.image_reader import open_stack
     from deepd3_ij.segmentation.prediction import bytes_of_plane, predict_planes
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -97,17 +97,40 @@ def predict(
     dendrite, spine = _maps(stack, out, first, end)
     resolved = resolve(PredictionParameters, parameters, recommended=model.card.recommended,
                        voxel_size_um=voxel_size_um(stack))
-    outliers = predict_planes(stack, model, resolved.parameters, (dendrite, spine), (first, end), region, progress)
-    tell_outliers(outliers, stack)
+    counts = predict_planes(stack, model, resolved.parameters, (dendrite, spine), (first, end), region, progress)
+    tell_outliers(counts.outliers, stack)
     tell_unlike(stack[first:end], model.card.trained_on)
     return label_prediction(dendrite.as_array(), spine.as_array(), stack,
-                            prediction_provenance(stack, model, resolved, z_range, region))
+                            prediction_provenance(stack, model, resolved, z_range, region) | skipped_share([counts]))
+
+
+class PlaneCounts(NamedTuple):
+    """What was met in planes that were predicted.
+
+    Attributes
+    ----------
+    outliers
+        Number of pixels that did not count for the grey range, by the plane that has any.
+    cells, skipped_cells
+        Cells of the maps, and those that were too dark to be computed; both 0 if all is computed.
+    """
+
+    outliers: dict[int, int]
+    cells: int
+    skipped_cells: int
+
+
+def skipped_share(counts: Iterable[PlaneCounts]) -> dict[str, float]:
+    """What the provenance states of cells that were not computed: nothing where none can be left out."""
+    parts = list(counts)
+    cells = sum(part.cells for part in parts)
+    return {"skipped_share": round(sum(part.skipped_cells for part in parts) / cells, 4)} if cells else {}
 
 
 def predict_planes(
     stack: xr.DataArray, model: DeepD3Model, chosen: PredictionParameters, maps: tuple[Volume, Volume],
     planes: tuple[int, int], region: Region | None = None, progress: Progress = no_progress,
-) -> dict[int, int]:
+) -> PlaneCounts:
     """Predict some planes of a checked stack: the computation behind :func:`predict`, without a word to the user.
 
     Parameters
@@ -121,8 +144,7 @@ def predict_planes(
 
     Returns
     -------
-    dict of int to int
-        Number of pixels that did not count for the grey range, by the plane that has any.
+    PlaneCounts
     """
     plan = _planned(stack, model, chosen, region)
     tiling = plan.tiling
@@ -131,15 +153,18 @@ def predict_planes(
     meter = _Meter(progress, (end - first) * len(tiling.tiles))
     group = _planes_at_once(tiling)
     outliers: dict[int, int] = {}
+    cells = skipped = 0
     try:
         for start in range(first, end, group):
             read = _read(stack, start, min(start + group, end), chosen, outliers)
-            if group == 1 and plan.is_tiled_plane:
-                _predict_tiled(read[0], start, model, plan, maps, meter)
-                continue
             if plan.resampled:
                 read = [resample(plane, plan.computed_px) for plane in read]
             wanted = [plan.wanted(plane) for plane in read]
+            cells += sum(of_plane.size for of_plane in wanted if of_plane is not None)
+            skipped += sum(int((~of_plane).sum()) for of_plane in wanted if of_plane is not None)
+            if group == 1 and plan.is_tiled_plane:
+                _predict_tiled(read[0], start, wanted[0], model, tiling, maps, meter)
+                continue
             scaled = [_scaled(plane, z) for z, plane in enumerate(read, start)]
             parts = [plane if plane is None else plane[plan.window] for plane in scaled]
             for sink, predicted in zip(maps, _predict_scaled(parts, wanted, model, tiling, chosen, meter), strict=True):
@@ -147,7 +172,7 @@ def predict_planes(
                     sink.write(z, plan.whole_plane(plane)[np.newaxis])
     finally:
         model.release()
-    return outliers
+    return PlaneCounts(outliers, cells, skipped)
 
 
 def planes_at_once(
@@ -352,14 +377,13 @@ def _cells_of_tiles(tiles: Sequence[tuple[Cells | None, tuple[tilings.Span, tili
     return wanted
 
 
-def _predict_tiled(plane: npt.NDArray[Any], z: int, model: DeepD3Model, plan: _Plan, sinks: Sequence[Volume],
-                   meter: _Meter) -> None:
+def _predict_tiled(plane: npt.NDArray[Any], z: int, cells: Cells | None, model: DeepD3Model, tiling: Tiling,
+                   sinks: Sequence[Volume], meter: _Meter) -> None:
     """Predict a large plane tile by tile as :func:`_predict_scaled` does, without a scaled or padded copy of it.
 
     Rows of tiles are written as soon as they are complete.
     """
     grey_range = _grey_range(plane, z)
-    tiling, cells = plan.tiling, plan.wanted(plane)
     height, width = tiling.plane_px
     left = Counter(y for y, _ in tiling.tiles)
     rows: dict[tilings.Span, FloatArray] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -66,6 +67,8 @@ def test_wanted_pixels_are_the_same_to_the_last_bit_and_others_0(stack):
     wanted = np.stack([wanted_cells(plane, load_model().card.empty_below).repeat(8, 0).repeat(8, 1)
                        for plane in stack.values])  # planes are alike: their average is the plane
     assert 0.05 < wanted.mean() < 0.5
+    told = [json.loads(maps.attrs["provenance"]).get("skipped_share") for maps in (whole, found)]
+    assert told == [None, pytest.approx(1 - wanted.mean(), abs=0.1)]
     for name in ("dendrite", "spine"):
         assert (whole[name].values > 0).all()
         near = np.where(wanted, whole[name].values, 0)
