@@ -26,7 +26,7 @@ from deepd3_ij.segmentation.normalisation import grey_range_of, scaled_to, witho
 from deepd3_ij.segmentation.plane_shifts import average_aligned
 from deepd3_ij.segmentation.region import Region, Window, computed_window, rows_and_columns
 from deepd3_ij.segmentation.resampling import resample, resampled_shape
-from deepd3_ij.segmentation.smoothing import reach_planes, smooth_along_z
+from deepd3_ij.segmentation.smoothing import average_planes, reach_planes
 from deepd3_ij.segmentation.tiling import FloatArray, Tiling
 from deepd3_ij.slabs import ArraySlabs, Volume, new_volume, shape_of
 from deepd3_ij.stack import DIMS, label_prediction, voxel_size_um
@@ -153,10 +153,11 @@ def predict_planes(
     meter = _Meter(progress, (end - first) * len(tiling.tiles))
     group = _planes_at_once(tiling)
     outliers: dict[int, int] = {}
+    known: dict[int, npt.NDArray[Any]] = {}
     cells = skipped = 0
     try:
         for start in range(first, end, group):
-            read = _read(stack, start, min(start + group, end), chosen, outliers)
+            read = _read(stack, start, min(start + group, end), chosen, outliers, known)
             if plan.resampled:
                 read = [resample(plane, plan.computed_px) for plane in read]
             wanted = [plan.wanted(plane) for plane in read]
@@ -424,29 +425,31 @@ class _Meter:
         self._progress(self._done, self._total, "Predicting")
 
 
-def _read(stack: xr.DataArray, start: int, end: int, chosen: PredictionParameters, outliers: dict[int, int]
-          ) -> list[npt.NDArray[Any]]:
-    """Planes of a stack without outliers (counted by plane), averaged with their neighbours if wanted."""
+def _read(stack: xr.DataArray, start: int, end: int, chosen: PredictionParameters, outliers: dict[int, int],
+          known: dict[int, npt.NDArray[Any]]) -> list[npt.NDArray[Any]]:
+    """Planes of a stack without outliers (counted by plane), averaged with their neighbours if wanted.
+
+    Planes that the groups before or after need as well are read once and kept in ``known``.
+    """
     z_um, _, xy_um = voxel_size_um(stack)
     z_sigma_um = chosen.z_sigma_um
     reach = reach_planes(z_sigma_um, z_um)
-    low = max(0, start - reach)
-    planes = []
-    for z, plane in enumerate(np.asarray(stack[low:end + reach].data), low):
-        cleared, count = without_outliers(plane)
-        planes.append(cleared)
-        if count:
-            outliers[z] = count
+    low, high = max(0, start - reach), min(end + reach, stack.sizes["z"])
+    for z in [z for z in known if z < low]:
+        del known[z]
+    first = max(known, default=low - 1) + 1
+    if first < high:
+        for z, plane in enumerate(np.asarray(stack[first:high].data), first):
+            known[z], count = without_outliers(plane)
+            if count:
+                outliers[z] = count
+    planes = [known[z] for z in range(low, high)]
     if not reach:
         return planes
+    wanted = range(start - low, end - low)
     if chosen.align_planes:
-        return list(average_aligned(planes, range(start - low, end - low), z_sigma_um / z_um, reach, xy_um))
-    smooth = np.empty((end - start, *planes[0].shape), np.float32)
-    rows = max(1, _BATCH_PX // planes[0].shape[1])
-    for top in range(0, smooth.shape[1], rows):
-        band = np.stack([plane[top:top + rows] for plane in planes])
-        smooth[:, top:top + rows] = smooth_along_z(band, z_sigma_um, z_um)[start - low:end - low]
-    return list(smooth)
+        return list(average_aligned(planes, wanted, z_sigma_um / z_um, reach, xy_um))
+    return list(average_planes(planes, wanted, z_sigma_um, z_um))
 
 
 def tell_outliers(outliers: Mapping[int, int], stack: xr.DataArray) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 _TRUNCATE = 3.0
 
@@ -37,4 +37,37 @@ def smooth_along_z(planes: npt.NDArray[Any], sigma_um: float, z_um: float) -> np
     planes = planes.astype(np.float32)
     if reach_planes(sigma_um, z_um) == 0 or len(planes) < 2:
         return planes
-    return np.asarray(ndimage.gaussian_filter1d(planes, sigma_um / z_um, axis=0, mode="nearest", truncate=_TRUNCATE))
+    return average_planes(planes, range(len(planes)), sigma_um, z_um)
+
+
+def average_planes(planes: Sequence[npt.NDArray[Any]] | npt.NDArray[Any], wanted: range, sigma_um: float, z_um: float
+                   ) -> npt.NDArray[np.float32]:
+    """Gaussian average of some planes with their neighbours; arguments as of :func:`smooth_along_z`.
+
+    A plane's average is the same to the last bit whichever others are wanted. (A filter of SciPy averages all planes
+    that are given, most of them only as neighbours, and takes five times as long for one that is wanted.)
+
+    Parameters
+    ----------
+    planes
+        Planes ``(y, x)`` of one size; the first and the last one stand for what lies beyond them.
+    wanted
+        Which of them to average.
+    sigma_um, z_um
+        Standard deviation of the average; distance between planes.
+
+    Returns
+    -------
+    numpy.ndarray
+        float32 ``(len(wanted), y, x)``.
+    """
+    reach = reach_planes(sigma_um, z_um)
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) * z_um / sigma_um) ** 2)
+    weights = (weights / weights.sum()).astype(np.float32)
+    averages = np.zeros((len(wanted), *planes[0].shape), np.float32)
+    weighted = np.empty_like(averages[0])
+    for average, z in zip(averages, wanted, strict=True):
+        for weight, other in zip(weights, range(z - reach, z + reach + 1), strict=True):
+            np.multiply(planes[min(max(other, 0), len(planes) - 1)], weight, out=weighted, casting="unsafe")
+            average += weighted
+    return averages
