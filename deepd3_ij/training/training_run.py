@@ -17,6 +17,7 @@ from deepd3_ij.drawing import drawing_library
 from deepd3_ij.errors import AnnotationError, OutputError
 from deepd3_ij.file_identity import refuse_inputs, sha256_of
 from deepd3_ij.files.d3data import NO_DENDRITE, NO_SPINE, D3Data
+from deepd3_ij.model.backend import backend_version, chosen_backend
 from deepd3_ij.model.card import ModelCard
 from deepd3_ij.model.loading import load_model
 from deepd3_ij.model.saving import save_network
@@ -138,6 +139,7 @@ def train_from_set(
                  progress=progress)
     measured = validator or SceneValidation(_validation_scenes(stacks, xy_um), xy_um)
     calibration = calibrate(result.network, measured)
+    backend = chosen_backend()
     card = ModelCard(
         name=storable(out.stem),
         description=f"Trained on {len(stacks)} annotated stack(s)."
@@ -147,7 +149,8 @@ def train_from_set(
         filters=parameters.filters,
         created=datetime.date.today().isoformat(),
         training={"parameters": dataclasses.asdict(parameters), "stacks": len(stacks), "best_step": result.best_step,
-                  "seconds": round(result.seconds), **({} if initial is None else {"started_from": initial.name})},
+                  "seconds": round(result.seconds), "backend": f"{backend} {backend_version(backend)}",
+                  "augmentation": data["augmentation"], **({} if initial is None else {"started_from": initial.name})},
         scores={"measured_on": "validation stacks" if held_out else "training stacks", **calibration.scores},
         trained_on=ranges_of(measure_quality(label_stack(stack.stack, xy_um=stack.xy_um, z_um=stack.z_um))
                              for stack in stacks),

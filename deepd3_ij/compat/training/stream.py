@@ -1,4 +1,4 @@
-"""The guide's ``deepd3.training.stream``; importing it loads TensorFlow."""
+"""The guide's ``deepd3.training.stream``; importing it loads Keras."""
 
 from __future__ import annotations
 
