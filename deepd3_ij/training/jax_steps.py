@@ -31,7 +31,9 @@ class Step:
     def __call__(self, image: Array32, targets: Sequence[Array32], learning_rate: float, keep: float) -> Array32:
         if self._state is None:
             self._state = {name: [variable.value for variable in group] for name, group in self._variables.items()}
-        self._state, losses = self._run(self._state, image, tuple(targets), learning_rate, keep)
+        # Numbers of Python would have another type than what is learned from them: it would be compiled twice.
+        self._state, losses = self._run(self._state, image, tuple(targets), np.float32(learning_rate),
+                                        np.float32(keep))
         return np.asarray(losses)
 
     def write_back(self) -> None:
@@ -44,17 +46,17 @@ class Step:
         import jax
         import jax.numpy as jnp
 
-        optimizer = [learning_rate if variable is self._optimizer.learning_rate else value
-                     for variable, value in zip(self._variables["optimizer"], state["optimizer"], strict=True)]
+        before = [learning_rate if variable is self._optimizer.learning_rate else value
+                  for variable, value in zip(self._variables["optimizer"], state["optimizer"], strict=True)]
 
         def objective(weights: list[Any]) -> tuple[Any, tuple[list[Any], list[Any]]]:
             found, statistics = self._network.stateless_call(weights, state["statistics"], image, training=True)
             losses = loss_of_each(self._losses, targets, found)
-            with keras().StatelessScope(zip(self._variables["optimizer"], optimizer, strict=True)):
+            with keras().StatelessScope(zip(self._variables["optimizer"], before, strict=True)):
                 return self._optimizer.scale_loss(losses[0] + losses[1]), (losses, statistics)
 
         (_, (losses, statistics)), gradients = jax.value_and_grad(objective, has_aux=True)(state["weights"])
-        weights, optimizer = self._optimizer.stateless_apply(optimizer, gradients, state["weights"])
+        weights, after = self._optimizer.stateless_apply(before, gradients, state["weights"])
 
         def average(means: list[Any], values: list[Any]) -> list[Any]:
             return [keep * mean + (1 - keep) * value for mean, value in zip(means, values, strict=True)]
@@ -62,7 +64,7 @@ class Step:
         return {"weights": weights, "statistics": statistics,
                 "averaged_weights": average(state["averaged_weights"], weights),
                 "averaged_statistics": average(state["averaged_statistics"], statistics),
-                "optimizer": optimizer}, jnp.stack(losses)
+                "optimizer": after}, jnp.stack(losses)
 
 
 def compiled(network: Any) -> Compute:
