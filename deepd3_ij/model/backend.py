@@ -37,7 +37,7 @@ def tensorflow() -> Any:
     try:
         with _native_log_hidden("tensorflow" not in sys.modules):
             import tensorflow as tf
-    except ImportError as error:
+    except (ImportError, ValueError) as error:  # of Keras, too, which may know no such backend
         raise ModelError(f"TensorFlow cannot be loaded ({one_line(error)}); install it with: pip install "
                          "tensorflow") from error
     return tf

@@ -101,6 +101,8 @@ def train_from_set(
         The stacks cannot be used together, or none is large enough.
     FileFormatError
         A file is damaged, or the checkpoint belongs to other parameters or other data.
+    ModelError
+        No backend of Keras can train, or no training can begin with the model `start`; told before the training.
     OutputError
         A file cannot be written, or an input or another model would be replaced; told before the training.
     """
@@ -112,6 +114,7 @@ def train_from_set(
     if h5.exists() and not out.exists() and not folder.exists():
         raise OutputError(f"{h5} is there and no model of a training ({out.name} is not); it would be replaced by the "
                           "new model for the original DeepD3. Give another name.")
+    backend = chosen_backend()
     initial = load_model(start) if start is not None else None
     if initial is not None:
         parameters = starting_from(initial, parameters)
@@ -139,7 +142,6 @@ def train_from_set(
                  progress=progress)
     measured = validator or SceneValidation(_validation_scenes(stacks, xy_um), xy_um)
     calibration = calibrate(result.network, measured)
-    backend = chosen_backend()
     card = ModelCard(
         name=storable(out.stem),
         description=f"Trained on {len(stacks)} annotated stack(s)."

@@ -19,6 +19,7 @@ from deepd3_ij.model.backend import BACKENDS, chosen_backend, keras, set_seed
 from deepd3_ij.model.loading import load_model
 from deepd3_ij.model.network import build_network
 from deepd3_ij.model.saving import save_network
+from deepd3_ij.training.training_run import train_from_set
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = [pytest.param(name, marks=pytest.mark.skipif(importlib.util.find_spec(name) is None,
@@ -145,6 +146,14 @@ def test_the_users_choice_counts(not_loaded: set[str], monkeypatch: pytest.Monke
     monkeypatch.setenv("KERAS_BACKEND", "openvino")
     with pytest.raises(ModelError, match="'openvino'; accepted: tensorflow, jax, torch"):
         chosen_backend()
+
+
+def test_a_training_without_its_backend_is_refused_before_anything_is_read(
+        not_loaded: set[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    not_loaded.remove("torch")
+    with pytest.raises(ModelError, match="PyTorch is not installed"):
+        train_from_set(tmp_path / "none.d3set", tmp_path / "mine.keras")
 
 
 @pytest.mark.parametrize("content", ['{"backend": "torch"}', '{"backend": 3}', "[]", "{", '{"backend": "numpy"}'])
