@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import os
 import shutil
 import sys
@@ -11,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepd3_ij.errors import DeepD3Error
+from deepd3_ij.errors import DeepD3Error, ModelError
 from deepd3_ij.fiji import java
 from deepd3_ij.fiji.configuration import configured_fiji
 from deepd3_ij.fiji.jars import EMBEDDED_IMAGEJ, cache_folder, missing_jars
+from deepd3_ij.model.backend import BACKENDS, backend_version, chosen_backend
 
 OLDEST_PYTHON = (3, 11)
 LEAST_DISK_GIB = 2.0
@@ -46,7 +45,7 @@ class Check:
 
 
 def run_checks(fiji: str | None = None) -> list[Check]:
-    """Look at Python, TensorFlow, Java, jars, Fiji, display, disk and memory; starts none of them.
+    """Look at Python, what training needs, Java, jars, Fiji, display, disk and memory; starts none of them.
 
     Parameters
     ----------
@@ -54,7 +53,7 @@ def run_checks(fiji: str | None = None) -> list[Check]:
         Fiji folder to look at; the configured one if None.
     """
     return [check() for check in (
-        _python, _tensorflow, _java, _jars, lambda: _fiji(fiji), _display, _disk, _memory)]
+        _python, _training, _java, _jars, lambda: _fiji(fiji), _display, _disk, _memory)]
 
 
 def format_checks(checks: list[Check]) -> str:
@@ -76,11 +75,13 @@ def _python() -> Check:
     return Check("Python", OK, found)
 
 
-def _tensorflow() -> Check:
-    if importlib.util.find_spec("tensorflow") is None:
-        return Check("TensorFlow", PROBLEM, "not installed", f"{sys.executable} -m pip install tensorflow")
-    version = importlib.metadata.version("tensorflow")
-    return Check("TensorFlow", OK, version)
+def _training() -> Check:
+    try:
+        name = chosen_backend()
+    except ModelError as error:
+        found, _, remedy = str(error).partition("; ")
+        return Check("Training", PROBLEM, found, remedy.replace("pip install", f"{sys.executable} -m pip install"))
+    return Check("Training", OK, f"with {BACKENDS[name]} {backend_version(name)}")
 
 
 def _java() -> Check:

@@ -27,7 +27,7 @@ from deepd3_ij.colours import PICTURE_DENDRITE, PICTURE_SPINE
 from deepd3_ij.drawing import drawing_library
 from deepd3_ij.errors import ModelError, StackError
 from deepd3_ij.file_identity import refuse_inputs
-from deepd3_ij.model.backend import keras, tensorflow
+from deepd3_ij.model.backend import backend_version, keras
 from deepd3_ij.model.card import ModelCard
 from deepd3_ij.model.loading import DeepD3Model
 from deepd3_ij.model.rebuilding import keras_network
@@ -231,9 +231,10 @@ def _space(axis: str, size: Any, card: ModelCard) -> dict[str, Any]:
 
 def _weight_entries(model: DeepD3Model, keras3: dict[str, str], keras2: dict[str, str]) -> dict[str, Any]:
     """Entries of the two files; the one of the other kind than the model's own file is marked as converted."""
+    backend = keras().config.backend()
     entries: dict[str, dict[str, Any]] = {
         "keras_v3": {**keras3, "keras_version": keras().__version__,
-                     "backend": ["tensorflow", tensorflow().__version__]},
+                     "backend": [backend, backend_version(backend)]},
         "keras_hdf5": {**keras2, "tensorflow_version": KERAS_VERSION}}
     own, converted = (("keras_v3", "keras_hdf5") if model.path.suffix == ".keras" else ("keras_hdf5", "keras_v3"))
     entries[converted]["parent"] = own

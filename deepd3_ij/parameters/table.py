@@ -446,6 +446,10 @@ class AugmentationParameters(Parameters):
                                          "each other.", low=0, high=1)
     drift_px: float = parameter(0.7, "Root mean square of the shift from one plane to the next along each axis.",
                                 low=0, high=50, unit="px")
+    motion_probability: float = parameter(0.0, "Probability that the tissue moves sideways while the sample is "
+                                          "scanned, line by line.", low=0, high=1)
+    motion_px: float = parameter(1.2, "Largest standard deviation of the shift of lines along each axis.",
+                                 low=0, high=50, unit="px")
     blur_probability: float = parameter(0.2, "Probability of a blur.", low=0, high=1)
     blur_px: float = parameter(1.2, "Largest standard deviation of the blur.", low=0, high=20, unit="px")
     gamma_probability: float = parameter(0.25, "Probability of a gamma change.", low=0, high=1)

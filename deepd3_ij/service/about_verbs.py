@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 import deepd3_ij
-from deepd3_ij.errors import FijiError, ParameterError
+from deepd3_ij.errors import FijiError, ModelError, ParameterError
 from deepd3_ij.inspection import inspect
+from deepd3_ij.model.backend import BACKENDS, backend_version, chosen_backend
 from deepd3_ij.parallel import available_threads
 from deepd3_ij.parameters import describe
 from deepd3_ij.progress import Progress
@@ -31,7 +32,15 @@ def about(progress: Progress) -> Reply:
     """Versions and places."""
     return Reply({"version": deepd3_ij.__version__, "python": platform.python_version(), "executable": sys.executable,
                   "package": str(Path(deepd3_ij.__file__).parent), "threads": available_threads(),
-                  "tensorflow_loaded": "tensorflow" in sys.modules})
+                  "tensorflow_loaded": "tensorflow" in sys.modules, "training_backend": _training_backend()})
+
+
+def _training_backend() -> str | None:
+    try:
+        name = chosen_backend()
+    except ModelError:
+        return None
+    return f"{BACKENDS[name]} {backend_version(name)}"
 
 
 @verb("health")

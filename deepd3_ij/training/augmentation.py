@@ -8,7 +8,7 @@ and mirror the stack only at its own border.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from deepd3_ij.compiled import compiled
 from deepd3_ij.parameters import AugmentationParameters
+from deepd3_ij.scan_motion import draw_motion
 
 DENDRITE, SPINE, NO_DENDRITE, NO_SPINE = 1, 2, 4, 8
 """Bits of the two masks in a mask volume."""
@@ -38,12 +39,17 @@ class Geometry:
         float64, shape ``(planes, 2)``; added to (y, x) plane by plane.
     flip_z
         Take the planes in reverse order.
+    motion_px
+        float64, shape ``(2, planes, height)``, along y and x: how far the specimen is from its place while a line
+        of the sample is scanned, as :func:`deepd3_ij.scan_motion.draw_motion` gives it. Empty, of shape
+        ``(2, 0, 0)``, for a specimen at rest.
     """
 
     matrix: npt.NDArray[np.float64]
     displacement_px: Array32
     shift_px: npt.NDArray[np.float64]
     flip_z: bool
+    motion_px: npt.NDArray[np.float64] = field(default_factory=lambda: np.empty((2, 0, 0)))
 
 
 def unchanged(planes: int) -> Geometry:
@@ -54,7 +60,10 @@ def unchanged(planes: int) -> Geometry:
 def draw_geometry(
     size: tuple[int, int, int], parameters: AugmentationParameters, random: np.random.Generator
 ) -> Geometry:
-    """Draw flips, turns, rotation, zoom, elastic deformation and drift.
+    """Draw flips, turns, rotation, zoom, elastic deformation, drift and motion.
+
+    The specimen is turned, zoomed and deformed first and scanned then: whatever its turn, it moves from line to line
+    of the sample, as stacks are scanned line by line. All else is drawn alike whether it moves or not.
 
     Parameters
     ----------
@@ -88,7 +97,18 @@ def draw_geometry(
     if planes > 1 and chance[8] < parameters.drift_probability:
         shift = np.cumsum(random.normal(0, parameters.drift_px, (planes, 2)), axis=0)
         shift -= shift.mean(axis=0)
-    return Geometry(matrix, displacement, shift, planes > 1 and bool(chance[2] < parameters.flip_probability))
+    flip_z = planes > 1 and bool(chance[2] < parameters.flip_probability)
+    return Geometry(matrix, displacement, shift, flip_z, _motion(planes, height, parameters, random))
+
+
+def _motion(planes: int, lines: int, parameters: AugmentationParameters, random: np.random.Generator
+            ) -> npt.NDArray[np.float64]:
+    """Draw the sway and twitches of lines; jumps of whole planes are the drift."""
+    if parameters.motion_probability > 0:
+        apart = random.spawn(1)[0]
+        if apart.random() < parameters.motion_probability:
+            return draw_motion(apart, planes, lines, 0.0, apart.uniform(0, parameters.motion_px))
+    return np.empty((2, 0, 0))
 
 
 def _factor(largest_change: float, random: np.random.Generator) -> float:
@@ -152,7 +172,7 @@ def cut(
     z, y, x = origin_zyx
     _, height, width = out[0].shape
     _read(image, masks, z, y + (height - 1) / 2, x + (width - 1) / 2, geometry.matrix, geometry.displacement_px,
-          geometry.shift_px, geometry.flip_z, *out)
+          geometry.shift_px, geometry.flip_z, geometry.motion_px, *out)
 
 
 @compiled
@@ -165,20 +185,25 @@ def _mirrored(index: int, length: int) -> int:
 
 
 @compiled
-def _read(image, masks, first_plane, centre_y, centre_x, matrix, displacement, shift, flip_z,  # type: ignore[no-untyped-def]
+def _read(image, masks, first_plane, centre_y, centre_x, matrix, displacement, shift, flip_z, motion,  # type: ignore[no-untyped-def]
           out_image, out_dendrite, out_spine) -> None:
     planes, height, width = out_image.shape
     rows, columns = image.shape[1:]
     elastic = displacement.shape[1] > 0
+    moves = motion.shape[1] > 0
     for plane in range(planes):
         source = first_plane + (planes - 1 - plane if flip_z else plane)
         grey, mask = image[source], masks[source]
         for row in range(height):
             step_y = row - (height - 1) / 2
+            line_x = (width - 1) / 2
+            if moves:
+                step_y -= motion[0, plane, row]
+                line_x += motion[1, plane, row]
             row_y = centre_y + shift[plane, 0] + matrix[0, 0] * step_y
             row_x = centre_x + shift[plane, 1] + matrix[1, 0] * step_y
             for column in range(width):
-                step_x = column - (width - 1) / 2
+                step_x = column - line_x
                 y = row_y + matrix[0, 1] * step_x
                 x = row_x + matrix[1, 1] * step_x
                 if elastic:

@@ -21,9 +21,10 @@ import numpy.typing as npt
 from deepd3_ij.atomic import check_output_folder, replacing
 from deepd3_ij.errors import FileFormatError, one_line, remedy
 from deepd3_ij.input_limits import check_memory, check_regular
+from deepd3_ij.model.backend import keras, set_seed
 from deepd3_ij.parameters import TrainingParameters
 from deepd3_ij.progress import Progress, no_progress
-from deepd3_ij.training.losses import loss
+from deepd3_ij.training.backends import training_step
 from deepd3_ij.training.starting import copy_weights
 from deepd3_ij.training.training_watch import NOBODY, TrainingWatch
 
@@ -92,19 +93,17 @@ class _Trainer:
     """A network in training precision, its optimizer and the running average of its weights."""
 
     def __init__(self, parameters: TrainingParameters, initial: Any | None) -> None:
-        import keras
-        import tensorflow as tf
-
         from deepd3_ij.model.network import build_network
 
+        library = keras()
         self.parameters = parameters
-        keras.utils.set_random_seed(parameters.seed)
-        before = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(parameters.precision)
+        set_seed(parameters.seed)
+        before = library.config.dtype_policy()
+        library.config.set_dtype_policy(parameters.precision)
         try:
             self.network = build_network(parameters.filters)
         finally:
-            keras.config.set_dtype_policy(before)
+            library.config.set_dtype_policy(before)
         for name in HEAD_BIAS:  # probabilities near 0 and 1 need all digits
             self.network.get_layer(name).dtype_policy = "float32"
         if initial is None:
@@ -113,47 +112,39 @@ class _Trainer:
             copy_weights(initial, self.network)
         self.averaged = build_network(parameters.filters)
         self.averaged.set_weights(self.network.get_weights())
-        self.optimizer = keras.optimizers.Adam(parameters.learning_rate)
+        self.optimizer = library.optimizers.Adam(parameters.learning_rate)
         self.optimizer.build(self.network.trainable_variables)
         if parameters.precision == "mixed_float16":
-            self.optimizer = keras.optimizers.LossScaleOptimizer(self.optimizer)
+            self.optimizer = library.optimizers.LossScaleOptimizer(self.optimizer)
             self.optimizer.build(self.network.trainable_variables)
-        self.averaging = tf.Variable(0.0, dtype=tf.float32)
-        self._step = tf.function(self._train, reduce_retracing=True)
+        self._start()
 
-    def _train(self, image: Any, dendrite: Any, spine: Any) -> Any:
-        import tensorflow as tf
-
-        scale = getattr(self.optimizer, "scale_loss", lambda value: value)
-        with tf.GradientTape() as tape:
-            found_dendrite, found_spine = self.network(image, training=True)
-            dendrite_loss = loss(self.parameters.dendrite_loss, dendrite, tf.cast(found_dendrite, tf.float32))
-            spine_loss = loss(self.parameters.spine_loss, spine, tf.cast(found_spine, tf.float32))
-            total = scale(dendrite_loss + spine_loss)
-        gradients = tape.gradient(total, self.network.trainable_variables)
-        self.optimizer.apply_gradients(zip(gradients, self.network.trainable_variables, strict=True))
-        keep = self.averaging
-        for mean, value in zip(self.averaged.variables, self.network.variables, strict=True):
-            mean.assign(keep * mean + (1 - keep) * tf.cast(value, tf.float32))
-        return tf.stack([dendrite_loss, spine_loss])
+    def _start(self) -> None:
+        self._step = training_step(self.network, self.averaged, self.optimizer,
+                                   (self.parameters.dendrite_loss, self.parameters.spine_loss))
 
     def step(self, index: int, batch: Batch) -> npt.NDArray[np.float32]:
-        self.optimizer.learning_rate.assign(learning_rate(index, self.parameters))
-        self.averaging.assign(min(self.parameters.averaging, (index + 1) / (index + 20)))
-        return np.asarray(self._step(*batch))
+        image, *targets = batch
+        keep = min(self.parameters.averaging, (index + 1) / (index + 20))
+        return self._step(image, targets, learning_rate(index, self.parameters), keep)
+
+    def write_back(self) -> None:
+        """Let `network`, `averaged` and `optimizer` have what was learned; needed before they are used."""
+        self._step.write_back()
+
+    def _variables(self) -> dict[str, Any]:
+        groups = {"network": self.network.variables, "averaged": self.averaged.variables,
+                  "optimizer": self.optimizer.variables}
+        return {f"{name}_{i}": variable for name, variables in groups.items() for i, variable in enumerate(variables)}
 
     def state(self) -> dict[str, npt.NDArray[Any]]:
-        groups = {"network": self.network.variables, "averaged": self.averaged.variables,
-                  "optimizer": self.optimizer.variables}
-        return {f"{name}_{i}": np.asarray(variable) for name, variables in groups.items()
-                for i, variable in enumerate(variables)}
+        convert = keras().ops.convert_to_numpy
+        return {name: convert(variable) for name, variable in self._variables().items()}
 
     def restore(self, state: dict[str, npt.NDArray[Any]]) -> None:
-        groups = {"network": self.network.variables, "averaged": self.averaged.variables,
-                  "optimizer": self.optimizer.variables}
-        for name, variables in groups.items():
-            for i, variable in enumerate(variables):
-                variable.assign(state[f"{name}_{i}"])
+        for name, variable in self._variables().items():
+            variable.assign(state[name])
+        self._start()
 
 
 def fit(
@@ -233,6 +224,7 @@ def fit(
             watch.batch(done)
             ends = done == p.steps or watch.wants_end()
             if done % p.validate_every == 0 or ends:
+                trainer.write_back()
                 row: dict[str, float] = {"step": done, "seconds": round(time.monotonic() - started, 1),
                                          "learning_rate": learning_rate(index, p),
                                          "dendrite_loss": float(running[0] / counted),

@@ -14,6 +14,7 @@ from deepd3_ij.measurement.evaluation import match_points
 from deepd3_ij.parameters import EvaluationParameters, Roi3DParameters
 from deepd3_ij.rois.building_3d import label_spines_3d
 from deepd3_ij.rois.labels import label_statistics
+from deepd3_ij.training.backends import compiled
 from deepd3_ij.training.fitting import Validation
 from deepd3_ij.training.simulated_samples import ScenePlanes
 
@@ -25,23 +26,19 @@ Map = npt.NDArray[np.float32]
 
 
 class PlanePredictor:
-    """Predicts scaled planes with a network; made once per network, since TensorFlow compiles it."""
+    """Predicts scaled planes with a network; made once per network, since it is compiled."""
 
     def __init__(self, network: Any) -> None:
-        import tensorflow as tf
-
         self.network = network
-        self._run = tf.function(lambda batch: network(batch, training=False),
-                                input_signature=[tf.TensorSpec((None, None, None, 1), tf.float32)])
+        self._compute = compiled(network)
 
     def __call__(self, image: npt.NDArray[np.uint16]) -> tuple[Map, Map]:
         """Dendrite and spine probabilities of uint16 planes ``(z, y, x)`` scaled to 0…65535."""
         height, width = image.shape[1:]
         pad = ((0, 0), (0, -height % 16), (0, -width % 16))
-        planes = np.pad(image.astype(np.float32) / 65535 * 2 - 1, pad, mode="reflect")
-        maps = [self._run(planes[start:start + 4, :, :, None]) for start in range(0, len(planes), 4)]
-        dendrite, spine = (np.concatenate([np.asarray(pair[k]) for pair in maps])[:, :height, :width, 0]
-                           for k in (0, 1))
+        planes: Map = np.pad(image.astype(np.float32) / 65535 * 2 - 1, pad, mode="reflect")
+        maps = [self._compute(planes[start:start + 4, :, :, None]) for start in range(0, len(planes), 4)]
+        dendrite, spine = (np.concatenate([pair[k] for pair in maps])[:, :height, :width, 0] for k in (0, 1))
         return dendrite, spine
 
 

@@ -17,6 +17,7 @@ from deepd3_ij.drawing import drawing_library
 from deepd3_ij.errors import AnnotationError, OutputError
 from deepd3_ij.file_identity import refuse_inputs, sha256_of
 from deepd3_ij.files.d3data import NO_DENDRITE, NO_SPINE, D3Data
+from deepd3_ij.model.backend import backend_version, chosen_backend
 from deepd3_ij.model.card import ModelCard
 from deepd3_ij.model.loading import load_model
 from deepd3_ij.model.saving import save_network
@@ -100,6 +101,8 @@ def train_from_set(
         The stacks cannot be used together, or none is large enough.
     FileFormatError
         A file is damaged, or the checkpoint belongs to other parameters or other data.
+    ModelError
+        No backend of Keras can train, or no training can begin with the model `start`; told before the training.
     OutputError
         A file cannot be written, or an input or another model would be replaced; told before the training.
     """
@@ -111,6 +114,7 @@ def train_from_set(
     if h5.exists() and not out.exists() and not folder.exists():
         raise OutputError(f"{h5} is there and no model of a training ({out.name} is not); it would be replaced by the "
                           "new model for the original DeepD3. Give another name.")
+    backend = chosen_backend()
     initial = load_model(start) if start is not None else None
     if initial is not None:
         parameters = starting_from(initial, parameters)
@@ -147,7 +151,8 @@ def train_from_set(
         filters=parameters.filters,
         created=datetime.date.today().isoformat(),
         training={"parameters": dataclasses.asdict(parameters), "stacks": len(stacks), "best_step": result.best_step,
-                  "seconds": round(result.seconds), **({} if initial is None else {"started_from": initial.name})},
+                  "seconds": round(result.seconds), "backend": f"{backend} {backend_version(backend)}",
+                  "augmentation": data["augmentation"], **({} if initial is None else {"started_from": initial.name})},
         scores={"measured_on": "validation stacks" if held_out else "training stacks", **calibration.scores},
         trained_on=ranges_of(measure_quality(label_stack(stack.stack, xy_um=stack.xy_um, z_um=stack.z_um))
                              for stack in stacks),

@@ -248,7 +248,7 @@ def test_doctor_names_what_is_missing_and_the_command_that_mends_it(tmp_path: Pa
     broken = {check["name"]: check for check in json.loads(run(
         code.format(java="jpype.getDefaultJVMPath = nothing\n"), tmp_path, DEEPD3_CACHE=str(tmp_path / "empty"),
         DEEPD3_FIJI=str(tmp_path)).stdout)}
-    assert list(broken) == ["Python", "TensorFlow", "Java", "Embedded ImageJ", "Fiji", "Display", "Disk", "Memory"]
+    assert list(broken) == ["Python", "Training", "Java", "Embedded ImageJ", "Fiji", "Display", "Disk", "Memory"]
     assert broken["Java"]["status"] == broken["Fiji"]["status"] == "problem"
     assert broken["Embedded ImageJ"]["status"] == broken["Display"]["status"] == "note"
     assert all(check["remedy"] for check in broken.values() if check["status"] != "ok")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from deepd3_ij.parameters import AugmentationParameters
+from deepd3_ij.scan_motion import move_lines
 from deepd3_ij.training.augmentation import DENDRITE, SPINE, Geometry, cut, draw_geometry, unchanged, vary_grey_levels
 
 OFF = {name: 0.0 for name in AugmentationParameters().to_dict() if name.endswith("probability")}
@@ -150,3 +151,54 @@ def test_nothing_happens_with_all_probabilities_zero(volume):
     image, _, _ = cut_out(volume, (0, 3, 3), geometry, (2, 9, 9))
     vary_grey_levels(image, only(), random)
     np.testing.assert_array_equal(image, volume[0][:2, 3:12, 3:12])
+
+
+def test_lines_of_image_and_masks_move_as_in_a_simulated_scan():
+    random = np.random.default_rng(2)
+    image = np.repeat(random.random((3, 20, 20)), 4, axis=1).repeat(4, axis=2).astype(np.float32)
+    masks = ((image > 0.5) * DENDRITE + (image > 0.8) * SPINE).astype(np.uint8)
+    size = (2, 48, 40)
+    geometry = draw_geometry(size, only(motion_probability=1, motion_px=3.0), random)
+    assert geometry.motion_px.shape == (2, 2, 48)
+    assert len(np.unique(geometry.motion_px[1, 0])) == 48
+    found = cut_out((image, masks), (1, 15, 20), geometry, size)
+
+    whole = np.zeros((2, 3, 80))
+    whole[:, 1:, 15:63] = geometry.motion_px
+    window = (slice(1, 3), slice(15, 63), slice(20, 60))
+    np.testing.assert_allclose(found[0], move_lines(image, whole)[window], atol=1e-5)
+    for bit, target in zip((DENDRITE, SPINE), found[1:], strict=True):
+        expected = move_lines((masks & bit > 0).astype(np.uint8), whole, nearest=True)[window]
+        np.testing.assert_array_equal(target, expected)
+        assert (target != (masks[window] & bit > 0)).any()
+    assert found[0][found[2] == 1].mean() > 0.75  # spines lie where they are bright
+
+
+def test_motion_is_repeated_by_its_seed_and_changes_nothing_else():
+    size, all_on = (3, 32, 24), dict.fromkeys(OFF, 0.5)
+
+    def drawn(seed, **changed):
+        random = np.random.default_rng(seed)
+        return draw_geometry(size, AugmentationParameters(**{**all_on, **changed}), random), random.random()
+
+    moves = 0
+    for seed in range(200):
+        moved, still = drawn(seed), drawn(seed, motion_probability=0.0)
+        again = drawn(seed)
+        assert still[0].motion_px.shape == (2, 0, 0)
+        assert moved[1] == still[1] == again[1]  # what is drawn after it is the same, too
+        for name in ("matrix", "displacement_px", "shift_px", "flip_z"):
+            np.testing.assert_array_equal(getattr(moved[0], name), getattr(still[0], name))
+        np.testing.assert_array_equal(moved[0].motion_px, again[0].motion_px)
+        moves += moved[0].motion_px.size > 0
+    assert 70 < moves < 130
+
+
+def test_no_motion_and_motion_of_no_strength_are_the_same_to_the_bit(volume):
+    assert AugmentationParameters().motion_probability == 0
+    resting, moving = (
+        cut_out(volume, (1, 7, 9), draw_geometry((2, 12, 12), AugmentationParameters(
+            motion_probability=probability, motion_px=0, elastic_probability=1), np.random.default_rng(3)), (2, 12, 12))
+        for probability in (0.0, 1.0))
+    for before, after in zip(resting, moving, strict=True):
+        assert before.tobytes() == after.tobytes()

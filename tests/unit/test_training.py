@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from deepd3_ij.errors import FileFormatError
+from deepd3_ij.model.backend import chosen_backend
 from deepd3_ij.model.card import ModelCard, read_card
 from deepd3_ij.model.loading import load_model
 from deepd3_ij.model.network import build_network
@@ -262,5 +263,7 @@ def test_a_set_becomes_model_files_with_thresholds_in_their_card(tmp_path: Path)
         assert model.card.recommended["Roi3DParameters"]["mode"] == "connected"
         assert model.card.scores["measured_on"] == "validation stacks"
         assert set(model.card.trained_on) >= {"xy_um", "z_um"}
+        assert model.card.training["backend"].split()[0] == chosen_backend()
+        assert model.card.training["augmentation"]["motion_probability"] == 0
     assert "spine_f1" in trained.log.read_text().splitlines()[0]
     assert trained.curve.read_bytes().startswith(b"\x89PNG")

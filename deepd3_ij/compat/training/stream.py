@@ -1,4 +1,4 @@
-"""The guide's ``deepd3.training.stream``; importing it loads TensorFlow."""
+"""The guide's ``deepd3.training.stream``; importing it loads Keras."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class DataGeneratorStream(_PyDataset):
         effect on 16-bit data).
         """
         return AugmentationParameters(zoom_probability=0, elastic_probability=0, drift_probability=0,
-                                      gamma_probability=0)
+                                      motion_probability=0, gamma_probability=0)
 
     def _draw(self, count: int, index: int | None) -> Sample:
         low, high = self.normalize
