@@ -8,6 +8,7 @@ that holds all that it depends on. Where TensorFlow has a graphics card, that co
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -92,7 +93,7 @@ class Engine:
                   for channels, scale in self._plan.images]
         if [image.shape for image in self._images] != shapes:
             self._images = []
-            self._images = [np.zeros(shape, np.float32) for shape in shapes]
+            self._images = [_zeros(shape) for shape in shapes]
 
     def _image(self, name: str) -> FloatArray:
         return self._images[self._plan.places[name]]
@@ -118,7 +119,7 @@ class Engine:
         at_once = highest
         if bytes_per_row:
             at_once = min(at_once, max(_LEAST_ROWS, _PASSING_BYTES // bytes_per_row // 2 * 2))
-        passing = {name: np.zeros((channels, at_once + 2 * beyond[name], columns), np.float32)
+        passing = {name: _zeros((channels, at_once + 2 * beyond[name], columns))
                    for name, channels in chain.passing.items()}
         for area in part:
             for top in range(area.top, area.bottom, at_once):
@@ -156,3 +157,11 @@ class Engine:
         else:
             kernels.pool(*source, *target, step.channels, border, area.left // 2, width // 2, area.top // 2,
                          area.bottom // 2)
+
+
+def _zeros(shape: tuple[int, ...]) -> FloatArray:
+    """Zeros that begin where a register's worth of memory does."""
+    count, whole = math.prod(shape), kernels.PIXELS_AT_ONCE
+    memory = np.zeros(count + whole, np.float32)
+    first = -(memory.ctypes.data // memory.itemsize) % whole
+    return memory[first:first + count].reshape(shape)

@@ -98,7 +98,7 @@ class Plan:
     input_name, output_names
         Of images.
     border_px
-        Zeros around the images.
+        Zeros around the images: a whole register, so that rows begin where one can be loaded at once.
     """
 
     chains: list[Chain]
@@ -120,7 +120,7 @@ def plan_steps(graph: Graph) -> Plan:
     chains = _chains(builder.steps, builder.images, outputs)
     places, images = _places(chains, builder.images, graph.input_name, outputs)
     reaches = [node.options["kernel_px"] // 2 for node in nodes.values() if "kernel_px" in node.options]
-    return Plan(chains, images, places, graph.input_name, (outputs[0], outputs[1]), max(reaches))
+    return Plan(chains, images, places, graph.input_name, (outputs[0], outputs[1]), kernels.filled(max(reaches)))
 
 
 class _Builder:
