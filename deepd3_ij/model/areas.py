@@ -13,7 +13,7 @@ from deepd3_ij.model.kernels import filled
 
 CELL_PX = 8
 """Side of a cell of the maps that is wanted or not."""
-STRIP_ROWS = 8
+STRIP_ROWS = 16
 """Rows that are computed in the same columns."""
 _NEARLY_ALL = 0.9
 """Share of an image from which leaving out the rest costs more than it saves."""

@@ -23,7 +23,7 @@ from deepd3_ij.model.steps import Chain, Step, plan_steps
 from deepd3_ij.parallel import available_threads
 
 FloatArray = npt.NDArray[np.float32]
-_LEAST_ROWS = areas.STRIP_ROWS
+_LEAST_ROWS = 8
 _MOST_THREADS = 16
 _PASSING_BYTES = 600_000
 """Memory for the rows of images that pass from step to step: about what the second-level cache of a core holds."""
