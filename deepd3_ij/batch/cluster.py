@@ -10,13 +10,12 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from deepd3_ij.batch.dask_client import (
-    SECONDS_TO_CONNECT,
     as_they_end,
     check_versions,
     compute_here,
     connected,
-    gone,
     memory_of_task,
+    result_of,
 )
 from deepd3_ij.batch.jobs import DONE, FAILED, Event, Job, Tell
 from deepd3_ij.batch.stages import Stack, StackWork, failure_event, process_stack
@@ -79,18 +78,16 @@ class DaskCluster:
                 number_of[future] = number
             with closing(as_they_end(client, self._address, number_of)) as ended:
                 for future in ended:
-                    tell(None if future is None else self._outcome(number_of[future], future))
+                    tell(None if future is None else self._outcome(client, number_of[future], future))
 
-    def _outcome(self, number: int, future: Any) -> Event:
+    def _outcome(self, client: Any, number: int, future: Any) -> Event:
         """The event that a task ended with."""
-        if future.status == "finished":
-            try:
-                return Event(**json.loads(future.result(timeout=SECONDS_TO_CONNECT)))
-            except (OSError, TimeoutError) as error:
-                raise gone(self._address) from error
-        if future.status in ("cancelled", "lost"):  # of its own accord a batch cancels nothing before its end
-            raise gone(self._address)
-        cause = future.exception(timeout=SECONDS_TO_CONNECT)
+        try:
+            return Event(**json.loads(result_of(client, self._address, future)))
+        except Exception as error:
+            if future.status != "error":
+                raise
+            cause = error
         reason = f"the cluster gave it up ({one_line(cause, 200)})"
         if type(cause).__name__ == "KilledWorker":
             reason = ("the workers that had it ended in the middle, one after the other, probably because memory ran "

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 from deepd3_ij.batch.dask_client import (
-    SECONDS_TO_CONNECT,
     as_they_end,
     check_versions,
     compute_here,
     connected,
     memory_of_task,
+    result_of,
 )
 from deepd3_ij.errors import DeepD3Error, OutputError, one_line
 from deepd3_ij.memory import slab_bytes_within
@@ -98,9 +98,13 @@ class ClusterSlabs:
         with closing(as_they_end(self._client, self._address, number_of, kept=False)) as ended:
             for future in ended:
                 if future is not None:
-                    if future.status != "finished":
-                        raise _failure(future)
-                    made[number_of[future]] = future.result(timeout=SECONDS_TO_CONNECT)
+                    try:
+                        made[number_of[future]] = result_of(self._client, self._address, future, kept=False)
+                    except Exception as error:
+                        if isinstance(error, DeepD3Error):
+                            raise
+                        raise DeepD3Error(f"The cluster gave up a slab of the stack ({one_line(error, 200)})."
+                                          ) from error
                     finished += sizes[number_of[future]]
                 done(finished)
         return made
@@ -184,11 +188,3 @@ def _read(path: Path) -> Arrays:
         while stream.peek(1):
             arrays.append(np.load(stream, allow_pickle=False))
     return tuple(arrays)
-
-
-def _failure(future: Any) -> Exception:
-    """Why a slab was given up."""
-    cause = future.exception(timeout=SECONDS_TO_CONNECT) if future.status == "error" else None
-    if isinstance(cause, DeepD3Error):
-        return cause
-    return DeepD3Error(f"The cluster gave up a slab of the stack ({one_line(cause, 200) if cause else future.status}).")

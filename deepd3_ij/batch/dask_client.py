@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import queue
 from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,28 @@ def as_they_end(client: Any, address: str, futures: Iterable[Any], *, kept: bool
     finally:
         if client.status == "running":  # else nobody would hear it
             client.cancel(list(pending), force=True)
+
+
+def result_of(client: Any, address: str, future: Any, *, kept: bool = True) -> Any:
+    """What a task gave that has ended.
+
+    Its worker has it, and may be lost before it is asked: then another one does the task again, and that is waited for.
+
+    Raises
+    ------
+    DeepD3Error
+        The scheduler vanished; of its own accord nothing is cancelled before its end.
+    Exception
+        That of the task; then the status of the future is ``error``.
+    """
+    while True:
+        try:
+            return future.result(timeout=SECONDS_TO_CONNECT)
+        except (CancelledError, OSError) as error:
+            if future.status == "error":
+                raise
+            if not isinstance(error, TimeoutError) or client.status != "running":
+                raise gone(address, kept=kept) from error
 
 
 def compute_here() -> None:

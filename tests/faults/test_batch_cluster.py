@@ -104,6 +104,20 @@ def test_the_memory_of_a_batch_is_that_of_each_worker(tmp_path: Path, capsys: py
     assert (tmp_path / "out" / "small_spines.csv").exists()
 
 
+@pytest.mark.slow
+def test_a_result_that_is_lost_with_its_worker_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask_client, "SECONDS_TO_CONNECT", 0.2)
+    with dask_cluster(tmp_path, 2) as (file, _), distributed.Client(scheduler_file=file) as client:
+        client.wait_for_workers(2)
+        future = client.submit(os.getpid, pure=False)
+        distributed.wait(future)
+        first = client.run_on_scheduler(lambda dask_scheduler: next(
+            iter(dask_scheduler.tasks[future.key].who_has)).address)
+        pids = client.run(os.getpid)
+        os.kill(pids[first], signal.SIGKILL)
+        assert dask_client.result_of(client, file, future) == next(pid for at, pid in pids.items() if at != first)
+
+
 def test_tasks_of_a_worker_share_its_memory() -> None:
     with distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, memory_limit="2GB",
                                   dashboard_address=None) as cluster, distributed.Client(cluster) as client:
