@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -114,7 +115,8 @@ def test_a_result_that_is_lost_with_its_worker_is_made_again(tmp_path: Path, mon
         first = client.run_on_scheduler(lambda dask_scheduler: next(
             iter(dask_scheduler.tasks[future.key].who_has)).address)
         pids = client.run(os.getpid)
-        os.kill(pids[first], signal.SIGKILL)
+        os.kill(pids[first], signal.SIGSTOP)  # it does not answer, and is lost when it has been asked
+        threading.Timer(1, os.kill, (pids[first], signal.SIGKILL)).start()
         assert dask_client.result_of(client, file, future) == next(pid for at, pid in pids.items() if at != first)
 
 
