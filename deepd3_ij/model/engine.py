@@ -1,8 +1,8 @@
 """Computes a network on tiles, layer by layer with compiled functions.
 
-For the bundled network it needs 0.38 of the processor time of TensorFlow and 0.82 of OpenVINO's with AVX2, in one thread
-side by side, 0.6 of TensorFlow's with AVX-512, and nothing but numba. A pixel's value is the same to the last bit in every tile
-that holds all that it depends on. Where TensorFlow has a graphics card, that computes the network
+For the bundled network it needs 0.38 of the processor time of TensorFlow and 0.82 of OpenVINO's with AVX2, in one
+thread side by side, 0.6 of TensorFlow's with AVX-512, and nothing but numba. A pixel's value is the same to the last
+bit in every tile that holds all that it depends on. Where TensorFlow has a graphics card, that computes the network
 (:mod:`deepd3_ij.model.tensorflow_engine`).
 """
 
