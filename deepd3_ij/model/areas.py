@@ -13,8 +13,9 @@ from deepd3_ij.model.kernels import filled
 
 CELL_PX = 8
 """Side of a cell of the maps that is wanted or not."""
-STRIP_ROWS = 16
-"""Rows that are computed in the same columns."""
+LEAST_ROWS = 8
+"""Rows of small images that are computed in the same columns, and the least for a thread; large ones have twice as many
+at a time."""
 _NEARLY_ALL = 0.9
 """Share of an image from which leaving out the rest costs more than it saves."""
 
@@ -37,8 +38,8 @@ class Area(NamedTuple):
 
 
 def pixels_of(cells: Cells) -> Cells:
-    """Whether each pixel is wanted."""
-    return cells.repeat(CELL_PX, axis=0).repeat(CELL_PX, axis=1)
+    """Whether each pixel is wanted; shape of `cells` (…, y, x)."""
+    return cells.repeat(CELL_PX, axis=-2).repeat(CELL_PX, axis=-1)
 
 
 class Shares:
@@ -82,23 +83,23 @@ class Shares:
 
     def _shared_out(self, scale: int, margin_px: int) -> list[list[Area]]:
         rows, width = (side // scale for side in self._size)
-        tops = list(range(0, rows, STRIP_ROWS))
+        height = 2 * LEAST_ROWS if scale == 1 else LEAST_ROWS
+        tops = list(range(0, rows, height))
         runs = [[(0, width)]] * len(tops)
         if self._cells is not None:
-            needed = _needed(self._cells, scale, margin_px, len(tops))
+            needed = _needed(self._cells, height * scale // CELL_PX, margin_px, len(tops))
             if needed.mean() <= _NEARLY_ALL:
                 runs = [_runs(line, scale, width) for line in needed]
         sizes = np.cumsum([0, *(sum(right - left for left, right in line) for line in runs)])
         # Parts end where their share of the area is reached.
         ends = [int(np.searchsorted(sizes, sizes[-1] * part / self._most)) for part in range(1, self._most)]
         bounds = sorted({0, *ends, len(tops)})
-        return [_joined(tops[first:end], runs[first:end], rows) for first, end in itertools.pairwise(bounds)]
+        return [_joined(tops[first:end], runs[first:end], height, rows) for first, end in itertools.pairwise(bounds)]
 
 
-def _needed(cells: Cells, scale: int, margin_px: int, strips: int) -> Cells:
-    """For each strip of rows, which columns of cells are needed."""
+def _needed(cells: Cells, height: int, margin_px: int, strips: int) -> Cells:
+    """For each strip of so many rows of cells, which columns of them are needed."""
     grown = ndimage.grey_dilation(cells, 2 * -(-margin_px // CELL_PX) + 1, mode="constant")
-    height = STRIP_ROWS * scale // CELL_PX
     filled_up = np.pad(grown, ((0, strips * height - len(grown)), (0, 0)))
     return np.asarray(filled_up.reshape(strips, height, -1).any(axis=1))
 
@@ -115,11 +116,11 @@ def _runs(line: Cells, scale: int, width: int) -> list[tuple[int, int]]:
     return runs
 
 
-def _joined(tops: list[int], runs: list[list[tuple[int, int]]], rows: int) -> list[Area]:
+def _joined(tops: list[int], runs: list[list[tuple[int, int]]], height: int, rows: int) -> list[Area]:
     """Areas of strips; those below each other in the same columns are one."""
     areas: list[Area] = []
     for index, (top, line) in enumerate(zip(tops, runs, strict=True)):
-        bottom = min(rows, top + STRIP_ROWS)
+        bottom = min(rows, top + height)
         if index and line == runs[index - 1]:
             areas[len(areas) - len(line):] = [area._replace(bottom=bottom) for area in areas[len(areas) - len(line):]]
         else:

@@ -23,7 +23,6 @@ from deepd3_ij.model.steps import Chain, Step, plan_steps
 from deepd3_ij.parallel import available_threads
 
 FloatArray = npt.NDArray[np.float32]
-_LEAST_ROWS = 8
 _MOST_THREADS = 16
 _PASSING_BYTES = 600_000
 """Memory for the rows of images that pass from step to step: about what the second-level cache of a core holds."""
@@ -118,7 +117,7 @@ class Engine:
         bytes_per_row = 4 * columns * sum(chain.passing.values())
         at_once = highest
         if bytes_per_row:
-            at_once = min(at_once, max(_LEAST_ROWS, _PASSING_BYTES // bytes_per_row // 2 * 2))
+            at_once = min(at_once, max(areas.LEAST_ROWS, _PASSING_BYTES // bytes_per_row // 2 * 2))
         passing = {name: _zeros((channels, at_once + 2 * beyond[name], columns))
                    for name, channels in chain.passing.items()}
         for area in part:

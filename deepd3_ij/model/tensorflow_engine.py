@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from deepd3_ij.model.areas import CELL_PX
+from deepd3_ij.model.areas import pixels_of
 from deepd3_ij.model.backend import tensorflow
 from deepd3_ij.model.folding import fold_normalisation
 from deepd3_ij.model.graph import Graph, Node
@@ -47,7 +47,7 @@ class TensorflowEngine:
         maps = dendrite.numpy()[..., 0], spine.numpy()[..., 0]
         if wanted is None:
             return maps
-        kept = wanted.repeat(CELL_PX, axis=1).repeat(CELL_PX, axis=2)
+        kept = pixels_of(wanted)
         return np.where(kept, maps[0], 0), np.where(kept, maps[1], 0)
 
     def release(self) -> None:

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage
 
+from deepd3_ij.segmentation.smoothing import weighted_neighbours
+
 Shift = tuple[float, float]
 
 LARGEST_UM = 0.75
@@ -101,8 +103,6 @@ def average_aligned(planes: Sequence[npt.NDArray[Any]], wanted: range, sigma_pla
         float32 ``(len(wanted), y, x)``.
     """
     height, width = planes[0].shape
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_planes) ** 2)
-    weights /= weights.sum()
     spectra = [spectrum(plane) for plane in planes]
     shifts: dict[tuple[int, int], Shift] = {}
 
@@ -117,10 +117,9 @@ def average_aligned(planes: Sequence[npt.NDArray[Any]], wanted: range, sigma_pla
     averages = np.zeros((len(wanted), height, width), np.float32)
     rows = max(1, _ROWS_PX // width)
     for average, z in zip(averages, wanted, strict=True):
-        for weight, other in zip(weights, range(z - reach, z + reach + 1), strict=True):
-            other = min(max(other, 0), len(planes) - 1)
+        for weight, other in weighted_neighbours(z, len(planes), sigma_planes, reach):
             shift = shift_of(z, other)
             for top in range(0, height, rows):
                 band = slice(top, top + rows)
-                average[band] += np.float32(weight) * moved(planes[other], shift, band)
+                average[band] += weight * moved(planes[other], shift, band)
     return averages

@@ -440,7 +440,9 @@ def _read(stack: xr.DataArray, start: int, end: int, chosen: PredictionParameter
     first = max(known, default=low - 1) + 1
     if first < high:
         for z, plane in enumerate(np.asarray(stack[first:high].data), first):
-            known[z], count = without_outliers(plane)
+            cleared, count = without_outliers(plane)
+            # A view would keep all planes that were read with it.
+            known[z] = cleared.copy() if cleared is plane else cleared
             if count:
                 outliers[z] = count
     planes = [known[z] for z in range(low, high)]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 _TRUNCATE = 3.0
+_BAND_PX = 1 << 16
 
 
 def reach_planes(sigma_um: float, z_um: float) -> int:
@@ -61,13 +62,22 @@ def average_planes(planes: Sequence[npt.NDArray[Any]] | npt.NDArray[Any], wanted
     numpy.ndarray
         float32 ``(len(wanted), y, x)``.
     """
-    reach = reach_planes(sigma_um, z_um)
-    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) * z_um / sigma_um) ** 2)
-    weights = (weights / weights.sum()).astype(np.float32)
-    averages = np.zeros((len(wanted), *planes[0].shape), np.float32)
-    weighted = np.empty_like(averages[0])
+    height, width = planes[0].shape
+    averages = np.zeros((len(wanted), height, width), np.float32)
+    rows = max(1, _BAND_PX // width)  # so that no plane beside those that are read and made takes memory
     for average, z in zip(averages, wanted, strict=True):
-        for weight, other in zip(weights, range(z - reach, z + reach + 1), strict=True):
-            np.multiply(planes[min(max(other, 0), len(planes) - 1)], weight, out=weighted, casting="unsafe")
-            average += weighted
+        neighbours = weighted_neighbours(z, len(planes), sigma_um / z_um, reach_planes(sigma_um, z_um))
+        for top in range(0, height, rows):
+            band = average[top:top + rows]
+            weighted = np.empty_like(band)
+            for weight, other in neighbours:
+                band += np.multiply(planes[other][top:top + rows], weight, out=weighted, casting="unsafe")
     return averages
+
+
+def weighted_neighbours(z: int, count: int, sigma_planes: float, reach: int) -> list[tuple[np.float32, int]]:
+    """Weights and planes of the average of plane `z` of `count`; the outermost ones stand for what lies beyond them."""
+    weights = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma_planes) ** 2)
+    weights = (weights / weights.sum()).astype(np.float32)
+    planes = np.clip(np.arange(z - reach, z + reach + 1), 0, count - 1)
+    return list(zip(weights, planes.tolist(), strict=True))

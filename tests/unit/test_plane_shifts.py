@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from deepd3_ij import label_stack, predict
 from deepd3_ij.segmentation.plane_shifts import average_aligned, moved, shift_between, spectrum
-from deepd3_ij.segmentation.smoothing import smooth_along_z
+from deepd3_ij.segmentation.smoothing import average_planes, smooth_along_z
 
 
 def picture(seed: int = 0) -> np.ndarray:
@@ -63,3 +65,15 @@ def test_parts_of_a_stack_are_predicted_as_the_whole() -> None:
     np.testing.assert_allclose(part["spine"][2:4], whole["spine"][2:4], atol=1e-5)
     plain = predict(stack, parameters={"z_sigma_um": 0.7, "align_planes": False})
     assert float(np.abs(plain["spine"] - whole["spine"]).max()) > 1e-3
+
+
+def test_an_average_is_the_same_whichever_others_are_wanted_and_takes_no_memory_for_planes():
+    planes = list(np.random.default_rng(2).integers(0, 60_000, (9, 1200, 400)).astype(np.uint16))
+    whole = average_planes(planes, range(9), 0.7, 0.5)
+    np.testing.assert_allclose(whole[4], smooth_along_z(np.stack(planes), 0.7, 0.5)[4])
+    tracemalloc.start()
+    one = average_planes(planes, range(4, 5), 0.7, 0.5)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(one[0], whole[4])
+    assert peak < 1.5 * one.nbytes
